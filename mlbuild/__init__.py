@@ -1,0 +1,28 @@
+"""mlbuild: make for machine learning. What is public is named in `__all__`, and loaded when it is first used."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+__all__ = ["MlbuildError", "Options", "Workspace", "build", "find", "open_workspace", "status", "verify"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlbuild.app import Options, Workspace, build, find, open_workspace, status, verify
+    from mlbuild.errors import MlbuildError
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'mlbuild' has no attribute {name!r}")
+    if name == "MlbuildError":
+        from mlbuild.errors import MlbuildError
+
+        return MlbuildError
+    from mlbuild import app
+
+    return getattr(app, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

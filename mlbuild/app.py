@@ -1,0 +1,282 @@
+"""The verbs of mlbuild as a library: build, plan, status, explain, check, log. Unaware of argv and of the terminal."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mlbuild.engine import events
+from mlbuild.engine.attempts import Attempts
+from mlbuild.engine.checks import verify_checks
+from mlbuild.engine.facts import Inspector
+from mlbuild.engine.history import History
+from mlbuild.engine.recovery import Recovery
+from mlbuild.engine.scheduler import Scheduler
+from mlbuild.engine.states import State
+from mlbuild.engine.survey import Seen, see, survey
+from mlbuild.errors import UsageError
+from mlbuild.executors.job import Job
+from mlbuild.executors.local import LocalExecutor
+from mlbuild.executors.machine import available_cpus, available_memory
+from mlbuild.files import Files
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.select import select
+from mlbuild.graph.task import Task
+from mlbuild.language import load
+from mlbuild.state.journal import Journal, LastAttempt
+from mlbuild.state.layout import Layout
+from mlbuild.state.stats import FileClock, Stats
+from mlbuild.state.store import Store
+from mlbuild.target import Pipeline
+
+PIPELINEFILE = "Pipelinefile"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder with a Pipelinefile that was read.
+
+    Attributes:
+        folder: of the user, relative to the workspace; goals that are paths are looked up from there first.
+    """
+
+    files: Files
+    layout: Layout
+    pipeline: Pipeline
+    graph: Graph
+    folder: str
+    overrides: tuple[tuple[str, str], ...]
+
+
+def find(file: str | None = None, start: str = ".") -> str:
+    """The absolute path of the Pipelinefile: `file`, else the nearest in the folder `start` or above.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if file is not None:
+        path = os.path.abspath(os.path.join(start, file))
+        if not os.path.isfile(path):
+            raise UsageError(f"there is no file {file}")
+        return path
+    folder = os.path.abspath(start)
+    while True:
+        path = os.path.join(folder, PIPELINEFILE)
+        if os.path.isfile(path):
+            return path
+        if os.path.dirname(folder) == folder:
+            raise UsageError(
+                f"there is no {PIPELINEFILE} in {os.path.abspath(start)} or above", hint="`-f PATH` names another"
+            )
+        folder = os.path.dirname(folder)
+
+
+def open_workspace(path: str, overrides: Sequence[tuple[str, str]] = (), start: str = ".") -> Workspace:
+    """Read a Pipelinefile; its folder is the workspace.
+
+    Args:
+        path: absolute.
+        overrides: (dotted name of a param, value as typed).
+        start: where the user stands.
+
+    Raises:
+        MlbuildError: every mistake in it that could be found.
+    """
+    root = os.path.dirname(path)
+    files = Files(root)
+    pipeline = load(os.path.basename(path), files, overrides)
+    graph = Graph(pipeline, datetime.now(UTC), files.exists, files.glob)
+    folder = os.path.relpath(os.path.abspath(start), root)
+    inside = folder != "." and not folder.startswith("..")
+    return Workspace(files, Layout(root), pipeline, graph, folder if inside else "", tuple(overrides))
+
+
+# --- looking
+
+
+@contextmanager
+def _looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspector, Journal | None]]:
+    """What is known of a workspace, without changing more than stat records."""
+    layout = workspace.layout
+    with ExitStack() as stack:
+        journal = store = None
+        if layout.exists():
+            journal = Journal(layout)
+            stack.callback(journal.close)
+            store = Store(layout.store, layout.workspace, layout.tmp)
+            stack.callback(store.close)
+        clock = FileClock(layout.tmp)
+        stack.callback(clock.close)
+        stats = Stats(layout.workspace, journal.stats() if journal else {}, clock)
+        yield Inspector(workspace.graph, workspace.files, stats, journal, store, goals), journal
+        if journal:
+            journal.save_stats(stats.changed())
+
+
+def status(
+    workspace: Workspace, goals: Sequence[str], *, whole: bool = False, forced: Sequence[str] = ()
+) -> list[Seen]:
+    """What a build of the goals would find, each task behind its needs.
+
+    Args:
+        whole: without goals, all targets instead of the default ones.
+        forced: goals that would run whatever their state.
+
+    Raises:
+        MlbuildError: a goal that nothing is called, a cycle, a missing input.
+    """
+    graph = workspace.graph
+    if whole and not goals:
+        goals = list(workspace.pipeline.targets)
+    wanted = select(graph, goals, workspace.folder)
+    order = graph.closure(wanted)
+    with _looking(workspace, wanted) as (inspector, journal):
+        inspector.forced.update(select_some(workspace, forced))
+        found = survey(graph, order, inspector)
+        history = History(journal.durations() if journal else {}, order)
+        running = journal.running_tasks() if journal else set()
+        return [see(surveyed, journal, history, running) for surveyed in found.values()]
+
+
+def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> tuple[str, LastAttempt | None]:
+    """(name of the task, its last attempt or the one of this number). Raises UsageError unless the goal is one task."""
+    tasks = select(workspace.graph, [goal], workspace.folder)
+    if len(tasks) != 1:
+        example = tasks[0].name if tasks else goal
+        raise UsageError(f"{goal} is {len(tasks)} tasks; a log is of one", hint=f"for example: {example}")
+    if not workspace.layout.exists():
+        return tasks[0].name, None
+    journal = Journal(workspace.layout)
+    try:
+        return tasks[0].name, journal.last_attempt(tasks[0].name, number)
+    finally:
+        journal.close()
+
+
+def verify(workspace: Workspace) -> None:
+    """Look at every task of the pipeline. Raises MlbuildError for what only the whole graph shows."""
+    graph = workspace.graph
+    order = graph.closure(task for target in workspace.pipeline.targets.values() for task in graph.tasks(target))
+    verify_checks(graph, order)
+
+
+# --- building
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to build.
+
+    Attributes:
+        jobs: at most so many local tasks at once; None: as many as there are CPUs to use.
+        always: run the goals whether or not they are fresh.
+        force: goals to run so, beside the others.
+    """
+
+    jobs: int | None = None
+    keep_going: bool = False
+    always: bool = False
+    force: tuple[str, ...] = ()
+    command: str = "mlbuild"
+
+
+def build(
+    workspace: Workspace,
+    goals: Sequence[str],
+    options: Options,
+    say: Callable[[events.Event], None],
+    on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
+) -> int:
+    """Bring the goals up to date.
+
+    Args:
+        say: is told of every event.
+        on_start: is given a function that interrupts the build (safe in a signal handler).
+
+    Returns:
+        The exit status: 0, or 1 if a task failed.
+
+    Raises:
+        MlbuildError: nothing ran, since the goals or the Pipelinefile are wrong.
+    """
+    started = time.monotonic()
+    graph, layout = workspace.graph, workspace.layout
+    wanted = select(graph, goals, workspace.folder)
+    order = graph.closure(wanted)
+    verify_checks(graph, order)
+    layout.create()
+    with ExitStack() as stack:
+        journal = Journal(layout)
+        stack.callback(journal.close)
+        store = Store(layout.store, layout.workspace, layout.tmp)
+        stack.callback(store.close)
+        clock = FileClock(layout.tmp)
+        stack.callback(clock.close)
+        stats = Stats(layout.workspace, journal.stats(), clock)
+        forced = [*(wanted if options.always else ()), *select_some(workspace, options.force)]
+        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, forced)
+
+        def word(text: str, task: Task) -> None:
+            say(events.Said(text, task.name))
+
+        attempts = Attempts(graph, layout, inspector, stats, journal, store, word)
+        run = journal.begin(options.command)
+        executor = _local(layout, run, options.jobs)
+        stack.callback(executor.close)
+        for task in order:
+            if problem := _too_large(executor, attempts, task):
+                raise UsageError(problem)
+        attempts.finish_publishing()
+        recovery = Recovery(journal, executor, attempts, word)
+        history = History(journal.durations(), order)
+        scheduler = Scheduler(
+            graph,
+            order,
+            workspace.files,
+            inspector,
+            attempts,
+            recovery,
+            journal,
+            executor,
+            history,
+            say,
+            keep_going=options.keep_going,
+        )
+        say(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
+        on_start(scheduler.interrupt)
+        scheduler.run()
+        exit_status = 1 if scheduler.failed else 0
+        stats.settle()
+        journal.save_stats(stats.changed())
+        counts = {state.value: count for state, count in scheduler.states.counts.items() if count}
+        journal.end(exit_status, counts)
+        say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
+        return exit_status
+
+
+def select_some(workspace: Workspace, goals: Sequence[str]) -> list[Task]:
+    """As `select`, but no goals are no tasks."""
+    return select(workspace.graph, goals, workspace.folder) if goals else []
+
+
+def _local(layout: Layout, run: int, jobs: int | None) -> LocalExecutor:
+    cpus = available_cpus()
+    return LocalExecutor(layout.run(run), layout.workspace, jobs or cpus, max(cpus, jobs or 0), available_memory())
+
+
+def _too_large(executor: LocalExecutor, attempts: Attempts, task: Task) -> str | None:
+    if task.target.resources.memory is None:
+        return None
+    cpus, memory = attempts.amounts(task)
+    return executor.too_large(Job("", task.name, "", "", cpus=cpus, memory=memory))
+
+
+def _overridden(workspace: Workspace) -> tuple[tuple[str, str], ...]:
+    return workspace.overrides
+
+
+__all__ = ["Options", "State", "Workspace", "build", "find", "last_attempt", "open_workspace", "status", "verify"]

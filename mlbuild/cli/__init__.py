@@ -1,0 +1,1 @@
+"""argv → app → exit status, a file per command. Unaware of how anything is done."""

@@ -1,0 +1,124 @@
+"""`mlbuild [build] [GOAL…] [NAME=value…]`: bring goals up to date."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+from typing import TextIO
+
+from mlbuild.app import Options, Workspace, build, status
+from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.engine.events import Event
+from mlbuild.errors import UsageError
+from mlbuild.executors.machine import available_cpus
+from mlbuild.ui.jsonl import JsonLines
+from mlbuild.ui.plain import Plain
+from mlbuild.ui.survey import dry_run_lines
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(arguments: list[str], command: str) -> int:
+    """Returns the exit status: 0, 1 if a task failed (or something is stale, with -q), 128 + N after signal N."""
+    options = parse(_parser(), arguments)
+    chosen = command == "build" or "--" in arguments
+    workspace, goals = workspace_and_goals(options, "", chosen=chosen)
+    if options.question:
+        forced = goals if options.always_make else options.force
+        return int(any(seen.state != "fresh" for seen in status(workspace, goals, forced=forced)))
+    if options.dry_run:
+        for line in dry_run_lines(status(workspace, goals, forced=_forced(options, goals, workspace))):
+            print(line)
+        return 0
+    return _build(workspace, goals, options, shlex.join(["mlbuild", *arguments]))
+
+
+def _parser() -> Parser:
+    parser = Parser("", "Build goals: targets, tasks such as 'train[boosted]', named outputs, paths.")
+    add = parser.add_argument
+    add("-n", "--dry-run", action="store_true", help="say what would run and why; run nothing")
+    add("-j", "--jobs", type=_positive, metavar="N", help="at most N tasks at once (default: the CPUs there are)")
+    add("-k", "--keep-going", action="store_true", help="go on with what does not depend on a failure")
+    add("-B", "--always-make", action="store_true", help="run the goals whether or not they are fresh")
+    add("--force", action="append", default=[], metavar="NAME", help="run this one whether or not it is fresh")
+    add("-q", "--question", action="store_true", help="no output; exit 1 if something is stale")
+    add("--events", metavar="PATH", help="write every event there, as a line of JSON")
+    add("-v", "--verbose", action="store_true", help="say also why each task runs")
+    add("--quiet", action="store_true", help="say only what failed")
+    add("--no-color", action="store_true", help="no colours (NO_COLOR is respected, too)")
+    add("--progress", choices=("auto", "plain", "off"), default="auto", help="how to show what happens")
+    return parser
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of tasks")
+    return number
+
+
+def _forced(options: argparse.Namespace, goals: list[str], workspace: Workspace) -> list[str]:
+    always = (goals or list(workspace.pipeline.default)) if options.always_make else []
+    return [*always, *options.force]
+
+
+def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, command: str) -> int:
+    how = Options(options.jobs, options.keep_going, options.always_make, tuple(options.force), command)
+    caught: list[int] = []
+
+    def catch(interrupt: Callable[[], None]) -> None:
+        def handler(number: int, frame: FrameType | None) -> None:
+            caught.append(number)
+            interrupt()
+
+        for number in STOPPING:
+            # Who started us with a signal ignored (nohup) wants it so.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)
+
+    with ExitStack() as stack:
+        listeners = _listeners(options, stack)
+
+        def say(event: Event) -> None:
+            for listener in listeners:
+                listener(event)
+
+        exit_status = build(workspace, goals, how, say, catch)
+    return 128 + caught[0] if caught else exit_status
+
+
+def _listeners(options: argparse.Namespace, stack: ExitStack) -> list[Callable[[Event], None]]:
+    listeners: list[Callable[[Event], None]] = []
+    if options.events:
+        listeners.append(JsonLines(stack.enter_context(_open_events(options.events))))
+    if options.progress == "off":
+        return listeners
+    if options.progress == "auto" and not options.quiet and _is_screen():
+        from mlbuild.ui.live import Live
+
+        jobs = options.jobs or available_cpus()
+        color = not options.no_color and "NO_COLOR" not in os.environ
+        listeners.append(stack.enter_context(Live(jobs, verbose=options.verbose, color=color)))
+    else:
+        listeners.append(Plain(sys.stdout, verbose=options.verbose, quiet=options.quiet))
+    return listeners
+
+
+def _open_events(path: str) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--events {path}: {error.strerror}") from None
+
+
+def _is_screen() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -1,0 +1,76 @@
+"""The command `mlbuild`: finds the subcommand, prints errors, gives the exit status. Loads only what that one needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from mlbuild import __version__
+
+COMMANDS = {
+    "build": "bring goals up to date (what `mlbuild GOAL` does, too)",
+    "status": "each target's state",
+    "explain": "why a task would run, or why not",
+    "log": "what a task's last attempt printed",
+    "check": "read the Pipelinefile and say everything that is wrong with it",
+}
+NOT_YET = frozenset(
+    (
+        *("backfill", "graph", "runs", "metrics", "cancel", "remove", "store", "fmt", "init", "attach", "impact"),
+        *("accept", "show", "shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
+    )
+)
+"""Subcommands whose names are taken already."""
+
+INTERNAL_ERROR = 70
+"""The exit status for a bug of mlbuild's own (EX_SOFTWARE of sysexits.h)."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command line (without the program's name) and return its exit status."""
+    if arguments[:1] == ["--version"]:
+        print(f"mlbuild {__version__}")
+        return 0
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. The interpreter would fail again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        from mlbuild.errors import MlbuildError
+
+        if isinstance(error, MlbuildError):
+            print(error, file=sys.stderr)
+            return error.exit_status
+        return _bug()
+
+
+def _run(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS:
+        from importlib import import_module
+
+        status: int = import_module(f"mlbuild.cli.{first}").run(arguments[1:], first)
+        return status
+    from mlbuild.cli import build
+
+    return build.run(arguments, "")
+
+
+def _bug() -> int:
+    """Say that it is ours, and where the traceback is."""
+    import tempfile
+    import traceback
+
+    text = traceback.format_exc()
+    with tempfile.NamedTemporaryFile("w", prefix="mlbuild-bug-", suffix=".txt", delete=False) as file:
+        file.write(text)
+    last = text.strip().splitlines()[-1]
+    print(
+        f"error: this is a bug of mlbuild's own: {last}\n  hint: please report it with what is in {file.name}",
+        file=sys.stderr,
+    )
+    return INTERNAL_ERROR

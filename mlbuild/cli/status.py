@@ -1,0 +1,24 @@
+"""`mlbuild status [GOAL…]`: each target's state."""
+
+from __future__ import annotations
+
+import json
+
+from mlbuild.app import status
+from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.ui.survey import status_json, status_lines
+
+
+def run(arguments: list[str], command: str) -> int:
+    parser = Parser(command, "Each target's state; for partitions, how many tasks are in each.")
+    parser.add_argument("--tasks", action="store_true", help="a row a task")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    options = parse(parser, arguments)
+    workspace, goals = workspace_and_goals(options, command, chosen=False)
+    seen = status(workspace, goals, whole=True)
+    if options.json:
+        print(json.dumps(status_json(seen), indent=2, ensure_ascii=False))
+    else:
+        for line in status_lines(seen, tasks=options.tasks):
+            print(line)
+    return 0

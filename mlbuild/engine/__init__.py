@@ -1,0 +1,1 @@
+"""What to do next: decide, schedule, record. Unaware of the terminal."""

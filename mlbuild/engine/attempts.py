@@ -1,0 +1,265 @@
+"""One attempt at a task, from the intent to the record: outputs set aside, job made, result stored. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mlbuild.engine.facts import Inspector, checks_digest
+from mlbuild.engine.scope import RecipeScope
+from mlbuild.errors import PipelineError
+from mlbuild.executors.job import Job, JobResult, Read
+from mlbuild.expression import evaluate
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.task import Task
+from mlbuild.killpoint import reach
+from mlbuild.language.quoting import render_recipe
+from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.state.journal import Journal, OpenAttempt, Trace
+from mlbuild.state.layout import Layout
+from mlbuild.state.outputs import Outputs
+from mlbuild.state.stats import Stats
+from mlbuild.state.store import Action, Store, Stored
+
+KILL_POINTS = (
+    "leased",
+    "intended",
+    "set-aside",
+    "prepared",
+    "submitted",
+    "received",
+    "stored-object",
+    "stored",
+    "recorded",
+    "aside-dropped",
+    "published",
+    "discarded",
+    "put-back",
+    "restored-aside",
+    "restored",
+)
+"""Where a test may have the driver killed, in the order in which an attempt passes them."""
+
+TAIL_LINES = 20
+TAIL_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at a task, by this build or taken over from a dead one."""
+
+    task: Task
+    number: int
+    fingerprint: Fingerprint
+    job: Job
+    had: tuple[str, ...]
+    edited: tuple[str, ...]
+    adopted: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.job.attempt
+
+
+class Attempts:
+    """Carries attempts through their durable steps, in an order from which any later build can recover."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        layout: Layout,
+        inspector: Inspector,
+        stats: Stats,
+        journal: Journal,
+        store: Store,
+        say: Callable[[str, Task], None],
+    ) -> None:
+        self._graph = graph
+        self._layout = layout
+        self._inspector = inspector
+        self._stats = stats
+        self._journal = journal
+        self._store = store
+        self._outputs = Outputs(layout)
+        self._say = say
+        self._made = 0
+
+    # --- before
+
+    def make(self, task: Task, fingerprint: Fingerprint, edited: tuple[str, ...]) -> Attempt:
+        """The next attempt at a task; nothing of it has happened yet."""
+        self._made += 1
+        attempt = f"{self._journal.run}-{self._made}"
+        number = self._journal.next_number(task.name, fingerprint.key)
+        cpus, memory = self.amounts(task, number)
+        job = Job(
+            attempt=attempt,
+            task=task.name,
+            workspace=self._layout.workspace,
+            recipe=self._recipe(task, attempt, number),
+            environment={"MLBUILD_ATTEMPT": str(number)},
+            log=self._layout.log(self._journal.run, attempt),
+            reads=self._reads(task, fingerprint),
+            outputs=task.made,
+            timeout=task.target.timeout,
+            cpus=cpus,
+            memory=memory,
+        )
+        return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited)
+
+    def amounts(self, task: Task, number: int = 1) -> tuple[float, int | None]:
+        """(cpus, memory in bytes) that an attempt of this number asks for."""
+        scope = RecipeScope(self._graph, task, number)
+        resources = task.target.resources
+        values = [
+            value if isinstance(value, int | float | None) else evaluate(value, scope)
+            for value in (resources.cpus, resources.memory)
+        ]
+        for value in values:
+            if value is not None and not isinstance(value, int | float):
+                raise PipelineError(f"a resource is a number, not {value!r}", resources.at)
+        cpus, memory = values
+        return float(cpus or 0), None if memory is None else int(memory)  # type: ignore[arg-type, call-overload]
+
+    def open(self, attempt: Attempt) -> None:
+        """Say what is intended, and make room for the outputs. After this the job may be submitted."""
+        record = OpenAttempt(
+            attempt.id,
+            attempt.task.name,
+            self._journal.run,
+            attempt.number,
+            attempt.fingerprint,
+            None,
+            attempt.job.as_json(),
+            attempt.had,
+            attempt.edited,
+        )
+        self._journal.intend(record, time.time(), os.path.relpath(attempt.job.log, self._layout.workspace))
+        self._outputs.prepare(attempt.task.made, attempt.id)
+        reach("prepared")
+
+    def _recipe(self, task: Task, attempt: str, number: int) -> str:
+        lists: list[str] = []
+
+        def as_file(text: str) -> str:
+            path = self._layout.list_file(attempt, len(lists))
+            lists.append(path)
+            with open(os.path.join(self._layout.workspace, path), "w", encoding="utf-8") as file:
+                file.write(text)
+            return path
+
+        assert task.target.recipe is not None
+        return render_recipe(task.target.recipe.text, RecipeScope(self._graph, task, number), as_file)
+
+    def _reads(self, task: Task, fingerprint: Fingerprint) -> tuple[Read, ...]:
+        """What the recipe must find as the fingerprint says."""
+        reads = []
+        for kind, path in self._inspector.reads(task):
+            record = self._stats.record(path)
+            digest = fingerprint.parts[f"{kind} {path}"]
+            same = record is not None and record.digest == digest and record.settled
+            reads.append(Read(path, digest, record.signature if same and record else ""))
+        return tuple(reads)
+
+    # --- after
+
+    def commit(self, attempt: Attempt, result: JobResult) -> None:
+        """Record a success: store, trace, and then drop what it replaced. Raises Damaged if outputs still change."""
+        made = [Stored(made.path, made.digest, made.size) for made in result.made]
+        seconds = result.ended - result.started
+        if attempt.fingerprint.problem is None and made:
+            made = self._keep(attempt, made, seconds)
+        reach("stored")
+        trace = self._trace(attempt.task, attempt.fingerprint, tuple(made), seconds, attempt.id)
+        self._journal.ended(attempt.id, _outcome(result), trace)
+        for output in made:
+            self._stats.learn(output.path, output.digest, output.size)
+        self._publish(attempt)
+        self._layout.drop_empty_log(attempt.job.log)
+
+    def _keep(self, attempt: Attempt, made: list[Stored], seconds: float) -> list[Stored]:
+        """Put the outputs into the store; a full disk there costs only that they can't be restored."""
+        try:
+            stored = [self._store.add(output.path, output.digest, output.size) for output in made]
+            self._store.record(attempt.fingerprint.key, stored, seconds, time.time())
+        except OSError as error:
+            self._say(f"its outputs could not be stored: {error.strerror or error}", attempt.task)
+            return made
+        return stored
+
+    def _trace(
+        self, task: Task, fingerprint: Fingerprint, outputs: tuple[Stored, ...], seconds: float, attempt: str | None
+    ) -> Trace:
+        run, now = self._journal.run, time.time()
+        return Trace(task.name, fingerprint, outputs, checks_digest(task), run, attempt, now, seconds)
+
+    def _publish(self, attempt: Attempt) -> None:
+        for path, place in self._outputs.publish(attempt.had, attempt.edited, attempt.id):
+            self._say(f"{path} was not as mlbuild had left it; that version is now {place}", attempt.task)
+        self._journal.published(attempt.id)
+        self._layout.drop_run_lists(attempt.id)
+        reach("published")
+
+    def abandon(self, attempt: Attempt, result: JobResult) -> None:
+        """Record a failure: what stood there is put back first."""
+        self._outputs.roll_back(attempt.task.made, attempt.had, attempt.id)
+        self._journal.ended(attempt.id, _outcome(result), None)
+        self._journal.give_back(attempt.task.name)
+        self._journal.published(attempt.id)
+        self._layout.drop_run_lists(attempt.id)
+
+    def finish_publishing(self) -> None:
+        """Drop what the successes of dead builds replaced, where those died before they did."""
+        for record in self._journal.unpublished():
+            if record.job["outputs"]:
+                self._outputs.publish(record.had, record.edited, record.id)
+            self._journal.published(record.id)
+
+    def log_tail(self, attempt: Attempt) -> tuple[str, tuple[str, ...]]:
+        """Where the log of an attempt lies, relative to the workspace, and its last lines; ("", ()) if it is empty."""
+        try:
+            with open(attempt.job.log, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        except OSError:
+            lines = []
+        return os.path.relpath(attempt.job.log, self._layout.workspace) if lines else "", tuple(lines)
+
+    # --- without an attempt
+
+    def restore(self, task: Task, fingerprint: Fingerprint, action: Action, edited: tuple[str, ...]) -> None:
+        """Bring back what the fingerprint came to. Raises Damaged if the store no longer has it."""
+        for output in action.outputs:
+            content = self._stats.content(output.path)
+            if content is not None and content[0] == output.digest:
+                continue
+            if output.path in edited:
+                place = self._outputs.move_away(output.path, f"edited-{self._journal.run}")
+                self._say(f"{output.path} had been edited by hand; that version is now {place}", task)
+            self._store.restore(output)
+            self._stats.learn(output.path, output.digest, output.size)
+        reach("restored")
+        self.take(task, fingerprint, action)
+
+    def take(self, task: Task, fingerprint: Fingerprint, action: Action) -> None:
+        """Record that what stands in place is what the fingerprint came to."""
+        self._journal.record(self._trace(task, fingerprint, action.outputs, action.seconds, None))
+
+    def checks_held(self, task: Task) -> None:
+        """Record that the conditions as they are now hold for the last success."""
+        trace = self._journal.trace(task.name)
+        if trace is not None:
+            self._journal.record(replace(trace, checks=checks_digest(task)))
+
+
+def _outcome(result: JobResult) -> dict[str, object]:
+    return {
+        "reason": str(result.reason),
+        "exit_status": result.exit_status,
+        "seconds": result.ended - result.started,
+        "max_rss": result.max_rss,
+        "cpu_seconds": result.cpu_seconds,
+        "message": result.detail,
+    }

@@ -1,0 +1,77 @@
+"""Whether the conditions of a task's `check:` hold, once it has run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mlbuild.engine.scope import CheckScope, LeftOut
+from mlbuild.errors import MlbuildError, PipelineError
+from mlbuild.expression import Reference, evaluate, walk
+from mlbuild.files import Files
+from mlbuild.graph.dag import Graph, Order
+from mlbuild.graph.references import OutsidePartition
+from mlbuild.graph.task import Task
+
+
+def failed_check(graph: Graph, task: Task, files: Files, is_in_place: Callable[[Task], bool]) -> str | None:
+    """What is wrong with what a task made, in words; None if all conditions hold.
+
+    Args:
+        is_in_place: whether the outputs of a task that a condition refers to can be looked at.
+    """
+    scope = CheckScope(graph, task, files, is_in_place)
+    for check in task.target.checks:
+        try:
+            holds = evaluate(check.condition, scope)
+        except LeftOut:
+            continue
+        except MlbuildError as error:
+            return f"check {check.text}: {error.message}"
+        if not holds:
+            said = f": {check.message}" if check.message else ""
+            return f"check {check.text} does not hold{said}"
+    return None
+
+
+def check_references(graph: Graph, task: Task) -> Iterator[Task]:
+    """The tasks that a task's conditions look at; none of them is an edge."""
+    for check in task.target.checks:
+        for part in walk(check.condition):
+            if isinstance(part, Reference):
+                yield from _referred(graph, part, task)
+
+
+def _referred(graph: Graph, reference: Reference, task: Task) -> list[Task]:
+    try:
+        return graph.referred(reference, task)
+    except OutsidePartition:
+        return []
+
+
+def verify_checks(graph: Graph, order: Order) -> None:
+    """Raises PipelineError if conditions wait for each other in a circle.
+
+    A task is over when all that it needs is over and its conditions were tested, which waits for what they refer to.
+    """
+    waits = {
+        task: [*needs, *(other for other in check_references(graph, task) if other in order and other is not task)]
+        for task, needs in order.items()
+    }
+    if all(len(waits[task]) == len(needs) for task, needs in order.items()):
+        return
+    over: set[Task] = set()
+    for start in waits:
+        path: dict[Task, Iterator[Task]] = {} if start in over else {start: iter(waits[start])}
+        while path:
+            task, others = next(reversed(path.items()))
+            other = next((other for other in others if other not in over), None)
+            if other is None:
+                over.add(task)
+                del path[task]
+            elif other in path:
+                circle = " → ".join(each.name for each in [*path][[*path].index(other) :])
+                message = f"these conditions wait for each other in a circle: {circle} → {other.name}"
+                checks = task.target.checks or other.target.checks
+                raise PipelineError(message, checks[0].at if checks else task.target.at)
+            else:
+                path[other] = iter(waits[other])

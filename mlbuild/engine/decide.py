@@ -1,0 +1,118 @@
+"""Facts about a task → what to do with it, and why. One pure function that build, dry run, status and explain share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from mlbuild.state.fingerprint import Change, Fingerprint, difference
+from mlbuild.state.journal import Trace
+from mlbuild.state.store import Action
+
+
+class Verdict(Enum):
+    FRESH = "fresh"
+    RESTORE = "restore"
+    ABSENT = "absent"
+    """Gone and not restorable, but needed only if something that needs it must run."""
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a task is not simply fresh. `kind` is one word or two, `what` names the part, `old` and `new` its values.
+
+    Kinds: `forced`, `always`, `uncacheable`, `never built`, `output missing`, `output edited`, `upstream`, and the
+    kinds of a fingerprint's parts: `input`, `output`, `code`, `param`, `recipe`.
+    """
+
+    kind: str
+    what: str = ""
+    old: str | None = None
+    new: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision rests on.
+
+    Attributes:
+        present: what stands at each path that the task makes: its digest, or None.
+        checks: the digest of the conditions as they are now.
+        idle: it has neither inputs nor outputs, so that it runs whenever it is asked for by name.
+    """
+
+    fingerprint: Fingerprint
+    trace: Trace | None
+    stored: Action | None
+    present: Mapping[str, str | None]
+    checks: str
+    is_goal: bool
+    forced: bool
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict with its reasons.
+
+    Attributes:
+        edited: outputs in place that mlbuild did not leave there: they are moved out of the way, and that is said.
+        take: the stored result which the outputs in place already are; a trace of it is to be recorded.
+        recheck: the conditions changed since they last held.
+    """
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = ()
+    edited: tuple[str, ...] = ()
+    take: Action | None = None
+    recheck: bool = False
+
+
+def decide(facts: Facts) -> Decision:
+    """What to do with a task all of whose needs are in place."""
+    trace = facts.trace
+    edited = _edited(facts)
+    if facts.forced:
+        return Decision(Verdict.RUN, (Reason("forced"),), edited)
+    if facts.fingerprint.problem:
+        return Decision(Verdict.RUN, (Reason("uncacheable", facts.fingerprint.problem),), edited)
+    if facts.idle and facts.is_goal:
+        return Decision(Verdict.RUN, (Reason("always"),), edited)
+    same = trace is not None and trace.fingerprint.key == facts.fingerprint.key
+    out_of_place = _out_of_place(facts) if same else ()
+    if same and not out_of_place:
+        assert trace is not None
+        return Decision(Verdict.FRESH, recheck=trace.checks != facts.checks)
+    reasons = out_of_place or _changes(facts)
+    if facts.stored is not None:
+        if all(facts.present.get(output.path) == output.digest for output in facts.stored.outputs):
+            return Decision(Verdict.FRESH, reasons, take=facts.stored, recheck=True)
+        return Decision(Verdict.RESTORE, reasons, edited, recheck=trace is None or trace.checks != facts.checks)
+    if same and not facts.is_goal and not edited:
+        return Decision(Verdict.ABSENT, reasons)
+    return Decision(Verdict.RUN, reasons, edited)
+
+
+def _out_of_place(facts: Facts) -> tuple[Reason, ...]:
+    """The outputs of the last success that are gone or changed."""
+    assert facts.trace is not None
+    missing = [Reason("output missing", path) for path, digest in facts.present.items() if digest is None]
+    return (*missing, *(Reason("output edited", path) for path in _edited(facts)))
+
+
+def _edited(facts: Facts) -> tuple[str, ...]:
+    """Outputs in place that are not what the last success left; without one, all that are in place."""
+    made = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
+    return tuple(path for path, digest in facts.present.items() if digest is not None and digest != made.get(path))
+
+
+def _changes(facts: Facts) -> tuple[Reason, ...]:
+    if facts.trace is None:
+        return (Reason("never built"),)
+    return tuple(_reason(change) for change in difference(facts.trace.fingerprint, facts.fingerprint))
+
+
+def _reason(change: Change) -> Reason:
+    return Reason(change.kind, change.what, change.old, change.new)

@@ -1,0 +1,128 @@
+"""What happens in a build, as values. A screen, a log and a file of JSON lines are folds over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlbuild.engine.decide import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStarted:
+    """`tasks` counts all that the goals need; `run` is the build's number, 0 before anything had to be done."""
+
+    run: int
+    goals: tuple[str, ...]
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFresh:
+    """Nothing to do for it."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReady:
+    """It must run; `reasons` says why; `expected` is in seconds, from history, None without any."""
+
+    task: str
+    reasons: tuple[Reason, ...]
+    expected: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    task: str
+    attempt: int
+    executor: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRestored:
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFinished:
+    """It ran and succeeded; `max_rss` is in bytes."""
+
+    task: str
+    seconds: float
+    max_rss: int
+    cpu_seconds: float
+    executor: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """An attempt failed for good. `detail` says more in words, `log` is where its log lies, `tail` its last lines."""
+
+    task: str
+    exit_code: int
+    reason: str
+    detail: str
+    command: str
+    log: str
+    tail: tuple[str, ...]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRetried:
+    """An attempt failed; the next one starts in `delay` seconds."""
+
+    task: str
+    reason: str
+    attempt: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBlocked:
+    """`by` is what failed or is missing."""
+
+    task: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCancelled:
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A word that belongs to no change of state: an edited output was moved, another build is waited for."""
+
+    text: str
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFinished:
+    """`counts` is how many tasks ended in each state; `seconds` is how long the build took."""
+
+    exit_status: int
+    seconds: float
+    counts: dict[str, int]
+    overrides: tuple[tuple[str, str, str], ...] = ()
+    """(name, value in effect, value without the override) of what was built with."""
+
+
+Event = (
+    BuildStarted
+    | TaskFresh
+    | TaskReady
+    | TaskStarted
+    | TaskRestored
+    | TaskFinished
+    | TaskFailed
+    | TaskRetried
+    | TaskBlocked
+    | TaskCancelled
+    | Said
+    | BuildFinished
+)

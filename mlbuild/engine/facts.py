@@ -1,0 +1,169 @@
+"""Gathers what a decision rests on: fingerprint, last success, what is stored, what is in place. Decides nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+
+from mlbuild.digest import digest_bytes
+from mlbuild.engine.decide import Facts
+from mlbuild.engine.scope import RecipeScope
+from mlbuild.expression import Part, evaluate
+from mlbuild.files import Files
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.task import Task
+from mlbuild.language.quoting import render_recipe
+from mlbuild.language.words import Words, params_used, words
+from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.state.journal import Journal, Trace
+from mlbuild.state.stats import Stats
+from mlbuild.state.store import Action, Store
+
+AS_WRITTEN = frozenset({"resources", "checkpoint", "attempt"})
+"""What a recipe may name without becoming stale when it changes: it stands in the fingerprint as written."""
+
+
+class Inspector:
+    """Looks at tasks for one command.
+
+    Args:
+        journal, store: None where the workspace was never built.
+        goals: the tasks that were asked for.
+        forced: the tasks that must run whatever their state.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        files: Files,
+        stats: Stats,
+        journal: Journal | None,
+        store: Store | None,
+        goals: Collection[Task],
+        forced: Collection[Task] = (),
+    ) -> None:
+        self._graph = graph
+        self._files = files
+        self._stats = stats
+        self._journal = journal
+        self._store = store
+        self._goals = set(goals)
+        self.forced = set(forced)
+        self._words: dict[str, Words] = {}
+        self._is_code_file: dict[str, bool] = {}
+
+    def facts(self, task: Task, planned: Mapping[str, str | None] | None = None) -> Facts:
+        """What is known of a task now.
+
+        Args:
+            planned: path → digest of what would stand there (dry runs), before what does.
+        """
+        fingerprint = self.fingerprint(task, planned or {})
+        return Facts(
+            fingerprint=fingerprint,
+            trace=self.trace(task),
+            stored=self._action(task, fingerprint),
+            present={path: self._digest(path) for path in task.made},
+            checks=checks_digest(task),
+            is_goal=task in self._goals,
+            forced=task in self.forced,
+            idle=not task.made and not task.target.inputs,
+        )
+
+    def trace(self, task: Task) -> Trace | None:
+        return self._journal.trace(task.name) if self._journal else None
+
+    def _action(self, task: Task, fingerprint: Fingerprint) -> Action | None:
+        if self._store is None or fingerprint.problem or not task.made:
+            return None
+        return self._store.action(fingerprint.key)
+
+    def _digest(self, path: str) -> str | None:
+        content = self._stats.content(path)
+        return content[0] if content else None
+
+    # --- fingerprints
+
+    def fingerprint(self, task: Task, planned: Mapping[str, str | None]) -> Fingerprint:
+        """What a task's result depends on, as it stands now. Never too small: what can't be read is its `problem`."""
+        parts: dict[str, str] = {}
+        problem = None
+        for kind, path in self.reads(task):
+            try:
+                digest = planned[path] if path in planned else self._digest(path)
+            except OSError as error:
+                digest, problem = None, f"{path} can't be read: {error.strerror or error}"
+            if digest is None:
+                problem = problem or f"{path} is missing"
+            parts[f"{kind} {path}"] = digest or ""
+        declared = (*task.target.outputs, *task.target.metrics)
+        parts |= {f"output {path}": output.name or "" for output, path in zip(declared, task.made, strict=True)}
+        parts |= self._params(task)
+        scope = RecipeScope(self._graph, task)
+        notes = {}
+        if task.target.recipe is not None:
+            text = task.target.recipe.text
+            parts["recipe"] = render_recipe(text, scope, as_file=lambda text: text, keep=AS_WRITTEN)
+            notes = {f"param {name}": value for name, value in self._values(text, task, scope)}
+        return Fingerprint(parts, notes, problem)
+
+    def reads(self, task: Task) -> list[tuple[str, str]]:
+        """The paths whose content counts, each once, as (`input` or `code`, path)."""
+        inputs = self._inputs(task)
+        code = [path for path in self._code(task) if path not in inputs]
+        return [*(("input", path) for path in inputs), *(("code", path) for path in code)]
+
+    def _inputs(self, task: Task) -> dict[str, None]:
+        return dict.fromkeys(path for source in self._graph.sources(task) for path in source.paths)
+
+    def _params(self, task: Task) -> dict[str, str]:
+        """The values named in `params:`, which count although the recipe may not name them."""
+        scope = RecipeScope(self._graph, task)
+        listed = task.target.params
+        return {f"param {name}": value for node in listed for name, value in self._values(node, task, scope)}
+
+    def _values(self, node: Part, task: Task, scope: RecipeScope) -> Iterator[tuple[str, str]]:
+        """(name as written, value) of each param, params file and `let` in a text or expression."""
+        for name, used in params_used(node).items():
+            if name not in task.target.partitions:
+                yield name, _canonical(evaluate(used, scope))
+
+    # --- code
+
+    def _code(self, task: Task) -> list[str]:
+        """The files of the workspace that the recipe names and no target makes, each once."""
+        if task.target.recipe is None:
+            return []
+        found = self._words.get(task.target.name)
+        if found is None:
+            found = words(task.target.recipe.text, RecipeScope(self._graph, task))
+            if not found.varies:
+                self._words[task.target.name] = found
+        candidates = [*found.paths, *(path for module in found.modules for path in _module_files(module))]
+        return [path for path in dict.fromkeys(candidates) if self._is_code(path)]
+
+    def _is_code(self, path: str) -> bool:
+        known = self._is_code_file.get(path)
+        if known is None:
+            inside = not path.startswith(("/", "../"))
+            known = inside and os.path.isfile(self._files.full(path)) and not any(self._graph.makers.of(path))
+            self._is_code_file[path] = known
+        return known
+
+
+def _module_files(module: str) -> list[str]:
+    """Where `python -m module` finds it, from the workspace's folder, with the packages around it."""
+    path = module.replace(".", "/")
+    parents = [path.rsplit("/", depth)[0] for depth in range(path.count("/") + 1)]
+    return [f"{path}.py", f"{path}/__main__.py", *(f"{parent}/__init__.py" for parent in parents)]
+
+
+def checks_digest(task: Task) -> str:
+    """The digest of a task's conditions: what changes when they must be tested again."""
+    return digest_bytes("\n".join(check.text for check in task.target.checks).encode())
+
+
+def _canonical(value: object) -> str:
+    """A value's text that does not depend on the order of tables or on how a number was written."""
+    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)

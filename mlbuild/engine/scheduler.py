@@ -1,0 +1,502 @@
+"""The one loop: decide what is ready, launch what there is room for, take in what has finished."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mlbuild.engine import events
+from mlbuild.engine.attempts import Attempt, Attempts
+from mlbuild.engine.checks import check_references, failed_check
+from mlbuild.engine.decide import Decision, Facts, Verdict, decide
+from mlbuild.engine.facts import Inspector
+from mlbuild.engine.history import History
+from mlbuild.engine.policy import delay_before_retry
+from mlbuild.engine.recovery import Recovery
+from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
+from mlbuild.errors import MlbuildError
+from mlbuild.executors import job as jobs
+from mlbuild.executors.job import Executor, JobResult
+from mlbuild.files import Files
+from mlbuild.graph.dag import Graph, Order
+from mlbuild.graph.task import Task
+from mlbuild.killpoint import reach
+from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.state.journal import Conflict, Journal
+from mlbuild.state.store import Action, Damaged
+
+SLICE = 0.02
+"""Seconds of deciding between two looks at what has finished."""
+POLL = 0.1
+"""Seconds between two looks at whether another build has let go."""
+MOST_CHANGES = 3
+"""How often a task is decided again because its inputs changed under it, before it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A task that was decided to run."""
+
+    task: Task
+    fingerprint: Fingerprint
+    edited: tuple[str, ...]
+    stamp: float
+    """When its last success was recorded, as seen by the decision."""
+
+
+class Scheduler:
+    """Builds tasks.
+
+    Args:
+        order: task → the tasks that it needs, each behind its needs.
+        keep_going: after a failure, go on with what does not depend on it.
+        say: is told of every event as it happens.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        order: Order,
+        files: Files,
+        inspector: Inspector,
+        attempts: Attempts,
+        recovery: Recovery,
+        journal: Journal,
+        executor: Executor,
+        history: History,
+        say: Callable[[events.Event], None],
+        *,
+        keep_going: bool = False,
+    ) -> None:
+        self._graph = graph
+        self._order = order
+        self._files = files
+        self._inspector = inspector
+        self._attempts = attempts
+        self._recovery = recovery
+        self._journal = journal
+        self._executor = executor
+        self._history = history
+        self._say = say
+        self._keep_going = keep_going
+
+        self.states = States(order)
+        self._consumers: dict[Task, list[Task]] = {task: [] for task in order}
+        for task, needs in order.items():
+            for need in needs:
+                self._consumers[need].append(task)
+        self._missing_needs = {task: len(needs) for task, needs in order.items()}
+        self._ready: deque[Task] = deque()
+        self._queue: list[tuple[float, int, Wanted]] = []
+        self._later: list[tuple[float, int, Wanted]] = []
+        self._waiting: dict[Task, Wanted] = {}
+        self._running: dict[str, Attempt] = {}
+        self._handles: dict[str, str] = {}
+        self._checking: dict[Task, Callable[[str | None], None]] = {}
+        self._keys: dict[Task, str] = {}
+        self._failures: dict[Task, int] = {}
+        self._changes: dict[Task, int] = {}
+        self._announced: set[int] = set()
+        self._yielding_to: int | None = None
+        self._sequence = 0
+        self._stopping = self._stopped = 0
+        self._next_poll = 0.0
+
+    # --- the loop
+
+    def run(self) -> None:
+        """Go on until nothing is left that can be done."""
+        for task in self._order:
+            if not self._missing_needs[task]:
+                self._make_ready(task)
+        while True:
+            self._decide_ready()
+            self._wake()
+            self._launch()
+            self._journal.sync()
+            if self._stopped < self._stopping:
+                self._stopped = self._stopping
+                self._executor.cancel(list(self._handles.values()), now=self._stopping > 1)
+            if not self._goes_on():
+                break
+            for result in self._executor.finished(self._patience()):
+                reach("received")
+                self._take_in(result)
+        for task in self.states.within(*(state for state in State if state not in OVER)):
+            self.states.set(task, State.CANCELLED)
+
+    def interrupt(self) -> None:
+        """Stop: nothing more starts, what runs gets its signal; asked again, it ends at once.
+
+        Safe in a signal handler.
+        """
+        self._stopping += 1
+
+    @property
+    def interrupted(self) -> bool:
+        return self._stopping > 0
+
+    @property
+    def failed(self) -> bool:
+        return self.states.count((State.FAILED, State.BLOCKED)) > 0
+
+    @property
+    def _winding_down(self) -> bool:
+        """Nothing more starts."""
+        return self.interrupted or (self.states.counts[State.FAILED] > 0 and not self._keep_going)
+
+    def _goes_on(self) -> bool:
+        if self._running or self._checking:
+            return True
+        if self._winding_down:
+            return False
+        return bool(self._ready or self._queue or self._later or self._waiting or self._yielding_to)
+
+    def _patience(self) -> float:
+        """How long to wait for a result, in seconds."""
+        if self._ready and not self._winding_down:
+            return 0.0
+        return POLL
+
+    # --- deciding
+
+    def _make_ready(self, task: Task) -> None:
+        self.states.set(task, State.READY)
+        self._ready.append(task)
+
+    def _decide_ready(self) -> None:
+        until = time.monotonic() + SLICE
+        while self._ready and not self._winding_down and not self._yielding_to:
+            task = self._ready.popleft()
+            try:
+                self._decide(task)
+            except MlbuildError as error:
+                if error.at is None:
+                    raise
+                self._fail_without_attempt(task, "pipelinefile", str(error))
+            if time.monotonic() > until:
+                return
+
+    def _decide(self, task: Task) -> None:
+        missing = self._graph.missing.get(task)
+        if missing:
+            self._say(events.Said(str(missing), task.name))
+            self._block(task, missing.message)
+            return
+        if task.is_group:
+            self._settle(task, State.FRESH)
+            return
+        adopted = self._recovery.take(task)
+        if adopted:
+            self._watch(*adopted)
+            return
+        facts = self._inspector.facts(task)
+        decision = decide(facts)
+        self._keys[task] = facts.fingerprint.key
+        stamp = facts.trace.finished if facts.trace else 0.0
+        wanted = Wanted(task, facts.fingerprint, decision.edited, stamp)
+        match decision.verdict:
+            case Verdict.RUN:
+                self._want(wanted, decision)
+            case Verdict.ABSENT:
+                self._settle(task, State.ABSENT)
+            case Verdict.RESTORE:
+                assert facts.stored is not None
+                self._restore(wanted, facts.stored, decision)
+            case Verdict.FRESH:
+                self._fresh(wanted, facts, decision)
+
+    def _fresh(self, wanted: Wanted, facts: Facts, decision: Decision) -> None:
+        if decision.take is not None:
+            if not self._lease(wanted):
+                return
+            self._attempts.take(wanted.task, wanted.fingerprint, decision.take)
+        if not decision.recheck:
+            self._in_place(wanted.task, State.FRESH)
+            return
+        self._check_then(wanted.task, lambda problem: self._rechecked(wanted.task, State.FRESH, problem))
+
+    def _restore(self, wanted: Wanted, action: Action, decision: Decision) -> None:
+        task = wanted.task
+        if not self._lease(wanted):
+            return
+        try:
+            self._attempts.restore(task, wanted.fingerprint, action, wanted.edited)
+        except Damaged as error:
+            self._say(events.Said(error.message, task.name))
+            self._journal.give_back(task.name)
+            self._make_ready(task)
+            return
+        if not decision.recheck:
+            self._in_place(task, State.RESTORED)
+            return
+        self._check_then(task, lambda problem: self._rechecked(task, State.RESTORED, problem))
+
+    def _rechecked(self, task: Task, state: State, problem: str | None) -> None:
+        """The conditions of a task that need not run were tested, since they had changed."""
+        if problem:
+            self._fail_without_attempt(task, str(jobs.Reason.CHECK_FAILED), problem)
+            return
+        self._attempts.checks_held(task)
+        self._in_place(task, state)
+
+    def _in_place(self, task: Task, state: State) -> None:
+        self._say(events.TaskFresh(task.name) if state is State.FRESH else events.TaskRestored(task.name))
+        self._settle(task, state)
+
+    def _want(self, wanted: Wanted, decision: Decision) -> None:
+        """A task must run: after what it needs and is absent, if anything is."""
+        task = wanted.task
+        absent = [need for need in self._order[task] if self.states[need] is State.ABSENT]
+        if absent:
+            self.states.set(task, State.PENDING)
+            self._missing_needs[task] = len(absent)
+            for need in absent:
+                self._inspector.forced.add(need)
+                self._make_ready(need)
+            return
+        expected = self._history.expected(task)
+        self._say(events.TaskReady(task.name, decision.reasons, expected))
+        self._enqueue(wanted)
+
+    def _enqueue(self, wanted: Wanted) -> None:
+        self.states.set(wanted.task, State.QUEUED)
+        self._sequence += 1
+        heapq.heappush(self._queue, (-self._history.priority(wanted.task), self._sequence, wanted))
+
+    # --- launching
+
+    def _launch(self) -> None:
+        """Start what there is room for, the longest path first; a task that must wait for room is not overtaken."""
+        while self._queue and not self._winding_down and not self._yielding_to:
+            wanted = self._queue[0][2]
+            if not self._has_room(wanted.task):
+                break
+            heapq.heappop(self._queue)
+            if self._lease(wanted):
+                self._start(wanted)
+
+    def _has_room(self, task: Task) -> bool:
+        cpus, memory = self._attempts.amounts(task)
+        return self._executor.has_room(jobs.Job("", task.name, "", "", cpus=cpus, memory=memory))
+
+    def _start(self, wanted: Wanted) -> None:
+        attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
+        self._attempts.open(attempt)
+        (handle,) = self._executor.submit([attempt.job])
+        self._journal.submitted([(attempt.id, handle)])
+        self._watch(attempt, handle)
+
+    def _watch(self, attempt: Attempt, handle: str) -> None:
+        self._running[attempt.id] = attempt
+        self._handles[attempt.id] = handle
+        self.states.set(attempt.task, State.RUNNING)
+        self._say(events.TaskStarted(attempt.task.name, attempt.number, "local"))
+
+    # --- other builds
+
+    def _lease(self, wanted: Wanted) -> bool:
+        """Whether the task is ours to work on; if not, it waits, or is decided again."""
+        task = wanted.task
+        conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._needs(task))
+        if conflict:
+            self._wait_for(conflict, wanted)
+            return False
+        trace = self._inspector.trace(task)
+        if (trace.finished if trace else 0.0) != wanted.stamp:
+            # Another build has just made it.
+            self._journal.give_back(task.name)
+            self._make_ready(task)
+            return False
+        return True
+
+    def _needs(self, task: Task) -> list[tuple[str, str]]:
+        return [(need.name, self._keys[need]) for need in self._order[task] if need in self._keys]
+
+    def _wait_for(self, conflict: Conflict, wanted: Wanted) -> None:
+        self.states.set(wanted.task, State.WAITING)
+        self._waiting[wanted.task] = wanted
+        if conflict.run not in self._announced:
+            self._announced.add(conflict.run)
+            doing = "makes it" if conflict.same else f"needs {conflict.task} as it is"
+            text = f"waits for build {conflict.run} (process {conflict.pid}), which {doing}"
+            self._say(events.Said(text, wanted.task.name))
+        if not conflict.same and conflict.run < self._journal.run:
+            # Of two builds that want different things the older goes first: so they never wait for each other.
+            self._yielding_to = conflict.run
+
+    def _wake(self) -> None:
+        """Go on with what waited for a time, or for another build."""
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._enqueue(heapq.heappop(self._later)[2])
+        if now < self._next_poll or not (self._waiting or self._yielding_to):
+            return
+        self._next_poll = now + POLL
+        if self._yielding_to is not None:
+            self._go_on_yielding(self._yielding_to)
+            return
+        for task, wanted in list(self._waiting.items()):
+            if self._journal.conflict(task.name, wanted.fingerprint.key, self._needs(task)) is None:
+                # What the other build left is new to us, and so may be what our decisions rest on.
+                self._start_over()
+                return
+
+    def _go_on_yielding(self, run: int) -> None:
+        if self._running or self._checking:
+            return
+        self._journal.yield_leases()
+        if not self._journal.lives(run):
+            self._yielding_to = None
+            self._start_over()
+
+    def _start_over(self) -> None:
+        """Decide everything again but what runs and what has failed: the world has changed."""
+        self._ready.clear()
+        self._queue.clear()
+        self._later.clear()
+        self._waiting.clear()
+        kept = set(self.states.within(State.FAILED, State.BLOCKED, *ACTIVE))
+        for task, needs in self._order.items():
+            self._missing_needs[task] = len(needs)
+            if task not in kept:
+                self.states.set(task, State.PENDING)
+        for task in self._order:
+            if task not in kept and not self._missing_needs[task]:
+                self._make_ready(task)
+
+    # --- results
+
+    def _take_in(self, result: JobResult) -> None:
+        attempt = self._running.pop(result.attempt, None)
+        if attempt is None:
+            return
+        del self._handles[result.attempt]
+        if result.ok:
+            self._check_then(attempt.task, lambda problem: self._conclude(attempt, result, problem))
+        elif result.reason is jobs.Reason.INPUT_CHANGED:
+            self._decide_again(attempt, result)
+        else:
+            self._attempts.abandon(attempt, result)
+            self._failed(attempt, result)
+
+    def _check_then(self, task: Task, then: Callable[[str | None], None]) -> None:
+        """Test a task's conditions once what they look at is over; `then` is told what is wrong."""
+        self.states.set(task, State.CHECKING)
+        self._checking[task] = then
+        self._check(task)
+
+    def _check(self, task: Task) -> None:
+        for other in check_references(self._graph, task):
+            if other in self.states and other is not task and self.states[other] not in OVER:
+                return
+        then = self._checking.pop(task)
+        then(failed_check(self._graph, task, self._files, self._is_in_place))
+
+    def _conclude(self, attempt: Attempt, result: JobResult, problem: str | None) -> None:
+        """The recipe went well; record what it made, if its conditions hold."""
+        task = attempt.task
+        if problem is None:
+            try:
+                self._attempts.commit(attempt, result)
+            except Damaged as error:
+                problem = error.message
+        if problem is not None:
+            result = replace(result, reason=jobs.Reason.CHECK_FAILED, detail=problem)
+            self._attempts.abandon(attempt, result)
+            self._fail(attempt, result)
+            return
+        self._inspector.forced.discard(task)
+        seconds = result.ended - result.started
+        self._say(events.TaskFinished(task.name, seconds, result.max_rss, result.cpu_seconds, "local", attempt.number))
+        if attempt.adopted:
+            # It was started for another build: whether it is what this one wants is decided now.
+            self._make_ready(task)
+        else:
+            self._settle(task, State.BUILT)
+
+    def _is_in_place(self, task: Task) -> bool:
+        if task in self.states:
+            return self.states[task] in IN_PLACE
+        return all(self._files.exists(path) for path in task.made)
+
+    def _decide_again(self, attempt: Attempt, result: JobResult) -> None:
+        task = attempt.task
+        self._attempts.abandon(attempt, result)
+        self._changes[task] = self._changes.get(task, 0) + 1
+        if self._changes[task] >= MOST_CHANGES:
+            self._fail(attempt, result)
+            return
+        self._say(events.Said(f"is decided again: {result.detail}", task.name))
+        self.states.set(task, State.PENDING)
+        self._start_over()
+
+    def _failed(self, attempt: Attempt, result: JobResult) -> None:
+        """An attempt came to nothing: is there another?"""
+        task = attempt.task
+        if result.reason is jobs.Reason.CANCELLED:
+            if self.interrupted:
+                self.states.set(task, State.CANCELLED)
+                self._say(events.TaskCancelled(task.name))
+            else:
+                self._make_ready(task)
+            return
+        self._failures[task] = self._failures.get(task, 0) + 1
+        delay = delay_before_retry(task.target.retry, self._failures[task], result)
+        if delay is None or self._winding_down:
+            self._fail(attempt, result)
+            return
+        self._say(events.TaskRetried(task.name, str(result.reason), attempt.number, delay))
+        self.states.set(task, State.QUEUED)
+        self._sequence += 1
+        wanted = Wanted(task, attempt.fingerprint, attempt.edited, self._stamp(task))
+        heapq.heappush(self._later, (time.monotonic() + delay, self._sequence, wanted))
+
+    def _stamp(self, task: Task) -> float:
+        trace = self._inspector.trace(task)
+        return trace.finished if trace else 0.0
+
+    def _fail(self, attempt: Attempt, result: JobResult) -> None:
+        log, tail = self._attempts.log_tail(attempt)
+        recipe = attempt.job.recipe
+        name, reason = attempt.task.name, str(result.reason)
+        self._say(events.TaskFailed(name, result.exit_status, reason, result.detail, recipe, log, tail, attempt.number))
+        self._fail_with(attempt.task)
+
+    def _fail_without_attempt(self, task: Task, reason: str, problem: str) -> None:
+        self._say(events.TaskFailed(task.name, 0, reason, problem, "", "", (), 0))
+        self._fail_with(task)
+
+    def _fail_with(self, task: Task) -> None:
+        self.states.set(task, State.FAILED)
+        for consumer in self._consumers[task]:
+            self._block(consumer, task.name)
+        self._recheck()
+
+    def _block(self, task: Task, by: str) -> None:
+        """A task can't be made, nor can what needs it."""
+        stack = [task]
+        while stack:
+            below = stack.pop()
+            if self.states[below] is not State.BLOCKED:
+                self.states.set(below, State.BLOCKED)
+                self._say(events.TaskBlocked(below.name, by))
+                stack += self._consumers[below]
+
+    def _settle(self, task: Task, state: State) -> None:
+        """A task is in place: what needs only it can be decided."""
+        self.states.set(task, state)
+        for consumer in self._consumers[task]:
+            self._missing_needs[consumer] -= 1
+            if not self._missing_needs[consumer] and self.states[consumer] is State.PENDING:
+                self._make_ready(consumer)
+        self._recheck()
+
+    def _recheck(self) -> None:
+        """What was over just now may be what conditions wait for."""
+        for task in list(self._checking):
+            if task in self._checking:
+                self._check(task)

@@ -1,0 +1,189 @@
+"""What names mean in a recipe, and in the conditions of `check:`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlbuild.errors import PipelineError
+from mlbuild.expression import Bundle, Call, Name, Reference
+from mlbuild.files import Files
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.references import OutsidePartition
+from mlbuild.graph.task import Task, inputs_bundle
+
+
+class RecipeScope:
+    """The names of a recipe: inputs, outputs, metrics, the task's keys, the constants of the file."""
+
+    def __init__(self, graph: Graph, task: Task, attempt: int = 1) -> None:
+        self._graph = graph
+        self._task = task
+        self._keys = graph.scope(task.target, task.keys)
+        self._attempt = attempt
+
+    def name(self, node: Name) -> object:
+        task = self._task
+        match node.name:
+            case "inputs":
+                return inputs_bundle(self._graph.sources(task))
+            case "outputs":
+                return task.named_outputs()
+            case "metrics":
+                return task.named_metrics()
+            case "target":
+                return task.target.name
+            case "attempt":
+                return self._attempt
+            case "resources":
+                resources = task.target.resources
+                return {"cpus": resources.cpus, "memory": resources.memory}
+        return self._keys.name(node)
+
+    def reference(self, node: Reference) -> object:
+        raise PipelineError("a reference to a target can't stand in a recipe", node.at, "name it in `inputs:`")
+
+    def call(self, node: Call, arguments: list[object]) -> object:
+        return self._keys.call(node, arguments)
+
+
+class LeftOut(Exception):
+    """A condition refers to something that is not there to be compared with: it is not tested."""
+
+
+class CheckScope(RecipeScope):
+    """The names of a condition: as in a recipe, but metrics are values, and references bring what is in place.
+
+    Args:
+        is_in_place: whether a task's outputs can be looked at.
+    """
+
+    def __init__(self, graph: Graph, task: Task, files: Files, is_in_place: Callable[[Task], bool]) -> None:
+        super().__init__(graph, task)
+        self._files = files
+        self._is_in_place = is_in_place
+
+    def name(self, node: Name) -> object:
+        if node.name == "metrics":
+            return self._metrics(self._task)
+        return super().name(node)
+
+    def reference(self, node: Reference) -> object:
+        """Raises LeftOut for a key outside the partition, and for what is not in place."""
+        try:
+            tasks = self._graph.referred(node, self._task)
+        except OutsidePartition:
+            raise LeftOut from None
+        if not all(self._is_in_place(task) for task in tasks):
+            raise LeftOut
+        if node.metrics is not None:
+            values = [_at(self._metrics(task), node.metrics) for task in tasks]
+            return values if len(values) != 1 else values[0]
+        paths = tuple(path for task in tasks for path in self._graph.brought(node, task))
+        return Bundle(paths, single=len(paths) == 1)
+
+    def call(self, node: Call, arguments: list[object]) -> object:
+        paths = [path for argument in arguments for path in _paths(argument)]
+        match node.function:
+            case "rows":
+                return sum(self._rows(path, node) for path in paths)
+            case "size":
+                return sum(self._size(path) for path in paths)
+            case "count":
+                return len(paths)
+            case "exists":
+                return all(self._files.exists(path) for path in paths)
+        return super().call(node, arguments)
+
+    def _metrics(self, task: Task) -> Mapping[str, object]:
+        """The values of a task's metrics files: those of unnamed files together, those of a named one by its name."""
+        values: dict[str, object] = {}
+        for declared, path in zip(task.target.metrics, task.metrics, strict=True):
+            found = read_values(self._files, path)
+            if declared.name:
+                values[declared.name] = found
+            elif isinstance(found, Mapping):
+                values.update(found)
+        return values
+
+    def _size(self, path: str) -> int:
+        if self._files.is_directory(path):
+            return sum(os.path.getsize(self._files.full(f"{path}/{name}")) for name in self._files.walk(path))
+        status = self._files.stat(path)
+        return status.st_size if status else 0
+
+    def _rows(self, path: str, node: Call) -> int:
+        """Rows of CSV (without the header), JSON lines or Parquet."""
+        if self._files.is_directory(path):
+            return sum(self._rows(f"{path.rstrip('/')}/{name}", node) for name in self._files.walk(path))
+        full = self._files.full(path)
+        if path.endswith((".parquet", ".pq")):
+            return _parquet_rows(full, node)
+        if path.endswith(".gz"):
+            import gzip
+
+            opener: Any = gzip.open
+        else:
+            opener = open
+        name = path.removesuffix(".gz")
+        with opener(full, "rt", newline="", encoding="utf-8", errors="replace") as file:
+            if name.endswith((".jsonl", ".ndjson")):
+                return sum(1 for line in file if line.strip())
+            if name.endswith((".csv", ".tsv")):
+                return max(0, sum(1 for _ in csv.reader(file)) - 1)
+        hint = "rows() counts those of .csv, .tsv, .jsonl, .ndjson and .parquet"
+        raise PipelineError(f"{path} has no rows that can be counted", node.at, hint)
+
+
+def read_values(files: Files, path: str) -> object:
+    """What a metrics file holds: JSON, YAML, or CSV (its columns as lists). None if it is missing or broken."""
+    try:
+        text = files.read(path).decode()
+        if path.endswith((".yaml", ".yml")):
+            import yaml
+
+            return yaml.safe_load(text)
+        if path.endswith((".csv", ".tsv")):
+            rows = list(csv.DictReader(text.splitlines(), delimiter="\t" if path.endswith(".tsv") else ","))
+            return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
+        return json.loads(text)
+    except (OSError, ValueError):
+        return None
+
+
+def _number(text: str | None) -> object:
+    try:
+        return float(text or "")
+    except ValueError:
+        return text
+
+
+def _parquet_rows(full: str, node: Call) -> int:
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        hint = "pip install pyarrow"
+        raise PipelineError("counting the rows of a Parquet file needs pyarrow", node.at, hint) from None
+    return int(ParquetFile(full).metadata.num_rows)
+
+
+def _paths(value: object) -> list[str]:
+    if isinstance(value, Bundle):
+        return list(value.paths)
+    if isinstance(value, list | tuple):
+        return [path for item in value for path in _paths(item)]
+    return [str(value)]
+
+
+def _at(values: object, way: tuple[str | int, ...]) -> object:
+    for step in way:
+        if isinstance(values, Mapping):
+            values = values.get(str(step))
+        elif isinstance(values, list) and isinstance(step, int) and -len(values) <= step < len(values):
+            values = values[step]
+        else:
+            return None
+    return values

@@ -1,0 +1,128 @@
+"""What a build would do, task by task, without doing it: the dry run, `status` and `explain` are readings of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from mlbuild.engine.decide import Decision, Reason, Verdict, decide
+from mlbuild.engine.facts import Inspector
+from mlbuild.engine.history import History
+from mlbuild.graph.dag import Graph, Order
+from mlbuild.graph.task import Task
+from mlbuild.state.journal import Journal, LastAttempt
+
+UNKNOWN = "unknown"
+"""The digest of what was never built: equal to none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What would happen to a task.
+
+    Attributes:
+        decision: as a build would decide, if what it needs came out as it did last time.
+        maybe: it runs only if something that it needs, and that runs first, comes out otherwise.
+        blocked: why it can't run: a path that is missing.
+    """
+
+    task: Task
+    decision: Decision
+    maybe: bool = False
+    blocked: str | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self.decision.verdict is Verdict.RUN
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A task as `status` and `explain` show it; `state` is one of the words of `status`."""
+
+    surveyed: Surveyed
+    state: str
+    last: LastAttempt | None
+    expected: float | None
+    """Seconds, from history."""
+
+
+def survey(graph: Graph, order: Order, inspector: Inspector) -> dict[Task, Surveyed]:
+    """What a build of these tasks would do, each behind its needs.
+
+    Args:
+        order: task → the tasks that it needs, as `Graph.closure` gives it.
+    """
+    found: dict[Task, Surveyed] = {}
+    planned: dict[str, str | None] = {}
+    for task, needs in order.items():
+        missing = graph.missing.get(task)
+        blocked = missing.message if missing else _blocked([found[need] for need in needs])
+        if blocked:
+            found[task] = Surveyed(task, Decision(Verdict.RUN, (Reason("blocked", blocked),)), blocked=blocked)
+        else:
+            found[task] = _survey(task, [found[need] for need in needs if found[need].runs], inspector, planned)
+    for task in reversed(order):
+        if found[task].runs and not found[task].blocked:
+            _bring_in(task, order, found)
+    return found
+
+
+def _blocked(needs: list[Surveyed]) -> str | None:
+    return next((f"{need.task.name} is blocked: {need.blocked}" for need in needs if need.blocked), None)
+
+
+def _survey(task: Task, running: list[Surveyed], inspector: Inspector, planned: dict[str, str | None]) -> Surveyed:
+    """Args: running: those of its needs that would run."""
+    upstream = tuple(Reason("upstream", need.task.name) for need in running)
+    if task.is_group:
+        return Surveyed(task, Decision(Verdict.RUN if running else Verdict.FRESH, upstream), maybe=bool(running))
+    facts = inspector.facts(task, planned)
+    decision = decide(facts)
+    if decision.verdict is Verdict.RESTORE and facts.stored is not None:
+        planned.update((output.path, output.digest) for output in facts.stored.outputs)
+    elif decision.verdict is not Verdict.FRESH or running:
+        last = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
+        planned.update((path, last.get(path, UNKNOWN)) for path in task.made)
+    if not running:
+        return Surveyed(task, decision)
+    if decision.verdict is not Verdict.RUN:
+        return Surveyed(task, Decision(Verdict.RUN, upstream), maybe=True)
+    own = tuple(reason for reason in decision.reasons if reason.new != UNKNOWN)
+    return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited))
+
+
+def _bring_in(task: Task, order: Order, found: dict[Task, Surveyed]) -> None:
+    """What is absent must be made after all for a task that runs."""
+    for need in order[task]:
+        if found[need].decision.verdict is Verdict.ABSENT:
+            found[need] = Surveyed(need, Decision(Verdict.RUN, found[need].decision.reasons))
+
+
+UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "input_changed"})
+"""Ends of an attempt after which a task is not called failed: it was never through, or by no fault of its own."""
+
+
+def see(surveyed: Surveyed, journal: Journal | None, history: History, running: Collection[str]) -> Seen:
+    """A surveyed task with what happened to it before.
+
+    Args:
+        running: the names of the tasks that run now, in another build.
+    """
+    name = surveyed.task.name
+    last = journal.last_attempt(name) if journal and surveyed.runs else None
+    state = "running" if name in running else _state(surveyed, last)
+    return Seen(surveyed, state, last, history.expected(surveyed.task))
+
+
+def _state(surveyed: Surveyed, last: LastAttempt | None) -> str:
+    if surveyed.blocked:
+        return "blocked"
+    if surveyed.decision.verdict is Verdict.RESTORE:
+        return "restorable"
+    if not surveyed.runs:
+        return str(surveyed.decision.verdict.value)
+    if last is not None and last.reason not in UNREMARKABLE:
+        return "failed"
+    kinds = {reason.kind for reason in surveyed.decision.reasons}
+    return "missing" if kinds & {"never built", "output missing"} else "stale"

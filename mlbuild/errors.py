@@ -1,0 +1,99 @@
+"""What is said to a person: where in a Pipelinefile, what is wrong, what to do. Knows nothing of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that was read: its path as the user would write it, and all of it."""
+
+    path: str
+    text: str
+
+    def line(self, number: int) -> str:
+        """Line `number` (from 1), without its line break; empty past the end."""
+        lines = self.text.split("\n")
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a text; `line` and `column` count from 1, `length` is in characters."""
+
+    source: Source
+    line: int
+    column: int
+    length: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.source.path}:{self.line}:{self.column}"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def caret(self) -> str:
+        """The line itself and, below it, carets under the place (tabs are kept, so that they line up)."""
+        text = self.source.line(self.line)
+        start = self.column - 1
+        indent = "".join("\t" if char == "\t" else " " for char in text[:start])
+        marks = "^" * max(1, min(self.length, len(text) - start))
+        number = str(self.line)
+        return f"  {number} | {text}\n  {' ' * len(number)} | {indent}{marks}"
+
+
+class MlbuildError(Exception):
+    """A user's mistake. It ends the command with a message, never with a traceback.
+
+    Args:
+        message: what is wrong, one sentence without a full stop.
+        at: where, if it stands in a file.
+        hint: what to do about it.
+    """
+
+    exit_status = 2
+
+    def __init__(self, message: str, at: Location | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.at = at
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"error: {self.message}"
+        if self.at:
+            text = f"{self.at}: {text}\n{self.at.caret()}"
+        if self.hint:
+            text += f"\n  hint: {self.hint}"
+        return text
+
+
+class PipelineError(MlbuildError):
+    """The Pipelinefile is wrong."""
+
+
+class UsageError(MlbuildError):
+    """The command line is wrong: an option, a goal, an override."""
+
+
+class StateError(MlbuildError):
+    """What lies under `.mlbuild/`, or the disk below it, can't be used."""
+
+    exit_status = 1
+
+
+class ManyErrors(MlbuildError):
+    """Several mistakes, found in one go.
+
+    Args:
+        errors: at least one, in the order in which they are shown.
+    """
+
+    def __init__(self, errors: Iterable[MlbuildError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(self.errors[0].message, self.errors[0].at, self.errors[0].hint)
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(error) for error in self.errors)

@@ -1,0 +1,153 @@
+"""What an executor is given, what it answers, and the protocol between. Unaware of targets, the graph and caching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, Self
+
+
+class Reason(StrEnum):
+    """How an attempt ended."""
+
+    OK = "ok"
+    EXIT = "exit"
+    """The recipe ended with a status other than 0."""
+    SIGNAL = "signal"
+    """The recipe was killed by a signal that mlbuild did not send."""
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    """Stopped because somebody asked for it."""
+    MISSING_OUTPUT = "missing_output"
+    CHECK_FAILED = "check_failed"
+    """It went well, but what it made is not what its conditions ask for."""
+    INPUT_CHANGED = "input_changed"
+    """An input was not what the fingerprint says: before the start (`started` is 0) or meanwhile."""
+    NOT_STARTED = "not_started"
+    """The recipe could not be started at all: no shell, no log file, no memory."""
+    LOST = "lost"
+    """Neither a result nor anybody who could still bring one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A file or directory that the attempt must find as it was fingerprinted."""
+
+    path: str
+    digest: str
+    signature: str
+    """As `digest.signature` gives it: while that is the same, the content is not looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An output as it was when the recipe ended; size in bytes."""
+
+    path: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at a task, with all that is needed to carry it out anywhere that sees the workspace.
+
+    Paths are relative to `workspace`, which is absolute. `timeout` and `grace` are in seconds, memory in bytes.
+    `attempt` is unique in the workspace and outlives this process; `task` is for people.
+    """
+
+    attempt: str
+    task: str
+    workspace: str
+    recipe: str
+    kind: str = "shell"
+    environment: dict[str, str] = field(default_factory=dict)
+    log: str = ""
+    reads: tuple[Read, ...] = ()
+    outputs: tuple[str, ...] = ()
+    """Must be there at the end; one that ends in `/` is a directory."""
+    timeout: float | None = None
+    signal: int = 15
+    grace: float = 10.0
+    cpus: float = 1.0
+    memory: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        reads = tuple(Read(**row) for row in data["reads"])
+        return cls(**{**data, "reads": reads, "outputs": tuple(data["outputs"])})
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How an attempt ended. Times are epoch seconds, `max_rss` is in bytes, `cpu_seconds` user and system together.
+
+    `exit_status` is the recipe's, or minus the signal that killed it. `detail` is for people: which input changed,
+    which output is missing.
+    """
+
+    attempt: str
+    reason: Reason
+    exit_status: int = 0
+    detail: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    max_rss: int = 0
+    cpu_seconds: float = 0.0
+    node: str = ""
+    made: tuple[Made, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is Reason.OK
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        made = tuple(Made(**row) for row in data["made"])
+        return cls(**{**data, "reason": Reason(data["reason"]), "made": made})
+
+
+class Executor(Protocol):
+    """A place where jobs run. It answers by results and never calls anybody back."""
+
+    def has_room(self, job: Job) -> bool:
+        """Whether the job could start now, beside what was submitted and has not finished."""
+        ...
+
+    def too_large(self, job: Job) -> str | None:
+        """What the job asks for that can never be had here, in words; None if it fits."""
+        ...
+
+    def submit(self, jobs: Sequence[Job]) -> list[str]:
+        """Start these, all that are ready together. The handles, one a job, outlive this process."""
+        ...
+
+    def finished(self, timeout: float) -> list[JobResult]:
+        """Results that have come in, after waiting for one at most `timeout` seconds. Each is given once."""
+        ...
+
+    def find(self, job: Job) -> str | None:
+        """The handle of a job whose submitter died before it noted one; None if it was never submitted."""
+        ...
+
+    def reattach(self, handle: str, job: Job) -> bool:
+        """Take over a job that another process submitted; its result will come out of `finished`.
+
+        False if nobody is left who runs it or knows how it ended: it is lost, and nothing of it runs any more.
+        """
+        ...
+
+    def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
+        """Stop these jobs, with their signal and grace, or at once; their results still come."""
+        ...
+
+    def close(self) -> None:
+        """Let go. What still runs goes on."""
+        ...

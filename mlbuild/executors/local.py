@@ -1,0 +1,243 @@
+"""Runs jobs on this machine, through the run's supervisor; takes over what an earlier build's supervisor still runs.
+
+Blind to order and to queues: what is submitted starts at once, so ask `has_room` before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+
+from mlbuild.errors import StateError
+from mlbuild.executors import attempt, lines, processes, supervisor
+from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.machine import available_cpus, available_memory
+
+__all__ = ["LocalExecutor", "available_cpus", "available_memory"]
+
+LOST_GRACE = 1.0
+"""Seconds that a recipe which nobody watches any more has between TERM and KILL."""
+PATIENCE = 5.0
+"""Seconds for which a supervisor that holds its lock may leave a connection unanswered."""
+ROUNDING = 1e-9
+"""Ten times 0.1 CPU is 1 CPU."""
+
+
+class LocalExecutor:
+    """The executor `local`.
+
+    Args:
+        run_folder: this build's own, two levels below the folder that handles are relative to (`.mlbuild/runs/N`).
+        workspace: absolute.
+        jobs: how many may run at once.
+        cpus: how many CPUs they may have together; a job that asks for more than all gets all.
+        memory: how much memory they may have together, in bytes; None for no limit.
+        connection: to the supervisor, if one was started already; else the first `submit` does.
+    """
+
+    def __init__(
+        self,
+        run_folder: str,
+        workspace: str,
+        jobs: int,
+        cpus: float,
+        memory: int | None,
+        connection: socket.socket | None = None,
+    ) -> None:
+        self._root, self._folder = _split(os.path.abspath(run_folder))
+        self._workspace = workspace
+        self._jobs = jobs
+        self._cpus = cpus
+        self._memory = memory
+        self._running: dict[str, tuple[Job, str]] = {}
+        self._results: list[JobResult] = []
+        self._channels: dict[str, lines.Channel] = {}
+        self._listed: dict[str, list[str]] = {}
+        if connection:
+            self._channels[self._folder] = lines.Channel(connection)
+
+    def has_room(self, job: Job) -> bool:
+        """Whether the job could start now, beside what was submitted and has not finished."""
+        jobs = [job, *(other for other, _ in self._running.values())]
+        return (
+            len(jobs) <= self._jobs
+            and sum(min(each.cpus, self._cpus) for each in jobs) <= self._cpus + ROUNDING
+            and (self._memory is None or sum(each.memory or 0 for each in jobs) <= self._memory)
+        )
+
+    def too_large(self, job: Job) -> str | None:
+        """What the job asks for that can never be had here, in words; None if it fits."""
+        if self._memory is None or (job.memory or 0) <= self._memory:
+            return None
+        return f"{job.task} asks for {_size(job.memory or 0)} of memory, and there are {_size(self._memory)}"
+
+    def submit(self, jobs: Sequence[Job]) -> list[str]:
+        """Start these now; each handle is `runs/N/ATTEMPT`. Raises StateError if no supervisor can be started."""
+        channel = self._own()
+        for job in jobs:
+            self._running[job.attempt] = job, self._folder
+        channel.send([{"do": "run", "job": job.as_json()} for job in jobs])
+        return [f"{self._folder}/{job.attempt}" for job in jobs]
+
+    def _own(self) -> lines.Channel:
+        """The connection to this run's supervisor: a new one, if there is none or it has died."""
+        self._poll(0)
+        if self._folder not in self._channels:
+            try:
+                connection = supervisor.start(self._path(self._folder), self._workspace)
+            except OSError as error:
+                raise StateError(f"can't start what runs recipes: {attempt.words(error)}") from error
+            self._channels[self._folder] = lines.Channel(connection)
+        return self._channels[self._folder]
+
+    def finished(self, timeout: float) -> list[JobResult]:
+        """Results that have come in, after waiting for one at most `timeout` seconds. Each is given once."""
+        deadline = time.monotonic() + timeout
+        self._poll(0)
+        while not self._results and (left := deadline - time.monotonic()) > 0:
+            self._poll(left)
+        results, self._results = self._results, []
+        return results
+
+    def _poll(self, timeout: float) -> None:
+        with selectors.PollSelector() as selector:
+            for folder, channel in self._channels.items():
+                selector.register(channel, selectors.EVENT_READ, folder)
+            for key, _ in selector.select(timeout):
+                self._receive(key.data)
+
+    def _receive(self, folder: str) -> None:
+        """Take in what a supervisor has sent. One that has died loses its attempts."""
+        channel = self._channels[folder]
+        for message in channel.receive():
+            if "result" in message:
+                self._take(JobResult.from_json(message["result"]))
+            else:
+                self._listed[folder] = message["running"]
+        if channel.closed:
+            self._channels.pop(folder).close()
+            self._bury(folder)
+
+    def _take(self, result: JobResult) -> None:
+        if self._running.pop(result.attempt, None):
+            self._results.append(result)
+
+    def _bury(self, folder: str) -> None:
+        """A supervisor has died: its attempts have ended if it wrote so, else they are ended now, and lost."""
+        for name in [name for name, (_, where) in self._running.items() if where == folder]:
+            if not self._recall(folder, name):
+                self._end(folder, name)
+                detail = f"its supervisor died (if that was a bug, {folder}/{supervisor.CRASH} tells)"
+                self._take(JobResult(name, Reason.LOST, detail=detail, ended=time.time()))
+
+    def find(self, job: Job) -> str | None:
+        """The handle of a job that was perhaps submitted, by a process that died before it noted a handle."""
+        runs = os.path.dirname(self._folder)
+        for folder in (f"{runs}/{number}" for number in os.listdir(self._path(runs))):
+            if self._knows(folder, job.attempt) or job.attempt in self._running_at(folder):
+                return f"{folder}/{job.attempt}"
+        return None
+
+    def _knows(self, folder: str, name: str) -> bool:
+        files = (supervisor.STARTED, supervisor.RESULTS)
+        rows = itertools.chain.from_iterable(lines.read(os.path.join(self._path(folder), file)) for file in files)
+        return any(row["attempt"] == name for row in rows)
+
+    def reattach(self, handle: str, job: Job) -> bool:
+        """Take over a job that another process submitted; its result will come out of `finished`.
+
+        False if it is lost: its supervisor died before it ended. Nothing of it runs any more then.
+        Raises StateError if it is alive where it can't be reached.
+        """
+        folder, name = _cut(handle)
+        runs = name in self._running_at(folder)
+        self._running[name] = job, folder
+        # In this order: between the answer and now it may have ended, which is written before it is told.
+        if self._recall(folder, name) or (runs and folder in self._channels):
+            return True
+        del self._running[name]
+        self._end(folder, name)
+        return False
+
+    def _running_at(self, folder: str) -> list[str]:
+        """The attempts that a run's supervisor has accepted and not told the results of; none if it is dead."""
+        if not self._join(folder):
+            return []
+        self._channels[folder].send([{"do": "running"}])
+        patience = time.monotonic() + PATIENCE
+        while folder in self._channels and folder not in self._listed:
+            if time.monotonic() > patience:
+                raise StateError(f"what runs the recipes of {folder} doesn't answer")
+            self._poll(PATIENCE)
+        return self._listed.pop(folder, [])
+
+    def _join(self, folder: str) -> bool:
+        """Be connected to a run's supervisor, if it lives."""
+        patience = time.monotonic() + PATIENCE
+        while folder not in self._channels:
+            if connection := supervisor.connect(self._path(folder)):
+                self._channels[folder] = lines.Channel(connection)
+            elif not supervisor.is_alive(self._path(folder)):
+                return False
+            elif time.monotonic() > patience:
+                raise StateError(f"what {folder} still runs can't be reached", hint="go to the node where it was built")
+            else:
+                time.sleep(0.01)
+        return True
+
+    def _recall(self, folder: str, name: str) -> bool:
+        """Take its result out of what its supervisor wrote down."""
+        for row in lines.read(os.path.join(self._path(folder), supervisor.RESULTS)):
+            if row["attempt"] == name:
+                self._take(JobResult.from_json(row))
+                return True
+        return False
+
+    def _end(self, folder: str, name: str) -> None:
+        """End what its supervisor started and nobody watches any more."""
+        for row in lines.read(os.path.join(self._path(folder), supervisor.STARTED)):
+            if row["attempt"] == name and row["epoch"] == processes.epoch():
+                processes.end_session(row["pid"], row["born"], f"{attempt.MARK}={name}", LOST_GRACE)
+
+    def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
+        """Stop these jobs, with their signal and grace, or at once; their results still come."""
+        for folder, name in map(_cut, handles):
+            if folder in self._channels and name in self._running:
+                self._channels[folder].send([{"do": "stop", "attempt": name, "now": now}])
+
+    def close(self) -> None:
+        """Let go. What was submitted goes on, and its supervisor with it."""
+        if self._folder in self._channels and self._running:
+            self._running_at(self._folder)  # once it answers it has taken in what stood before the question
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+
+    def _path(self, folder: str) -> str:
+        return os.path.join(self._root, folder)
+
+
+def _split(run_folder: str) -> tuple[str, str]:
+    """What handles are relative to, and the run's folder from there."""
+    runs = os.path.dirname(run_folder)
+    root = os.path.dirname(runs)
+    return root, os.path.relpath(run_folder, root)
+
+
+def _cut(handle: str) -> tuple[str, str]:
+    """(run folder, attempt)"""
+    runs, number, name = handle.split("/", 2)
+    return f"{runs}/{number}", name
+
+
+def _size(amount: int) -> str:
+    """Bytes for people: 1.5G"""
+    size, units = float(amount), iter("BKMGT")
+    unit = next(units)
+    while size >= 1024 and unit != "T":
+        size, unit = size / 1024, next(units)
+    return f"{size:.4g}{unit}"

@@ -1,0 +1,54 @@
+"""How much of this machine is ours to use: CPUs and memory, after affinity and control groups (v1 and v2)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+
+
+def available_cpus(root: str = "/") -> int:
+    """The CPUs that this process may use at once, a part of one counting as one; at least 1."""
+    shares: list[float] = [len(os.sched_getaffinity(0))]
+    for (text,) in _limits(root, "", "cpu.max"):
+        quota, _, period = text.partition(" ")
+        shares.append(int(quota) / int(period) if quota != "max" else math.inf)
+    for quota, period in _limits(root, "cpu", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
+        shares.append(int(quota) / int(period) if int(quota) > 0 else math.inf)
+    return max(1, math.ceil(min(shares)))
+
+
+def available_memory(root: str = "/") -> int:
+    """The memory that this process and its children may use together, in bytes; what others use isn't taken off."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    sizes += [int(text) for (text,) in _limits(root, "", "memory.max") if text != "max"]
+    sizes += [int(text) for (text,) in _limits(root, "memory", "memory.limit_in_bytes")]
+    return min(sizes)
+
+
+def _limits(root: str, controller: str, *names: str) -> Iterator[list[str]]:
+    """What these files hold in our group and each group above it (inside a container, often only the top is seen)."""
+    mount = os.path.join(root, "sys/fs/cgroup", controller)
+    path = _group(root, controller)
+    while True:
+        with contextlib.suppress(OSError):
+            yield [_read(os.path.join(mount, path.lstrip("/"), name)) for name in names]
+        if path in ("", "/"):
+            return
+        path = os.path.dirname(path)
+
+
+def _group(root: str, controller: str) -> str:
+    """Our group in this hierarchy, "" being version 2."""
+    try:
+        rows = _read(os.path.join(root, "proc/self/cgroup")).splitlines()
+    except OSError:
+        return ""
+    groups = [row.split(":", 2) for row in rows]
+    return next((path for _, names, path in groups if controller in names.split(",")), "")
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read().strip()

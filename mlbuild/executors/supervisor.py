@@ -1,0 +1,367 @@
+"""One process a build that starts its recipes, keeps their clocks and writes down how they ended, and that outlives it.
+
+Blind to what should run next: it runs what it is told, at once. Where each step of an attempt can be cut off by a crash
+stands in `KILL_POINTS`; what is durable then is told by the files `started` and `results` of the run's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from mlbuild.executors import attempt, lines, processes
+from mlbuild.executors.attempt import Attempt
+from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.killpoint import reach
+
+KILL_POINTS = (
+    "supervisor-accepted",
+    "supervisor-spawned",
+    "supervisor-recorded",
+    "supervisor-released",
+    "supervisor-reaped",
+    "supervisor-digested",
+    "supervisor-appended",
+    "supervisor-told",
+)
+LOCK, SOCKET, STARTED, RESULTS, CRASH = "supervisor.lock", "socket", "started", "results", "supervisor.log"
+"""Names in a run's folder. The lock is held for as long as the supervisor lives; the crash log is seldom there."""
+
+Row = dict[str, Any]
+
+
+def start(run_folder: str, workspace: str) -> socket.socket:
+    """Fork a supervisor for this run (best before anything heavy is loaded) and return the connection to it.
+
+    It works until nobody is connected and nothing runs. Raises OSError if its files can't be made.
+    """
+    os.makedirs(run_folder, exist_ok=True)
+    folder = os.open(run_folder, os.O_RDONLY | os.O_DIRECTORY)
+    listener = _listen(folder)
+    ours, theirs = socket.socketpair()
+    with listener, theirs:
+        # Two forks: an orphan leaves no zombie behind in a driver that lives on.
+        os.waitpid(fork(lambda: fork(lambda: _serve(folder, workspace, listener, theirs))), 0)
+    os.close(folder)
+    return ours
+
+
+def connect(run_folder: str) -> socket.socket | None:
+    """A connection to the supervisor of a run that another process started; None if it no longer lives."""
+    try:
+        folder = os.open(run_folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(_address(folder))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    finally:
+        os.close(folder)
+    return connection
+
+
+def is_alive(run_folder: str) -> bool:
+    """Whether the run's supervisor holds its lock."""
+    try:
+        with open(os.path.join(run_folder, LOCK), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def fork(work: Callable[[], object]) -> int:
+    """The pid of a child that does this and leaves, without ever returning into the caller's stack."""
+    if pid := os.fork():
+        return pid
+    status = 1
+    try:
+        work()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _address(folder: int) -> str:
+    return f"/proc/self/fd/{folder}/{SOCKET}"  # the path itself may be longer than the 107 bytes a socket's may have
+
+
+def _listen(folder: int) -> socket.socket:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(SOCKET, dir_fd=folder)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(_address(folder))
+    listener.listen()
+    return listener
+
+
+def _serve(folder: int, workspace: str, listener: socket.socket, driver: socket.socket) -> None:
+    """The life of a supervisor, in its own process."""
+    try:
+        os.setsid()
+        attempt.hold_signals()
+        gc.freeze()  # what the driver had loaded shall stay shared with it
+        _close_others({folder, listener.fileno(), driver.fileno()})
+        os.chdir(workspace)
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666, dir_fd=folder)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Supervisor(folder, listener, driver).serve()
+        os.unlink(SOCKET, dir_fd=folder)
+    except BaseException:
+        os.dup2(os.open(CRASH, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666, dir_fd=folder), 2)
+        sys.__excepthook__(*sys.exc_info())
+        raise
+
+
+def _close_others(keep: set[int]) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    for number in {int(name) for name in os.listdir("/proc/self/fd")} - keep - {0, 1, 2}:
+        try:
+            os.close(number)
+        except OSError:  # the listing's own
+            continue
+
+
+class Running:
+    """An attempt that was accepted and whose result isn't told yet."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.process: Attempt | None = None
+        """Its recipe, from the gate to the last straggler."""
+        self.result: JobResult | None = None
+        """How the recipe ended, while its outputs are being looked at."""
+        self.helper = 0
+        """The pid of the child that looks at files for it, if there is one."""
+        self.is_cancelled = False
+
+
+class Supervisor:
+    """The loop: messages come in, processes end, clocks ring, results go out. Only files that are small are read in it.
+
+    Args:
+        folder: the run's, open; its `started` and `results` are appended to.
+        listener: where other builds connect.
+        driver: the connection to the build that this belongs to.
+    """
+
+    def __init__(self, folder: int, listener: socket.socket, driver: socket.socket) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._started = os.open(STARTED, flags, 0o666, dir_fd=folder)
+        self._results = os.open(RESULTS, flags, 0o666, dir_fd=folder)
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+        self._node = os.uname().nodename
+        self._epoch = processes.epoch()
+        self._running: dict[str, Running] = {}
+        self._unwritten: list[Row] = []
+        self._clients: list[lines.Channel] = []
+        self._selector = selectors.DefaultSelector()
+        self._watch(listener.fileno(), lambda: self._welcome(listener.accept()[0]))
+        self._welcome(driver)
+
+    def serve(self) -> None:
+        """Go on until nobody is connected and nothing runs."""
+        while self._clients or self._running:
+            for key, _ in self._selector.select(self._patience()):
+                key.data()
+            for process in self._rung():
+                process.ring()
+
+    def _alarms(self) -> list[tuple[float, Attempt]]:
+        processes = [running.process for running in self._running.values() if running.process]
+        return [(process.alarm, process) for process in processes if process.alarm is not None]
+
+    def _patience(self) -> float | None:
+        alarms = self._alarms()
+        return max(0.0, min(alarm for alarm, _ in alarms) - time.monotonic()) if alarms else None
+
+    def _rung(self) -> list[Attempt]:
+        now = time.monotonic()
+        return [process for alarm, process in self._alarms() if alarm <= now]
+
+    def _watch(self, file: int, react: Callable[[], None]) -> None:
+        self._selector.register(file, selectors.EVENT_READ, react)
+
+    # Who is connected
+
+    def _welcome(self, connection: socket.socket) -> None:
+        client = lines.Channel(connection)
+        self._clients.append(client)
+        self._watch(client.fileno(), lambda: self._hear(client))
+
+    def _hear(self, client: lines.Channel) -> None:
+        for message in client.receive():
+            # One that has died shall find nothing started of which it never heard.
+            if not (client.closed and message["do"] == "run"):
+                self._obey(client, message)
+        self._tell(client)
+        if client.closed:
+            self._selector.unregister(client)
+            self._clients.remove(client)
+            client.close()
+
+    def _obey(self, client: lines.Channel, message: Row) -> None:
+        if message["do"] == "run":
+            self._accept(Job.from_json(message["job"]))
+        elif message["do"] == "stop":
+            self._stop(message["attempt"], now=message["now"])
+        else:
+            client.post({"running": list(self._running)})
+
+    def _tell(self, client: lines.Channel) -> None:
+        """Hand over what the client can take now, and be called for the rest. Its end is heard of in `_hear`, only there."""
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.flush() else 0)
+        key = self._selector.get_key(client)
+        if key.events != wanted:
+            self._selector.modify(client, wanted, key.data)
+
+    # An attempt, step by step
+
+    def _accept(self, job: Job) -> None:
+        running = self._running[job.attempt] = Running(job)
+        reach("supervisor-accepted")
+        light = attempt.is_light(job)
+        self._look(running, light, partial(attempt.changed, job), partial(self._begin, running))
+
+    def _begin(self, running: Running, change: str | None) -> None:
+        """Start it, its inputs having been looked at (`change` is None if that was cut short)."""
+        if running.is_cancelled:
+            self._refuse(running, Reason.CANCELLED, "")
+        elif change is None:
+            self._refuse(running, Reason.LOST, "what looked at its inputs was killed")
+        elif change:
+            self._refuse(running, Reason.INPUT_CHANGED, change)
+        else:
+            try:
+                self._spawn(running)
+            except (OSError, ValueError) as error:  # ValueError: a zero byte in the recipe or the environment
+                self._refuse(running, Reason.NOT_STARTED, attempt.words(error))
+
+    def _spawn(self, running: Running) -> None:
+        process = Attempt(running.job, self._environment)
+        reach("supervisor-spawned")
+        try:
+            self._record(process)
+        except OSError:
+            process.abandon()
+            raise
+        reach("supervisor-recorded")
+        process.release()
+        reach("supervisor-released")
+        running.process = process
+        self._watch(process.fd, partial(self._settle, running, process))
+
+    def _record(self, process: Attempt) -> None:
+        row = {"attempt": process.job.attempt, "pid": process.pid, "born": process.born, "epoch": self._epoch}
+        lines.append(self._started, row)
+
+    def _refuse(self, running: Running, reason: Reason, detail: str) -> None:
+        result = JobResult(running.job.attempt, reason, detail=detail, ended=time.time(), node=self._node)
+        self._publish(result.as_json())
+
+    def _settle(self, running: Running, process: Attempt) -> None:
+        self._selector.unregister(process.fd)
+        if process.settle():
+            running.process = None
+            result = running.result = process.result(self._node)
+            reach("supervisor-reaped")
+            self._measure(running, result)
+        else:
+            self._watch(process.fd, partial(self._settle, running, process))
+
+    def _measure(self, running: Running, result: JobResult) -> None:
+        if result.ok:
+            light = attempt.is_light(running.job, running.job.outputs)
+            work = partial(attempt.measured, running.job, result)
+            self._look(running, light, lambda: work().as_json(), partial(self._measured, running, result))
+        else:
+            self._publish(result.as_json())
+
+    def _measured(self, running: Running, result: JobResult, row: Row | None) -> None:
+        if row is None:
+            reason = Reason.CANCELLED if running.is_cancelled else Reason.LOST
+            row = replace(result, reason=reason, detail="what looked at its outputs was killed").as_json()
+        self._publish(row)
+
+    def _publish(self, row: Row) -> None:
+        """Write the result down, then tell it; on a full disk, tell it all the same and write it down with the next."""
+        reach("supervisor-digested")
+        self._unwritten.append(row)
+        with contextlib.suppress(OSError):
+            while self._unwritten:
+                lines.append(self._results, self._unwritten[0])
+                del self._unwritten[0]
+        reach("supervisor-appended")
+        del self._running[row["attempt"]]
+        for client in self._clients:
+            client.post({"result": row})
+            self._tell(client)
+        reach("supervisor-told")
+
+    def _stop(self, name: str, *, now: bool) -> None:
+        running = self._running.get(name)
+        if running and running.process:
+            running.process.stop(Reason.CANCELLED, now=now)
+        elif running and (now or running.result is None):
+            running.is_cancelled = True
+            os.kill(running.helper, signal.SIGKILL)
+
+    # Looking at files
+
+    def _look(self, running: Running, light: bool, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Do this work here if it is light, else in a child, so that clocks and messages need not wait for it."""
+        reader = None if light else self._ask_child(running, work)
+        if reader is None:
+            then(work())
+        else:
+            self._watch(reader, partial(self._collect, running, reader, bytearray(), then))
+
+    def _ask_child(self, running: Running, work: Callable[[], Any]) -> int | None:
+        """Where its answer will come from; None if there are no more processes or files to be had."""
+        try:
+            reader, writer = os.pipe()
+        except OSError:
+            return None
+        try:
+            running.helper = fork(lambda: _answer(writer, work))
+        except OSError:
+            os.close(reader)
+            return None
+        finally:
+            os.close(writer)
+        return reader
+
+    def _collect(self, running: Running, reader: int, answer: bytearray, then: Callable[[Any], None]) -> None:
+        if data := os.read(reader, lines.CHUNK):
+            answer += data
+            return
+        self._selector.unregister(reader)
+        os.close(reader)
+        os.waitpid(running.helper, 0)
+        then(json.loads(answer) if answer else None)
+
+
+def _answer(writer: int, work: Callable[[], Any]) -> None:
+    os.closerange(3, writer)  # held here, a connection, a gate or the lock would outlive the supervisor
+    os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
+    with open(writer, "w") as file:
+        json.dump(work(), file)

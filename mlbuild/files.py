@@ -1,0 +1,54 @@
+"""The seam to the disk: stat, list, read, rename. Knows nothing of targets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Files:
+    """The files of a workspace. Paths are relative to its folder, or absolute.
+
+    Args:
+        root: the workspace's folder, absolute.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = os.fspath(root)
+
+    def full(self, path: str) -> str:
+        """The absolute path on disk."""
+        return os.path.join(self.root, path)
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """What stands at `path` (links followed), or None if nothing does."""
+        try:
+            return os.stat(self.full(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def exists(self, path: str) -> bool:
+        return self.stat(path) is not None
+
+    def is_directory(self, path: str) -> bool:
+        return os.path.isdir(self.full(path))
+
+    def read(self, path: str) -> bytes:
+        """All bytes of a file. Raises OSError as the system does."""
+        return Path(self.full(path)).read_bytes()
+
+    def glob(self, pattern: str) -> list[str]:
+        """The paths that match, sorted; `**` goes down any number of folders, hidden names need a dot of their own."""
+        import glob
+
+        return sorted(glob.glob(pattern, root_dir=self.root, recursive=True))
+
+    def walk(self, path: str) -> Iterator[str]:
+        """Every file below a directory, relative to it, in a fixed order."""
+        base = self.full(path)
+        for folder, folders, names in os.walk(base):
+            folders.sort()
+            prefix = os.path.relpath(folder, base)
+            for name in sorted(names):
+                yield name if prefix == "." else f"{prefix}/{name}"

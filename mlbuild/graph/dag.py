@@ -1,0 +1,291 @@
+"""The graph: tasks, made as they are asked for, what each needs, and an order in which each stands behind its needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from json import dumps
+from re import compile as compile_pattern
+
+from mlbuild.errors import MlbuildError, PipelineError
+from mlbuild.expression import Call, Key, Name, One, Reference
+from mlbuild.graph.makers import Makers
+from mlbuild.graph.partitions import Keys
+from mlbuild.graph.references import OutsidePartition, resolve
+from mlbuild.graph.task import Source, Task
+from mlbuild.target import Glob, Input, Output, Pipeline, Target
+from mlbuild.template import render
+
+BARE_KEY = compile_pattern(r"(?!.*\.\.)[A-Za-z0-9_.+:@%/-]+").fullmatch
+"""A key that stands as it is in a task's name; any other is written as a JSON string."""
+
+
+Order = dict[Task, list[Task]]
+"""Task → the tasks that it needs, each behind its needs."""
+
+
+class MissingInput(PipelineError):
+    """A path that no target makes and that does not exist."""
+
+
+class Graph:
+    """The tasks of a pipeline.
+
+    Args:
+        pipeline: what the Pipelinefile declares.
+        now: the moment up to which calendars without an end go; aware.
+        exists: whether a path is there (files that no target makes must be).
+        glob: the existing paths that a pattern matches, sorted.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        now: datetime,
+        exists: Callable[[str], bool],
+        glob: Callable[[str], list[str]],
+    ) -> None:
+        self.pipeline = pipeline
+        self.partitions = {name: Keys(partition, now) for name, partition in pipeline.partitions.items()}
+        self._exists = exists
+        self._glob = glob
+        self._tasks: dict[tuple[str, tuple[str, ...]], Task] = {}
+        self._sources: dict[Task, tuple[Source, ...]] = {}
+        self._paths: dict[str, bool] = {}
+        self.missing: dict[Task, MissingInput] = {}
+        """Tasks of partitioned targets that lack an input which other keys may have: they are blocked."""
+        self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
+
+    # --- tasks
+
+    def task(self, target: Target, keys: tuple[Key, ...]) -> Task:
+        """The task of a target at these keys (one for each of its partitions, in order); always the same object."""
+        identity = (target.name, tuple(key.text for key in keys))
+        task = self._tasks.get(identity)
+        if task is None:
+            outputs = tuple(self._path(output, target, keys) for output in target.outputs)
+            metrics = tuple(self._path(output, target, keys) for output in target.metrics)
+            task = Task(task_name(target.name, keys), target, keys, outputs, metrics)
+            self._tasks[identity] = task
+        return task
+
+    def tasks(self, target: Target) -> list[Task]:
+        """All tasks of a target, in key order."""
+        combinations: list[tuple[Key, ...]] = [()]
+        for name in target.partitions:
+            combinations = [(*keys, key) for keys in combinations for key in self.partitions[name].all]
+        return [self.task(target, keys) for keys in combinations]
+
+    def scope(self, target: Target, keys: tuple[Key, ...]) -> KeyScope:
+        """The names of the task's keys and of the file's constants."""
+        return KeyScope(self.pipeline, dict(zip(target.partitions, keys, strict=True)))
+
+    def _path(self, output: Output, target: Target, keys: tuple[Key, ...]) -> str:
+        return clean(render(output.path, self.scope(target, keys)))
+
+    # --- edges
+
+    def sources(self, task: Task) -> tuple[Source, ...]:
+        """Where the inputs of a task come from, in the order of its `inputs:`.
+
+        Raises:
+            PipelineError: a path that nothing makes and that is not there, a key outside its partition.
+        """
+        found = self._sources.get(task)
+        if found is None:
+            found = tuple(self._source(item, task) for item in task.target.inputs)
+            self._sources[task] = found
+        return found
+
+    def producers(self, task: Task) -> list[Task]:
+        """The tasks that a task needs, each once, in order."""
+        return list(
+            dict.fromkeys(
+                producer for source in self.sources(task) for producer in source.producers if producer is not None
+            )
+        )
+
+    def referred(self, reference: Reference, task: Task) -> list[Task]:
+        """The tasks that a reference means where it stands in `task`. Raises OutsidePartition."""
+        target = self.pipeline.targets[reference.target]
+        own = dict(zip(task.target.partitions, task.keys, strict=True))
+        return [self.task(target, keys) for keys in resolve(reference, target, own, self.partitions)]
+
+    def _source(self, item: Input, task: Task) -> Source:
+        if isinstance(item.source, Reference):
+            return self._from_reference(item, item.source, task)
+        scope = self.scope(task.target, task.keys)
+        if isinstance(item.source, Glob):
+            return self._from_glob(item, clean(render(item.source.pattern, scope)), task)
+        return self._from_path(item, clean(render(item.source, scope)), task)
+
+    def _from_reference(self, item: Input, reference: Reference, task: Task) -> Source:
+        try:
+            tasks = self.referred(reference, task)
+        except OutsidePartition:
+            if not item.optional:
+                raise
+            tasks = []
+        paths: list[str] = []
+        producers: list[Task | None] = []
+        for producer in tasks:
+            brought = self.brought(reference, producer)
+            paths += brought or [""]
+            producers += [producer] * max(1, len(brought))
+        name = item.name or reference.output or reference.target
+        single = len(paths) == 1 and not is_plural(reference)
+        kept = tuple(path for path in paths if path)
+        if len(kept) != len(paths):
+            # A group, or a target without outputs: an edge that brings no path.
+            return Source(name, (), tuple(dict.fromkeys(producers)), False, item.at)
+        return Source(name, kept, tuple(producers), single, item.at)
+
+    def brought(self, reference: Reference, producer: Task) -> list[str]:
+        """The paths that a reference brings of one task: the output named, else the outputs, else the metrics."""
+        if reference.metrics is not None:
+            return list(producer.metrics)
+        if reference.output is None:
+            return list(producer.outputs or producer.metrics)
+        return [
+            path
+            for declared, path in zip((*producer.target.outputs, *producer.target.metrics), producer.made, strict=True)
+            if declared.name == reference.output
+        ]
+
+    def _from_path(self, item: Input, path: str, task: Task) -> Source:
+        makers = [self.task(target, keys) for target, keys, _ in self.makers.of(path)]
+        makers = [maker for maker in dict.fromkeys(makers) if maker is not task]
+        if not makers and not self._is_there(path):
+            if item.optional:
+                return Source(item.name, (), (), False, item.at)
+            hint = f'make it, correct the path, or write "{path}"? if it may be absent'
+            error = MissingInput(f"no target makes {path}, and it does not exist", item.at, hint)
+            if not task.keys:
+                raise error
+            self.missing[task] = error
+        return Source(item.name, (path,), tuple(makers) or (None,), True, item.at)
+
+    def _from_glob(self, item: Input, pattern: str, task: Task) -> Source:
+        made: dict[str, Task | None] = {
+            path: self.task(target, keys) for target, keys, path in self.makers.matching(pattern)
+        }
+        for path in self._glob(pattern):
+            if path not in made and path + "/" not in made and not any(self.makers.of(path)):
+                made[path] = None
+        paths = sorted(made)
+        return Source(item.name, tuple(paths), tuple(made[path] for path in paths), False, item.at)
+
+    def _is_there(self, path: str) -> bool:
+        there = self._paths.get(path)
+        if there is None:
+            there = self._paths[path] = self._exists(path)
+        return there
+
+    # --- order
+
+    def closure(self, wanted: Iterable[Task]) -> Order:
+        """The wanted tasks and all that they need, each behind its needs: task → the tasks it needs.
+
+        Raises:
+            PipelineError: a cycle, shown whole; or as `sources` does.
+        """
+        order: Order = {}
+        entered: dict[Task, None] = {}
+        for goal in wanted:
+            if goal in order:
+                continue
+            path = [(goal, self.producers(goal), 0)]
+            entered[goal] = None
+            while path:
+                task, needs, position = path.pop()
+                if position == len(needs):
+                    order[task] = needs
+                    del entered[task]
+                    continue
+                path.append((task, needs, position + 1))
+                below = needs[position]
+                if below in entered:
+                    raise self._cycle([*entered][[*entered].index(below) :])
+                if below not in order:
+                    path.append((below, self.producers(below), 0))
+                    entered[below] = None
+        verify_outputs(order)
+        self._verify_missing(order)
+        return order
+
+    def _verify_missing(self, order: Order) -> None:
+        """Raises MissingInput if no key of a target has an input that it declares."""
+        for target in {task.target.name: task.target for task in self.missing if task in order}.values():
+            for task in self.tasks(target):
+                self.sources(task)
+                if task not in self.missing:
+                    break
+            else:
+                raise next(error for task, error in self.missing.items() if task.target is target)
+
+    def _cycle(self, tasks: list[Task]) -> MlbuildError:
+        circle = [*tasks, tasks[0]]
+        lines = [f"  {task.name} at {task.target.at}" for task in tasks]
+        message = "these tasks need each other in a circle: " + " → ".join(task.name for task in circle)
+        return PipelineError(message, tasks[0].target.at, "break it at one of these:\n" + "\n".join(lines))
+
+
+class KeyScope:
+    """Names at a task's keys: its partitions and the constants of the file. What paths may use."""
+
+    def __init__(self, pipeline: Pipeline, keys: Mapping[str, Key]) -> None:
+        self._pipeline = pipeline
+        self._keys = keys
+
+    def name(self, node: Name) -> object:
+        if node.name in self._keys:
+            return self._keys[node.name]
+        if node.name in self._pipeline.constants:
+            return self._pipeline.constants[node.name].value
+        raise PipelineError(f"`{node.name}` can't be used here", node.at)
+
+    def reference(self, node: Reference) -> object:
+        raise PipelineError("a reference to a target can't be used here", node.at)
+
+    def call(self, node: Call, arguments: list[object]) -> object:
+        raise PipelineError(f"`{node.function}()` can't be used here", node.at)
+
+
+def is_plural(reference: Reference) -> bool:
+    """Whether the reference may mean several tasks (a window, a range, `*`)."""
+    return any(not isinstance(selector, One) for selector in reference.selectors)
+
+
+def task_name(target: str, keys: tuple[Key, ...]) -> str:
+    """`target` or `target[key,key]`, each key bare where that can be read back, else a JSON string."""
+    if not keys:
+        return target
+    shown = [key.text if BARE_KEY(key.text) else dumps(key.text, ensure_ascii=False) for key in keys]
+    return f"{target}[{','.join(shown)}]"
+
+
+def clean(path: str) -> str:
+    """A path as it is written in messages and compared: without `./` and doubled slashes; a last `/` stays."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    lead = "/" if path.startswith("/") else ""
+    tail = "/" if path.endswith("/") and parts else ""
+    return lead + "/".join(parts) + tail
+
+
+def verify_outputs(tasks: Iterable[Task]) -> None:
+    """Raises PipelineError if two tasks make the same path, or one makes a path inside another's directory."""
+    makers: dict[str, Task] = {}
+    for task in tasks:
+        for path in task.made:
+            other = makers.setdefault(path.rstrip("/"), task)
+            if other is not task:
+                message = f"{task.name} and {other.name} both make {path}"
+                raise PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
+    for path, task in makers.items():
+        folder = path
+        while "/" in folder:
+            folder = folder.rpartition("/")[0]
+            other = makers.get(folder, task)
+            if other is not task:
+                message = f"{task.name} makes {path}, which lies in {folder}/ that {other.name} makes"
+                raise PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")

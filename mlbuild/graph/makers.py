@@ -1,0 +1,85 @@
+"""Which task makes a path. Spells out the keys of those targets only whose paths could match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import translate
+from itertools import product
+from re import compile as compile_pattern
+
+from mlbuild.expression import Key
+from mlbuild.graph.partitions import Keys
+from mlbuild.target import Output, Target
+
+Render = Callable[[Output, Target, tuple[Key, ...]], str]
+
+
+@dataclass(slots=True)
+class _Made:
+    """One output of a target, at every combination of its keys once that was asked for."""
+
+    target: Target
+    output: Output
+    prefix: str
+    by_path: dict[str, tuple[Key, ...]] = field(default_factory=dict)
+
+
+class Makers:
+    """The way back from paths to tasks.
+
+    Args:
+        targets: all of the pipeline.
+        partitions: the keys of each partition by its name.
+        render: gives the path of an output at some keys.
+    """
+
+    def __init__(self, targets: list[Target], partitions: dict[str, Keys], render: Render) -> None:
+        self._partitions = partitions
+        self._render = render
+        self._made = [
+            _Made(target, output, _prefix(output))
+            for target in targets
+            for output in (*target.outputs, *target.metrics)
+        ]
+
+    def of(self, path: str) -> Iterator[tuple[Target, tuple[Key, ...], str]]:
+        """The tasks that make `path`, a directory around it, or something in it: (target, keys, the path made)."""
+        wanted = path.rstrip("/")
+        for made in self._made:
+            if not (wanted.startswith(made.prefix.rstrip("/")) or made.prefix.startswith(wanted + "/")):
+                continue
+            paths = self._paths(made)
+            if wanted in paths or wanted + "/" in paths:
+                found = wanted if wanted in paths else wanted + "/"
+                yield made.target, paths[found], found
+                continue
+            for other, keys in paths.items():
+                if other.startswith(wanted + "/") or (other.endswith("/") and wanted.startswith(other)):
+                    yield made.target, keys, other
+
+    def matching(self, pattern: str) -> Iterator[tuple[Target, tuple[Key, ...], str]]:
+        """The tasks that make paths which a glob matches."""
+        literal = pattern[: min((pattern.index(char) for char in "*?[" if char in pattern), default=len(pattern))]
+        # `*` stays within one folder, as on disk; `**` does not.
+        regex = translate(pattern).replace("(?s:", "(?:")
+        if "**" not in pattern:
+            regex = regex.replace(".*", "[^/]*")
+        matches = compile_pattern(regex).match
+        for made in self._made:
+            if made.prefix.startswith(literal) or literal.startswith(made.prefix):
+                for path, keys in self._paths(made).items():
+                    if matches(path):
+                        yield made.target, keys, path
+
+    def _paths(self, made: _Made) -> dict[str, tuple[Key, ...]]:
+        if not made.by_path:
+            for keys in product(*(self._partitions[name].all for name in made.target.partitions)):
+                made.by_path[self._render(made.output, made.target, keys)] = keys
+        return made.by_path
+
+
+def _prefix(output: Output) -> str:
+    """What every path of the output begins with: its text up to the first slot."""
+    first = output.path.parts[0] if output.path.parts else ""
+    return first if isinstance(first, str) else ""

@@ -1,0 +1,137 @@
+"""The keys of a partition, in order. Unaware of targets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mlbuild.errors import PipelineError
+from mlbuild.expression import Key
+from mlbuild.target import Calendar, Listed, Partition
+
+QUARTER = timedelta(minutes=15)
+"""Every time zone's offset is a multiple of it."""
+
+
+class Keys:
+    """All keys of one partition, in order, and where each stands.
+
+    Args:
+        partition: what the Pipelinefile declares.
+        now: the moment up to which a calendar without an end goes; aware.
+    """
+
+    def __init__(self, partition: Partition, now: datetime) -> None:
+        self.partition = partition
+        source = partition.source
+        if isinstance(source, Listed):
+            self.all = source.keys
+        else:
+            self.all = tuple(Key(text, text) for text in _texts(source, partition, now))
+        self._positions = {key.text: position for position, key in enumerate(self.all)}
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def position(self, text: str) -> int | None:
+        """Where the key of this text stands; None if it is none."""
+        return self._positions.get(text)
+
+    def first_from(self, text: str) -> int:
+        """The position of the first key that is not before `text`: exact for a list, by order for a calendar."""
+        position = self._positions.get(text)
+        if position is not None:
+            return position
+        return sum(1 for key in self.all if key.text < text)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the texts of the keys sort as the keys do (calendars)."""
+        return isinstance(self.partition.source, Calendar)
+
+
+def _texts(calendar: Calendar, partition: Partition, now: datetime) -> Iterator[str]:
+    zone = _zone(calendar, partition)
+    local_now = now.astimezone(zone)
+    if calendar.period == "hourly":
+        return _hours(calendar, partition, zone, local_now)
+    return _days(calendar, partition, local_now.date())
+
+
+def _zone(calendar: Calendar, partition: Partition) -> tzinfo:
+    if calendar.zone is None:
+        return UTC
+    try:
+        return ZoneInfo(calendar.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = 'zones are named as in "Europe/Berlin"; on a system without zone data: pip install tzdata'
+        raise PipelineError(f'there is no time zone "{calendar.zone}"', partition.at, hint) from None
+
+
+def _parse(text: str, partition: Partition) -> datetime:
+    """A month, date or hour as written."""
+    for pattern in ("%Y-%m-%d", "%Y-%m", "%Y-%m-%dT%H"):
+        try:
+            return datetime.strptime(text, pattern)
+        except ValueError:
+            continue
+    raise PipelineError(f"{text} is no date", partition.at)
+
+
+def _end_of(text: str, partition: Partition) -> datetime:
+    """The moment just after what `text` names: a month, a day or an hour."""
+    start = _parse(text, partition)
+    if len(text) == len("2013-01"):
+        return _next_month(start)
+    return start + (timedelta(hours=1) if "T" in text else timedelta(days=1))
+
+
+def _next_month(day: datetime) -> datetime:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _days(calendar: Calendar, partition: Partition, today: date) -> Iterator[str]:
+    """Daily, weekly (ISO weeks, named by their Monday) and monthly keys."""
+    first = _parse(calendar.first, partition)
+    until = datetime(today.year, today.month, today.day)
+    if calendar.last is not None:
+        until = _end_of(calendar.last, partition)
+    if calendar.period == "weekly":
+        first -= timedelta(days=first.weekday())
+    elif calendar.period == "monthly":
+        first = first.replace(day=1)
+    while first < until:
+        after = _next_month(first) if calendar.period == "monthly" else first + _step(calendar)
+        if calendar.last is None and after > until:
+            return
+        yield first.strftime("%Y-%m" if calendar.period == "monthly" else "%Y-%m-%d")
+        first = after
+
+
+def _step(calendar: Calendar) -> timedelta:
+    return timedelta(weeks=1) if calendar.period == "weekly" else timedelta(days=1)
+
+
+def _hours(calendar: Calendar, partition: Partition, zone: tzinfo, now: datetime) -> Iterator[str]:
+    """Hours of the local clock: one begins when the clock first shows it; one that occurs twice says its offset."""
+    moment = _parse(calendar.first, partition).replace(tzinfo=zone).astimezone(UTC)
+    if calendar.last is None:
+        until = now.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+    else:
+        until = _end_of(calendar.last, partition).replace(tzinfo=zone).astimezone(UTC)
+    step = timedelta(hours=1) if zone is UTC else QUARTER
+    shown: list[datetime] = []
+    last = ""
+    while moment < until:
+        local = moment.astimezone(zone)
+        text = local.strftime("%Y-%m-%dT%H")
+        if text != last:
+            shown.append(local)
+            last = text
+        moment += step
+    twice = Counter(local.strftime("%Y-%m-%dT%H") for local in shown)
+    for local in shown:
+        text = local.strftime("%Y-%m-%dT%H")
+        yield text if twice[text] == 1 else text + local.strftime("%z")

@@ -1,0 +1,126 @@
+"""Goals as typed → the tasks that are wanted. A range, and so a backfill, is a selection and not a mode."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from itertools import product
+
+from mlbuild.errors import UsageError
+from mlbuild.expression import Key
+from mlbuild.graph.dag import Graph, clean
+from mlbuild.graph.partitions import Keys
+from mlbuild.graph.references import OutsidePartition, known
+from mlbuild.graph.task import Task
+from mlbuild.target import Target
+
+GOAL = re.compile(r"(?P<target>[A-Za-z_]\w*)(?:\[(?P<keys>.*)\])?(?:\.(?P<output>[A-Za-z_]\w*))?", re.DOTALL)
+KEY = re.compile(r'\s*(?:(?P<name>[A-Za-z_]\w*)=)?(?P<text>"(?:[^"\\]|\\.)*"|[^,\]"]*?)\s*(?:,|$)')
+
+
+def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
+    """The tasks that goals mean, each once, in the order of the goals and of the keys.
+
+    Args:
+        goals: targets, tasks, ranges, named outputs, paths (see `docs`); none: the default of the Pipelinefile.
+        folder: where the user stands, relative to the workspace; paths are looked up from there first.
+
+    Raises:
+        UsageError: nothing is called so.
+    """
+    targets = graph.pipeline.targets
+    chosen: dict[Task, None] = {}
+    if not goals:
+        for name in graph.pipeline.default:
+            chosen.update(dict.fromkeys(graph.tasks(targets[name])))
+    for goal in goals:
+        chosen.update(dict.fromkeys(_tasks(graph, goal, folder)))
+    return list(chosen)
+
+
+def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
+    match = GOAL.fullmatch(goal)
+    target = graph.pipeline.targets.get(match["target"]) if match else None
+    if match and target:
+        if match["output"]:
+            _named_output(target, match["output"], goal)
+        if match["keys"] is None:
+            return graph.tasks(target)
+        return [graph.task(target, keys) for keys in _keys(graph, target, match["keys"], goal)]
+    for path in dict.fromkeys((clean(f"{folder}/{goal}" if folder else goal), clean(goal))):
+        makers = [graph.task(maker, keys) for maker, keys, made in graph.makers.of(path) if _is_at(path, made)]
+        if makers:
+            return list(dict.fromkeys(makers))
+    names = [*graph.pipeline.targets]
+    near = get_close_matches(match["target"] if match else goal, names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"the targets are: {', '.join(names)}"
+    raise UsageError(f"no target is called {goal}, and none makes a path of that name", hint=hint)
+
+
+def _is_at(path: str, made: str) -> bool:
+    """Whether a goal means what is made: the path itself, something in a directory made, or a folder of made paths."""
+    return True if path.rstrip("/") == made.rstrip("/") else made.startswith(path) or path.startswith(made)
+
+
+def _named_output(target: Target, name: str, goal: str) -> None:
+    names = [output.name for output in (*target.outputs, *target.metrics) if output.name]
+    if name not in names:
+        hint = f"its named outputs are: {', '.join(names)}" if names else "none of its outputs has a name"
+        raise UsageError(f"{goal}: `{target.name}` has no output called `{name}`", hint=hint)
+
+
+def _keys(graph: Graph, target: Target, text: str, goal: str) -> list[tuple[Key, ...]]:
+    """The keys meant by what stands inside `[ ]`; partitions that are not named mean all of their keys."""
+    choices = {name: graph.partitions[name].all for name in target.partitions}
+    unnamed = list(target.partitions)
+    position = 0
+    while position < len(text):
+        match = KEY.match(text, position)
+        if not match:
+            raise UsageError(
+                f"{goal}: can't be read after `{text[:position]}`", hint='a key with other signs is a string: ["a,b"]'
+            )
+        position = match.end()
+        name = match["name"] if match["name"] in choices else None
+        shown = match["text"] if name or not match["name"] else f"{match['name']}={match['text']}"
+        if name is None:
+            if not unnamed:
+                raise UsageError(f"{goal}: `{target.name}` has {_count(target)}")
+            name = unnamed[0]
+        if name in unnamed:
+            unnamed.remove(name)
+        choices[name] = chosen(graph.partitions[name], shown, goal)
+    return list(product(*(choices[name] for name in target.partitions)))
+
+
+def chosen(keys: Keys, text: str, goal: str) -> tuple[Key, ...]:
+    """The keys that one key, a range `a..b` (an end may be left out) or `*` means. Raises UsageError."""
+    if text == "*":
+        return keys.all
+    try:
+        if text.startswith('"'):
+            return (keys.all[known(json.loads(text), keys, None)],)
+        first, dots, last = text.partition("..")
+        if dots and keys.position(text) is None:
+            start = keys.first_from(first) if first and keys.ordered else known(first, keys, None) if first else 0
+            return keys.all[start : _stop(keys, last)]
+        return (keys.all[known(text, keys, None)],)
+    except OutsidePartition as error:
+        raise UsageError(f"{goal}: {error.message}", hint=error.hint) from None
+
+
+def _stop(keys: Keys, last: str) -> int:
+    if not last:
+        return len(keys)
+    if not keys.ordered:
+        return known(last, keys, None) + 1
+    position = keys.position(last)
+    return keys.first_from(last) if position is None else position + 1
+
+
+def _count(target: Target) -> str:
+    if not target.partitions:
+        return "no partitions"
+    return f"only the partition{'s' if len(target.partitions) > 1 else ''} {', '.join(target.partitions)}"

@@ -1,0 +1,73 @@
+"""One target at one key of each of its partitions, and where its inputs come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlbuild.errors import Location
+from mlbuild.expression import Bundle, Key
+from mlbuild.target import Target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A task. Paths are relative to the workspace, or absolute; a directory's ends in `/`. Compared by identity."""
+
+    name: str
+    target: Target
+    keys: tuple[Key, ...]
+    outputs: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """All that it makes: outputs, then metrics."""
+        return self.outputs + self.metrics
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it has nothing to run and only gathers others."""
+        return self.target.recipe is None
+
+    def named_outputs(self) -> Bundle:
+        """`{outputs}`: all in order, those with a name also by it."""
+        return _bundle(self.outputs, [output.name for output in self.target.outputs])
+
+    def named_metrics(self) -> Bundle:
+        return _bundle(self.metrics, [output.name for output in self.target.metrics])
+
+
+def _bundle(paths: tuple[str, ...], names: list[str | None]) -> Bundle:
+    named = tuple(
+        (name, Bundle((path,), single=True)) for name, path in zip(names, paths, strict=True) if name is not None
+    )
+    return Bundle(paths, named, single=len(paths) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One item of a task's `inputs:`: the paths it brings, and the task that makes each (None: a file of the user's).
+
+    `name` is what `{inputs.NAME}` calls it; `single` says that one path was declared, not a list that may hold one.
+    """
+
+    name: str | None
+    paths: tuple[str, ...]
+    producers: tuple[Task | None, ...]
+    single: bool
+    at: Location
+
+
+def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
+    """`{inputs}`: the paths of all sources, each source also by its name (a name brought twice is none)."""
+    paths = tuple(path for source in sources for path in source.paths)
+    names = [source.name for source in sources]
+    named = tuple(
+        (source.name, Bundle(source.paths, single=source.single))
+        for source in sources
+        if source.name is not None and names.count(source.name) == 1
+    )
+    return Bundle(paths, named, single=len(sources) == 1 and sources[0].single)

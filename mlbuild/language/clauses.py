@@ -1,0 +1,354 @@
+"""From the clauses of a target to its fields: one function a clause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlbuild.errors import Location, PipelineError
+from mlbuild.expression import Argument, Call, Literal, Maybe, Name, Node, Span, Star, Template, evaluate, written
+from mlbuild.language.ast import Clause, Condition, Script, TargetOf
+from mlbuild.language.collect import Mistakes
+from mlbuild.language.constants import Constants
+from mlbuild.language.names import Names
+from mlbuild.language.pending import refuse_pending
+from mlbuild.language.references import Header, References
+from mlbuild.language.uses import CHECK, PATH, RECIPE, RESOURCE, Uses
+from mlbuild.language.words import names_used, slots
+from mlbuild.target import Check, Glob, Input, Output, Partition, Recipe, Resources, Retry, Target
+from mlbuild.values import kind_of, nearest
+
+RETRIED = ("signal", "timeout", "stalled", "out_of_memory", "lost")
+"""What a retry can be for, beside exit codes."""
+NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "run")
+AMOUNTS = ("cpus", "memory", "gpus", "gpu_memory", "disk", "nodes")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the clauses of all targets of a pipeline are read by; `mistakes` notes those of single items."""
+
+    constants: Constants
+    names: Names
+    references: References
+    partitions: Mapping[str, Partition]
+    mistakes: Mistakes
+
+
+def target(statement: TargetOf, header: Header, defaults: tuple[Clause, ...], context: Context) -> Target:
+    """The target of a statement, with the clauses of its file's `defaults:` that it lacks; mistakes are noted."""
+    return _Reader(statement, header, context).read(defaults)
+
+
+class _Reader:
+    """Reads one target, clause by clause: first what has names that other clauses use, then the rest."""
+
+    def __init__(self, statement: TargetOf, header: Header, context: Context) -> None:
+        self._statement = statement
+        self._header = header
+        self._context = context
+        self._constants = context.constants
+        self._noted = context.mistakes.noted
+        self._uses = Uses(header.partitions, context.constants, context.names, context.partitions)
+        self._fields: dict[str, Any] = {}
+
+    def read(self, defaults: tuple[Clause, ...]) -> Target:
+        own = {clause.word: clause for clause in self._statement.clauses}
+        clauses = [*self._statement.clauses, *(clause for clause in defaults if clause.word not in own)]
+        self._refuse_twice()
+        for clause in sorted(clauses, key=lambda clause: clause.word not in ("inputs", "outputs", "metrics")):
+            with self._noted():
+                self._read(clause)
+        self._check_outputs()
+        return Target(
+            name=self._header.name,
+            at=self._statement.name.at,
+            partitions=self._header.partitions,
+            description=self._statement.description,
+            **self._fields,
+        )
+
+    def _refuse_twice(self) -> None:
+        seen: dict[str, Clause] = {}
+        for clause in self._statement.clauses:
+            with self._noted():
+                if clause.word in seen:
+                    message = f"`{clause.word}:` is given twice, first on line {seen[clause.word].at.line}"
+                    raise PipelineError(message, clause.at, "put all into one")
+                seen[clause.word] = clause
+
+    def _read(self, clause: Clause) -> None:
+        refuse_pending(f"{clause.word}:", clause.at)
+        field, read = _CLAUSES[clause.word]
+        value = read(self, clause)
+        self._fields.setdefault(field, value)
+
+    # --- inputs
+
+    def _inputs(self, clause: Clause) -> tuple[Input, ...]:
+        found: list[Input] = []
+        for item in _arguments(clause):
+            with self._noted():
+                found += self._input(item)
+        self._refuse_same_names([(item.name, item.at) for item in found])
+        self._uses.inputs = [item.name or _own_name(item) for item in found]
+        return tuple(found)
+
+    def _input(self, item: Argument) -> Iterator[Input]:
+        node = _value(item)
+        if isinstance(node, Maybe):
+            refuse_pending("?", node.at, written(node))
+        reference = self._context.references.reference(node, self._header)
+        if reference is not None:
+            yield Input(item.name, reference, item.at)
+        elif isinstance(node, Call):
+            yield Input(item.name, self._glob(node), item.at)
+        else:
+            for path in self._paths(node):
+                yield Input(item.name, path, item.at)
+
+    def _glob(self, call: Call) -> Glob:
+        refuse_pending(f"{call.function}()", call.at)
+        if call.function != "glob":
+            near = nearest(call.function, ["glob", "first", "any", "local", "stat"])
+            hint = f"did you mean `{near}`?" if near else None
+            raise PipelineError(f"`{call.function}()` is nothing that inputs can be", call.at, hint)
+        if len(call.arguments) != 1:
+            raise PipelineError('`glob()` takes one pattern, as in glob("data/*.csv")', call.at)
+        return Glob(self._path(_value(call.arguments[0])))
+
+    def _paths(self, node: Node) -> list[Template]:
+        """The paths that an item means: a text, or a constant that holds a text or a list of texts."""
+        if isinstance(node, Template | Literal):
+            return [self._path(node)]
+        self._uses.check(node, PATH)
+        value = evaluate(node, self._uses.constants)
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str) for one in values):
+            raise PipelineError(f"an input is a path, and `{written(node)}` is {kind_of(value)}", node.at)
+        return [Template((one,), node.at) for one in values]
+
+    # --- outputs, metrics
+
+    def _outputs(self, clause: Clause) -> tuple[Output, ...]:
+        found: list[Output] = []
+        for item in _arguments(clause):
+            with self._noted():
+                node = _value(item)
+                if isinstance(node, Call):
+                    refuse_pending(f"{node.function}()", node.at)
+                if item.name == "metrics":
+                    raise PipelineError(
+                        "`metrics` can't name an output", item.at, "the clause `metrics:` declares them"
+                    )
+                found.append(Output(item.name, self._path(node), item.at))
+        self._refuse_same_names([(item.name, item.at) for item in found])
+        setattr(self._uses, clause.word, [item.name for item in found if item.name])
+        return tuple(found)
+
+    def _check_outputs(self) -> None:
+        """Each path of a partitioned target must name all of its partitions, or its tasks would share it."""
+        for output in (*self._fields.get("outputs", ()), *self._fields.get("metrics", ())):
+            lacking = [one for one in self._header.partitions if one not in _roots(output.path)]
+            with self._noted():
+                if lacking:
+                    slot = "{" + lacking[0] + "}"
+                    message = f"the tasks of `{self._header.name}` would all make this path: it lacks {slot}"
+                    raise PipelineError(message, output.path.at, f"put {slot} into it")
+
+    def _path(self, node: Node) -> Template:
+        """A path as written: a text, in which constants and the target's partitions may stand."""
+        if isinstance(node, Literal) and isinstance(node.value, str) and node.text[:1] == "'":
+            node = Template((node.value,), node.at)
+        if not isinstance(node, Template):
+            shown = written(node)
+            if isinstance(node, Name) and not self._context.names.kind(node.name):
+                raise self._unknown_word(node)
+            raise PipelineError(
+                f"a path is needed, and this is {shown}", node.at, f'a path stands in quotes: "{shown}"'
+            )
+        if not node.parts:
+            raise PipelineError("this path is empty", node.at)
+        if isinstance(node.parts[0], str) and "://" in node.parts[0]:
+            refuse_pending("a URL", node.at, written(node).strip('"'))
+        self._uses.check_slots(node, PATH)
+        return node
+
+    def _unknown_word(self, node: Name) -> PipelineError:
+        error = self._context.names.unknown(node, self._header.partitions, False)
+        return PipelineError(error.message, node.at, error.hint or f'a path stands in quotes: "{node.name}"')
+
+    def _refuse_same_names(self, named: list[tuple[str | None, Location]]) -> None:
+        seen: set[str] = set()
+        for name, at in named:
+            with self._noted():
+                if name in seen:
+                    raise PipelineError(f"the name `{name}` is given twice", at, "each needs a name of its own")
+                seen |= {name} if name else set()
+
+    # --- what counts and what it takes
+
+    def _params(self, clause: Clause) -> tuple[Node, ...]:
+        nodes = []
+        for item in _arguments(clause):
+            with self._noted():
+                node = _value(item)
+                used = names_used(node)
+                if item.name or not used or not any(self._context.names.is_constant(name) for name in used):
+                    hint = "name values as in `params: epochs, params.train`"
+                    raise PipelineError(f"`{written(item)}` is no param", item.at, hint)
+                self._uses.check(node, PATH)
+                nodes.append(node)
+        return tuple(nodes)
+
+    def _resources(self, clause: Clause) -> Resources:
+        amounts: dict[str, Any] = {}
+        for item in _arguments(clause):
+            with self._noted():
+                if item.name is None:
+                    raise PipelineError(
+                        "a resource is given as NAME = amount", item.at, "as in `cpus = 4, memory = 8G`"
+                    )
+                if item.name in amounts:
+                    raise PipelineError(f"`{item.name}` is given twice", item.at)
+                amounts[item.name] = self._amount(item, item.name)
+        return Resources(**amounts, at=clause.at)
+
+    def _amount(self, item: Argument, name: str) -> Node | int | float:
+        refuse_pending(name, item.at)
+        if name not in AMOUNTS:
+            near = nearest(name, AMOUNTS)
+            hint = f"did you mean `{near}`?" if near else "resources are cpus and memory"
+            raise PipelineError(f"there is no resource `{name}`", item.at, hint)
+        node = _value(item)
+        self._uses.check(node, RESOURCE)
+        if not self._uses.is_constant(node):
+            return node
+        value = evaluate(node, self._uses.constants)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at)
+        if name == "memory":
+            if isinstance(node, Literal) and node.text.isdigit():
+                raise PipelineError(f"memory of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
+            return int(value)
+        return float(value)
+
+    def _timeout(self, clause: Clause) -> float:
+        return self._seconds(_value(_arguments(clause)[0]))
+
+    def _seconds(self, node: Node) -> float:
+        value = self._constant(node)
+        if isinstance(node, Literal) and node.text.replace(".", "").isdigit():
+            raise PipelineError(f"a time has a unit, and {node.text} has none", node.at, f"write {node.text}s")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise PipelineError(f"a time is needed, and this is {written(node)}", node.at, "as in 30s, 10m or 1h30m")
+        return float(value)
+
+    def _constant(self, node: Node) -> object:
+        """The value of an expression in which nothing of the task can stand."""
+        self._uses.check(node, ())
+        return evaluate(node, self._constants)
+
+    def _retry(self, clause: Clause) -> Retry:
+        fields: dict[str, Any] = {}
+        for item in _arguments(clause):
+            with self._noted():
+                name, read = _RETRY.get(item.name or "", ("", None))
+                if read is None:
+                    near = nearest(item.name or "", [one for one in _RETRY if one])
+                    hint = f"did you mean `{near}`?" if near else "as in `retry: 3, backoff = 10s, max = 1h`"
+                    raise PipelineError(f"`retry:` has no `{item.name}`", item.at, hint)
+                if name in fields:
+                    raise PipelineError(f"`{item.name or 'the number'}` is given twice", item.at)
+                fields[name] = read(self, _value(item))
+        return Retry(**fields)
+
+    def _count(self, node: Node) -> int:
+        value = self._constant(node)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise PipelineError(
+                f"a number of retries is needed, and this is {written(node)}", node.at, "as in `retry: 3`"
+            )
+        return value
+
+    def _classes(self, node: Node) -> tuple[str, ...]:
+        """What a retry is for: words and exit codes."""
+        items = getattr(node, "items", (node,))
+        return tuple(_retried(item) for item in items)
+
+    # --- check, run
+
+    def _checks(self, clause: Clause) -> tuple[Check, ...]:
+        found = []
+        for item in clause.items:
+            assert isinstance(item, Condition)
+            with self._noted():
+                condition = self._context.references.linked(item.value, self._header)
+                self._uses.check(condition, CHECK)
+                found.append(Check(condition, written(item.value), self._message(item.message), item.at))
+        return tuple(found)
+
+    def _message(self, message: Template | Literal | None) -> str | None:
+        if isinstance(message, Template):
+            for slot in slots(message):
+                raise PipelineError("a message with values in it is not there yet", slot.at)
+            return "".join(part for part in message.parts if isinstance(part, str))
+        return str(message.value) if message else None
+
+    def _run(self, clause: Clause) -> Recipe:
+        script = clause.items[0]
+        assert isinstance(script, Script)
+        if script.kind == "python":
+            refuse_pending("run python:", script.at)
+        self._uses.check_slots(script.text, RECIPE)
+        return Recipe(script.kind, script.text)
+
+
+def _arguments(clause: Clause) -> list[Argument]:
+    return [item for item in clause.items if isinstance(item, Argument)]
+
+
+def _value(item: Argument) -> Node:
+    assert not isinstance(item.value, Star | Span)
+    return item.value
+
+
+def _roots(template: Template) -> set[str]:
+    """The names that stand in a text by themselves, so that it differs where they do."""
+    return {slot.expression.name for slot in slots(template) if isinstance(slot.expression, Name)}
+
+
+def _own_name(item: Input) -> str | None:
+    """What an input is called that was given no name."""
+    reference = item.source
+    return None if isinstance(reference, Template | Glob) else reference.output or reference.target
+
+
+def _retried(node: Node) -> str:
+    if isinstance(node, Name) and node.name in RETRIED:
+        return node.name
+    if isinstance(node, Literal) and isinstance(node.value, int) and 0 < node.value < 256:
+        return str(node.value)
+    near = nearest(written(node), RETRIED)
+    hint = f"did you mean `{near}`?" if near else f"an exit code from 1 to 255, {', '.join(RETRIED)}"
+    raise PipelineError(f"nothing fails as `{written(node)}`", node.at, hint)
+
+
+_CLAUSES: dict[str, tuple[str, Callable[[_Reader, Clause], object]]] = {
+    "inputs": ("inputs", _Reader._inputs),
+    "outputs": ("outputs", _Reader._outputs),
+    "metrics": ("metrics", _Reader._outputs),
+    "params": ("params", _Reader._params),
+    "resources": ("resources", _Reader._resources),
+    "timeout": ("timeout", _Reader._timeout),
+    "retry": ("retry", _Reader._retry),
+    "check": ("checks", _Reader._checks),
+    "run": ("recipe", _Reader._run),
+}
+_RETRY: dict[str, tuple[str, Callable[[_Reader, Node], object]]] = {
+    "": ("count", _Reader._count),
+    "backoff": ("backoff", _Reader._seconds),
+    "max": ("longest", _Reader._seconds),
+    "on": ("on", _Reader._classes),
+}

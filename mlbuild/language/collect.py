@@ -1,0 +1,43 @@
+"""Gathers mistakes, so that one reading reports them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
+
+
+class AlreadySaid(PipelineError):
+    """What is needed here failed where it is declared, and that was noted there."""
+
+
+class Mistakes:
+    """The mistakes of one reading, in the order in which they were found."""
+
+    def __init__(self) -> None:
+        self.found: list[MlbuildError] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note the mistake that ends this block, and go on behind it."""
+        try:
+            yield
+        except AlreadySaid:
+            pass
+        except ManyErrors as errors:
+            self.found += errors.errors
+        except PipelineError as error:
+            self.found.append(error)
+
+    def settle(self) -> None:
+        """Raise ManyErrors if there are any, in the order of their places."""
+        if self.found:
+            files = list(dict.fromkeys(error.at.source.path for error in self.found if error.at))
+            raise ManyErrors(sorted(self.found, key=lambda error: _place(error, files)))
+
+
+def _place(error: MlbuildError, files: list[str]) -> tuple[int, int, int]:
+    if not error.at:
+        return -1, 0, 0
+    return files.index(error.at.source.path), error.at.line, error.at.column

@@ -1,0 +1,248 @@
+"""From files to a pipeline: reads what is included, declares the names, works out the values, makes the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from mlbuild.errors import Location, PipelineError, UsageError
+from mlbuild.expression import Literal, Template, evaluate, written
+from mlbuild.files import Files
+from mlbuild.language import ast, clauses, parameters
+from mlbuild.language.collect import Mistakes
+from mlbuild.language.constants import Constants, literal_value
+from mlbuild.language.names import Names
+from mlbuild.language.overrides import override
+from mlbuild.language.parser import parse
+from mlbuild.language.partitions import partition
+from mlbuild.language.pending import refuse_pending
+from mlbuild.language.references import Header, References
+from mlbuild.language.words import slots
+from mlbuild.target import Partition, Pipeline, Target
+from mlbuild.values import nearest
+
+Found = TypeVar("Found")
+
+
+def load(path: str, files: Files, overrides: Sequence[tuple[str, str]] = ()) -> Pipeline:
+    """The pipeline of a Pipelinefile.
+
+    Args:
+        path: the main file, relative to the workspace.
+        files: the workspace.
+        overrides: what the command line says, as (dotted name, text as typed).
+
+    Raises:
+        ManyErrors: every mistake that can be found in one go.
+        UsageError: an override that can't be.
+    """
+    return _Loader(files).load(path, overrides)
+
+
+class _Loader:
+    """One reading."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._mistakes = Mistakes()
+        self._noted = self._mistakes.noted
+        self._names = Names()
+        self._constants = Constants(self._names, self._mistakes)
+        self._trees: list[ast.File] = []
+        self._read: list[str] = []
+
+    def load(self, path: str, overrides: Sequence[tuple[str, str]]) -> Pipeline:
+        self._include(path, None, [])
+        self._mistakes.settle()
+        self._declare()
+        changed = override(overrides, self._constants, self._names)
+        constants = self._constants.all()
+        partitions = self._partitions()
+        targets = self._targets(partitions)
+        default = self._default(targets)
+        self._refuse_overridden_files(targets, changed)
+        self._mistakes.settle()
+        return Pipeline(targets, partitions, constants, default, changed, tuple(self._read))
+
+    # --- Files
+
+    def _include(self, path: str, at: Location | None, around: list[str]) -> None:
+        if path in around:
+            circle = " → ".join([*around[around.index(path) :], path])
+            self._mistakes.found.append(PipelineError(f"{path} includes itself: {circle}", at))
+            return
+        if path in self._read:
+            message = f"{path} is included twice"
+            self._mistakes.found.append(PipelineError(message, at, "once is enough: all files share their names"))
+            return
+        with self._noted():
+            tree = parse(path, self._bytes(path, at))
+            self._trees.append(tree)
+            for statement in tree.statements:
+                if isinstance(statement, ast.Include):
+                    with self._noted():
+                        self._include(_plain(statement.path, "include"), statement.at, [*around, path])
+
+    def _bytes(self, path: str, at: Location | None) -> bytes:
+        """All bytes of a file, which is from now on one that the pipeline was read from."""
+        try:
+            data = self._files.read(path)
+        except OSError as error:
+            reason = "it is not there" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+            hint = "paths are relative to the folder of the main Pipelinefile" if at else None
+            raise PipelineError(f"can't read {path}: {reason}", at, hint) from None
+        except ValueError as error:
+            raise PipelineError(f"can't read {path!r}: {error}", at) from None
+        self._read.append(path)
+        return data
+
+    def _all(self, kind: type[Found]) -> list[Found]:
+        return [statement for tree in self._trees for statement in tree.statements if isinstance(statement, kind)]
+
+    # --- Names and values
+
+    def _declare(self) -> None:
+        for tree in self._trees:
+            for statement in tree.statements:
+                with self._noted():
+                    self._declare_one(statement)
+
+    def _declare_one(self, statement: ast.Statement) -> None:
+        names, constants = self._names, self._constants
+        match statement:
+            case ast.Param(name, value):
+                names.declare("param", name)
+                constants.add(name.text, "param", name.at, lambda: literal_value(value, name.text))
+            case ast.ParamsFile(path, word, at):
+                name = word or ast.Word(_stem(_plain(path, "params")), at)
+                if not name.text.isidentifier() or not name.text.isascii():
+                    hint = "say what it is to be called: params … as NAME"
+                    raise PipelineError(f"the file's stem is no name: {name.text}", at, hint)
+                names.declare("params", name)
+                constants.add(name.text, "params", name.at, lambda: self._parameters(_plain(path, "params"), at))
+            case ast.Let(name, value):
+                names.declare("let", name)
+                constants.add(name.text, "let", name.at, lambda: evaluate(value, constants))
+            case ast.PartitionOf(name):
+                names.declare("partition", name)
+            case ast.TargetOf(name):
+                names.declare("target", name)
+            case ast.ExecutorOf(name):
+                refuse_pending("executor", name.at)
+
+    def _parameters(self, path: str, at: Location) -> object:
+        try:
+            return parameters.read(path, self._bytes(path, at))
+        except PipelineError as error:
+            raise PipelineError(error.message, error.at or at, error.hint) from None
+
+    def _partitions(self) -> dict[str, Partition]:
+        found: dict[str, Partition] = {}
+        for statement in self._all(ast.PartitionOf):
+            with self._noted():
+                found.setdefault(statement.name.text, partition(statement, self._constants))
+        return found
+
+    # --- Targets
+
+    def _targets(self, partitions: dict[str, Partition]) -> dict[str, Target]:
+        headers: dict[str, Header] = {}
+        for statement in self._all(ast.TargetOf):
+            with self._noted():
+                headers.setdefault(statement.name.text, self._header(statement))
+        references = References(headers, partitions, self._constants, self._names)
+        context = clauses.Context(self._constants, self._names, references, partitions, self._mistakes)
+        targets: dict[str, Target] = {}
+        for tree in self._trees:
+            defaults = self._defaults(tree)
+            for statement in tree.statements:
+                if isinstance(statement, ast.TargetOf) and statement.name.text in headers:
+                    with self._noted():
+                        header = headers[statement.name.text]
+                        targets.setdefault(header.name, clauses.target(statement, header, defaults, context))
+        return targets
+
+    def _header(self, statement: ast.TargetOf) -> Header:
+        named = [
+            item.name
+            for clause in statement.clauses
+            if clause.word in ("outputs", "metrics")
+            for item in clause.items
+            if isinstance(item, clauses.Argument) and item.name
+        ]
+        for position, word in enumerate(statement.partitions):
+            with self._noted():
+                self._check_partition(word, [one.text for one in statement.partitions[:position]])
+        partitions = tuple(
+            dict.fromkeys(word.text for word in statement.partitions if self._names.kind(word.text) == "partition")
+        )
+        return Header(statement.name.text, partitions, frozenset(named))
+
+    def _check_partition(self, word: ast.Word, before: list[str]) -> None:
+        if word.text in before:
+            raise PipelineError(f"the partition `{word.text}` is given twice", word.at)
+        if self._names.kind(word.text) != "partition":
+            near = nearest(word.text, self._names.of_kind("partition"))
+            hint = f"did you mean `{near}`?" if near else f"declare it: partition {word.text}: …"
+            raise PipelineError(f"there is no partition `{word.text}`", word.at, hint)
+
+    def _defaults(self, tree: ast.File) -> tuple[ast.Clause, ...]:
+        found: dict[str, ast.Clause] = {}
+        for statement in tree.statements:
+            for clause in statement.clauses if isinstance(statement, ast.Defaults) else ():
+                with self._noted():
+                    if clause.word in clauses.NOT_IN_DEFAULTS:
+                        hint = "it belongs to one target"
+                        raise PipelineError(f"`{clause.word}:` can't stand in `defaults:`", clause.at, hint)
+                    if clause.word in found:
+                        message = f"`{clause.word}:` is given twice, first on line {found[clause.word].at.line}"
+                        raise PipelineError(message, clause.at, "put all into one")
+                    found[clause.word] = clause
+        return tuple(found.values())
+
+    def _default(self, targets: dict[str, Target]) -> tuple[str, ...]:
+        """What a bare `mlbuild` builds. An included file's `default` counts only if the main file has none."""
+        for tree in self._trees:
+            statements = [statement for statement in tree.statements if isinstance(statement, ast.Default)]
+            for again in statements[1:]:
+                hint = "one statement may name several targets"
+                self._mistakes.found.append(PipelineError("`default` is given twice", again.at, hint))
+            if statements:
+                return tuple(name for word in statements[0].names for name in self._goal(word))
+        main = self._trees[0]
+        own = [one.name.text for one in main.statements if isinstance(one, ast.TargetOf)]
+        if not own and not self._all(ast.TargetOf):
+            hint = "write `target NAME:` and, indented below it, what it makes and how"
+            self._mistakes.found.append(PipelineError(f"{main.source.path} has no target", None, hint))
+        return tuple((own or list(targets))[:1])
+
+    def _goal(self, word: ast.Word) -> tuple[str, ...]:
+        if self._names.kind(word.text) == "target":
+            return (word.text,)
+        near = nearest(word.text, self._names.of_kind("target"))
+        hint = f"did you mean `{near}`?" if near else None
+        self._mistakes.found.append(PipelineError(f"there is no target `{word.text}`", word.at, hint))
+        return ()
+
+    def _refuse_overridden_files(self, targets: dict[str, Target], changed: dict[str, object]) -> None:
+        """A script that reads a params file itself does not see what the command line changed."""
+        for target in targets.values():
+            for node in target.params:
+                name = written(node)
+                for dotted in changed:
+                    if "." in dotted and f"{dotted}.".startswith(f"{name}."):
+                        message = f"`{dotted}` can't be overridden: `{target.name}` reads it from the file itself"
+                        raise UsageError(message, node.at, "change it in the file")
+
+
+def _plain(path: Template | Literal, word: str) -> str:
+    """The path of an include or params statement, in which no value can stand."""
+    if isinstance(path, Literal):
+        return str(path.value)
+    for slot in slots(path):
+        raise PipelineError(f"the path after `{word}` is read before any value is known", slot.at, "write it out")
+    return "".join(part for part in path.parts if isinstance(part, str))
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].partition(".")[0]

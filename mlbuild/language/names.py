@@ -1,0 +1,86 @@
+"""The one namespace of a Pipelinefile and all that it includes: who declares a name, and what is said of an unknown one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlbuild.errors import Location, PipelineError
+from mlbuild.expression import Name
+from mlbuild.language.ast import Word
+from mlbuild.values import nearest
+
+TASK_NAMES = ("inputs", "outputs", "metrics", "checkpoint", "resources", "target", "attempt")
+"""What each task has of its own; no statement may declare them."""
+
+PATH_NAMES: tuple[str, ...] = ()
+CHECK_NAMES = ("inputs", "outputs", "metrics", "target", "attempt")
+RECIPE_NAMES = TASK_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A name and where it is declared. `kind` is `param`, `params`, `let`, `partition` or `target`."""
+
+    kind: str
+    at: Location
+
+
+class Names:
+    """All declared names."""
+
+    def __init__(self) -> None:
+        self.declared: dict[str, Declared] = {}
+
+    def declare(self, kind: str, word: Word) -> None:
+        """Raises PipelineError if the name is taken, naming both places."""
+        if word.text in TASK_NAMES:
+            message = f"`{word.text}` is what each task has of its own, so it can't be declared"
+            raise PipelineError(message, word.at, "choose another name")
+        before = self.declared.get(word.text)
+        if before:
+            message = f"`{word.text}` is declared twice: first at {before.at}, as a {_called(before.kind)}"
+            hint = "targets, partitions, params and lets share their names, over all included files"
+            raise PipelineError(message, word.at, hint)
+        self.declared[word.text] = Declared(kind, word.at)
+
+    def kind(self, name: str) -> str | None:
+        """What the name is; None if it is unknown."""
+        return self.declared[name].kind if name in self.declared else None
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        return [name for name, declared in self.declared.items() if declared.kind in kinds]
+
+    def is_constant(self, name: str) -> bool:
+        return self.kind(name) in ("param", "params", "let")
+
+    def unknown(self, name: Name, in_scope: Iterable[str], in_text: bool) -> PipelineError:
+        """The error for a name that means nothing where it stands.
+
+        Args:
+            name: as written.
+            in_scope: the names that mean something there, beside the constants.
+            in_text: whether it stands in a slot, so that `{{name}}` would write it.
+        """
+        known = [*in_scope, *self.of_kind("param", "params", "let")]
+        kind = self.kind(name.name)
+        if kind == "partition":
+            return PipelineError(f"`{name.name}` is a partition, and this target does not have it", name.at, _add(name))
+        if kind == "target":
+            hint = "a target's outputs are {inputs.NAME} once it stands in `inputs:`"
+            return PipelineError(f"`{name.name}` is a target, which has no value here", name.at, hint)
+        if name.name in TASK_NAMES:
+            return PipelineError(f"`{name.name}` has no value here", name.at, "it is known when a task runs")
+        shown = "{" + name.name + "}"
+        near = nearest(name.name, known)
+        hints = [f"did you mean `{near}`?"] if near else []
+        hints += [f"to write {shown} itself, double the braces: {{{shown}}}"] if in_text else []
+        return PipelineError(f"there is no `{name.name}`", name.at, "; ".join(hints) or None)
+
+
+def _add(name: Name) -> str:
+    return f"declare it: target NAME[{name.name}]:"
+
+
+def _called(kind: str) -> str:
+    return "file of params" if kind == "params" else kind

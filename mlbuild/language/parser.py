@@ -1,0 +1,542 @@
+"""From text to tree, by the grammar in `grammar/pipelinefile.lark`. The only user of lark; judges shape, never meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import lark
+from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
+from lark.lexer import Token
+from lark.visitors import Transformer_NonRecursive, v_args
+
+from mlbuild.errors import Location, ManyErrors, PipelineError, Source
+from mlbuild.expression import (
+    Argument,
+    Attribute,
+    Binary,
+    Call,
+    Index,
+    ListOf,
+    Literal,
+    Maybe,
+    Name,
+    Node,
+    Span,
+    Star,
+    TableOf,
+    Template,
+    Unary,
+    children,
+)
+from mlbuild.language import ast, mistakes, text
+
+LONGEST = 4 << 20
+"""Bytes. What is larger is no Pipelinefile, and would take minutes."""
+DEEPEST = 60
+"""How deep expressions may nest, so that what walks them may recurse."""
+MOST = 20
+"""How many mistakes are looked for in one file."""
+
+
+def parse(path: str, data: bytes) -> ast.File:
+    """The tree of a file's bytes.
+
+    Args:
+        path: how errors name the file.
+        data: all of it.
+
+    Raises:
+        ManyErrors: every statement that could not be read, each with its place.
+    """
+    source = Source(path, _decoded(path, data))
+    errors: list[PipelineError] = []
+    rest = source.text
+    while True:
+        try:
+            file = _parse(rest, source)
+            break
+        except PipelineError as error:
+            errors.append(error)
+            rest = _without(rest, error.at)
+            if len(errors) == MOST or not rest.strip():
+                raise ManyErrors(errors) from None
+    if errors:
+        raise ManyErrors(errors)
+    return file
+
+
+def literal(text: str) -> Node:
+    """A literal that stands alone: a number, size, duration, date, string, list, table, `true`, `false` or `null`.
+
+    Raises:
+        PipelineError: it is none.
+    """
+    source = Source("", f"param it = {text}\n")
+    file = _parse(source.text, source)
+    match file.statements:
+        case (ast.Param(value=value),):
+            return value
+    raise PipelineError(f"{text} is no literal", Location(source, 1, 1))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Text
+
+
+def _decoded(path: str, data: bytes) -> str:
+    if len(data) > LONGEST:
+        size = f"{len(data) / (1 << 20):.1f} MiB"
+        raise ManyErrors(
+            [PipelineError(f"{path} is {size} long, which no Pipelinefile is", None, "was another file meant?")]
+        )
+    try:
+        decoded = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", "replace").replace("\r\n", "\n")
+        source = Source(path, data.decode("utf-8-sig", "replace").replace("\r\n", "\n"))
+        line = before.count("\n") + 1
+        at = Location(source, line, len(before) - (before.rfind("\n") + 1) + 1)
+        message = f"the file is not UTF-8: byte 0x{data[error.start]:02x}"
+        raise ManyErrors([PipelineError(message, at, "save it as UTF-8")]) from None
+    if "\0" in decoded:
+        source = Source(path, decoded)
+        before = decoded[: decoded.index("\0")]
+        at = Location(source, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        raise ManyErrors([PipelineError("the file holds a NUL character, so it is no text", at)])
+    return decoded
+
+
+STATEMENT = re.compile(r"^(?:include|params?|let|partition|executor|defaults?|target)\b", re.MULTILINE)
+
+
+def _without(rest: str, at: Location | None) -> str:
+    """The text with the statement around a place left blank, so that those behind it can be read."""
+    assert at is not None
+    position = 0
+    for _ in range(at.line - 1):
+        position = rest.find("\n", position) + 1
+    line_end = rest.find("\n", position)
+    line_end = len(rest) if line_end < 0 else line_end
+    start = max((match.start() for match in STATEMENT.finditer(rest, 0, line_end)), default=0)
+    behind = STATEMENT.search(rest, line_end)
+    end = behind.start() if behind else len(rest)
+    return rest[:start] + re.sub(r"[^\n]", " ", rest[start:end]).replace(" ", "") + rest[end:]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Lines: indentation, and recipes
+
+
+class _Layout:
+    """Between lexer and parser: turns indentation into _INDENT and _DEDENT, and lets lines go on inside brackets.
+
+    Lark's own Indenter counts a tab as 8 blanks and lets lines of one block differ.
+    """
+
+    always_accept = ("_NL",)
+
+    def __init__(self) -> None:
+        self.source = Source("", "")
+        self.reset(self.source)
+
+    def reset(self, source: Source) -> None:
+        self.source = source
+        self.indents = [("", 0)]
+        self.open: list[Token] = []
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        last: Token | None = None
+        for token in stream:
+            if last is None and token.type != "_NL" and (token.column or 1) > 1:
+                raise PipelineError("the first line is indented", self._at(token), "statements begin at the left edge")
+            if token.type == "_NL":
+                if not self.open:
+                    yield from self._line(token)
+            else:
+                if token.type == "RECIPE":
+                    self._check_recipe(token)
+                self._bracket(token)
+                yield token
+            last = token
+        if last is not None:
+            yield from self._end(last)
+
+    def _bracket(self, token: Token) -> None:
+        if token.type in ("LSQB", "LPAR", "LBRACE"):
+            self.open.append(token)
+        elif token.type in ("RSQB", "RPAR", "RBRACE") and self.open:
+            self.open.pop()
+
+    def _end(self, last: Token) -> Iterator[Token]:
+        if self.open:
+            raise mistakes.never_closed(self._at(self.open[-1]), str(self.open[-1]))
+        if last.type != "_NL":
+            yield Token.new_borrow_pos("_NL", "", last)
+        for _ in self.indents[1:]:
+            yield Token.new_borrow_pos("_DEDENT", "", last)
+
+    def _line(self, token: Token) -> Iterator[Token]:
+        yield token
+        indent = token.rpartition("\n")[2]
+        if "#" in indent or token.end_pos == len(self.source.text):
+            return
+        line = token.end_line or 1
+        top, _ = self.indents[-1]
+        if indent == top:
+            return
+        if " " in indent and "\t" in indent:
+            raise mistakes.mixed(Location(self.source, line, 1, len(indent)), None)
+        if indent.startswith(top):
+            self.indents.append((indent, line))
+            yield Token("_INDENT", indent, line=line, column=1, end_pos=token.end_pos, start_pos=token.end_pos)
+            return
+        yield from self._dedents(indent, line, token)
+
+    def _dedents(self, indent: str, line: int, token: Token) -> Iterator[Token]:
+        while self.indents[-1][0] != indent:
+            top, since = self.indents.pop()
+            if not top.startswith(indent):
+                raise mistakes.mixed(Location(self.source, line, 1, len(indent)), since)
+            if len(self.indents[-1][0]) < len(indent):
+                raise mistakes.no_such_indent(Location(self.source, line, 1, len(indent)), since)
+            yield Token("_DEDENT", "", line=line, column=1, end_pos=token.end_pos, start_pos=token.end_pos)
+
+    def _check_recipe(self, token: Token) -> None:
+        """The grammar cannot see how deep `run:` itself stands."""
+        first = re.match(r"[^\n]*\n\s*\n?([ \t]*)", token) if _is_block(token) else None
+        if not first:
+            return
+        lines = token.split("\n")
+        number = next(index for index, line in enumerate(lines) if index and line.strip())
+        indent = re.match(r"[ \t]*", lines[number])[0]  # type: ignore[index]
+        at = Location(self.source, (token.line or 1) + number, 1, len(indent))
+        top = self.indents[-1][0]
+        if not (indent.startswith(top) or top.startswith(indent)) or (" " in indent and "\t" in indent):
+            raise mistakes.mixed(at, token.line)
+        if len(indent) <= len(top):
+            raise mistakes.empty_run(Location(self.source, token.line or 1, token.column or 1, len("run")))
+
+    def _at(self, token: Token) -> Location:
+        return Location(self.source, token.line or 1, token.column or 1, max(1, len(token.partition("\n")[0])))
+
+
+HEAD = re.compile(r"run([ \t]+python)?[ \t]*:[ \t]*")
+
+
+def _is_block(recipe: str) -> bool:
+    head = HEAD.match(recipe)
+    assert head
+    return recipe[head.end() : head.end() + 1] in ("\n", "#")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The parser
+
+
+@cache
+def grammar() -> str:
+    """The text of the grammar: beside the package in a checkout, inside it once installed."""
+    checkout = Path(__file__).parents[2] / "grammar" / "pipelinefile.lark"
+    if checkout.exists():
+        return checkout.read_text("utf-8")
+    return (resources("mlbuild.language") / "pipelinefile.lark").read_text("utf-8")
+
+
+@cache
+def _machine() -> tuple[lark.Lark, _Layout]:
+    layout = _Layout()
+    return lark.Lark(grammar(), parser="lalr", postlex=layout, propagate_positions=True), layout
+
+
+def _parse(rest: str, source: Source) -> ast.File:
+    machine, layout = _machine()
+    layout.reset(source)
+    try:
+        tree = machine.parse(rest)
+    except UnexpectedInput as error:
+        raise _explained(error, source, layout) from None
+    try:
+        statements = _Builder(source).transform(tree)
+    except VisitError as error:
+        raise error.orig_exc from None
+    return ast.File(source, statements)
+
+
+def _explained(error: UnexpectedInput, source: Source, layout: _Layout) -> PipelineError:
+    token = getattr(error, "token", None)
+    expected = error.accepts if isinstance(error, UnexpectedToken) else getattr(error, "allowed", None)
+    kind = token.type if token is not None else ""
+    line, column = error.line, error.column
+    opened = layout.open[-1] if layout.open else None
+    place = mistakes.Place(
+        Location(source, max(1, line), max(1, column)),
+        kind,
+        frozenset(expected or ()),
+        Location(source, opened.line or 1, opened.column or 1) if opened else None,
+    )
+    return mistakes.explain(place)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The tree
+
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+CONSTANTS = {"true": True, "false": False, "null": None}
+
+
+@v_args(meta=True)
+class _Builder(Transformer_NonRecursive[Token, Any]):
+    """Makes our tree out of lark's, from the leaves up."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+
+    # --- Places
+
+    def _at(self, meta: Any) -> Location:
+        length = meta.end_column - meta.column if meta.end_line == meta.line else 1 << 16
+        return Location(self.source, meta.line, meta.column, length)
+
+    def _word(self, token: Token) -> ast.Word:
+        return ast.Word(str(token), self._at(token))
+
+    def _between(self, first: Location, last: Location) -> Location:
+        length = last.column + last.length - first.column if first.line == last.line else 1 << 16
+        return Location(self.source, first.line, first.column, length)
+
+    # --- Statements
+
+    def start(self, meta: Any, items: list[Any]) -> tuple[ast.Statement, ...]:
+        return tuple(items)
+
+    def include(self, meta: Any, items: list[Any]) -> ast.Include:
+        return ast.Include(items[0], items[0].at)
+
+    def param(self, meta: Any, items: list[Any]) -> ast.Param:
+        return ast.Param(self._word(items[0]), self._shallow(items[1]))
+
+    def params_file(self, meta: Any, items: list[Any]) -> ast.ParamsFile:
+        return ast.ParamsFile(items[0], self._word(items[1]) if items[1] else None, items[0].at)
+
+    def let(self, meta: Any, items: list[Any]) -> ast.Let:
+        return ast.Let(self._word(items[0]), self._shallow(items[1]))
+
+    def calendar(self, meta: Any, items: list[Any]) -> ast.Periods:
+        return ast.Periods(str(items[0]), items[1], items[2], items[3], self._at(meta))
+
+    def partition(self, meta: Any, items: list[Any]) -> ast.PartitionOf:
+        source = items[1] if isinstance(items[1], ast.Periods) else self._shallow(items[1])
+        return ast.PartitionOf(self._word(items[0]), source)
+
+    def executor(self, meta: Any, items: list[Any]) -> ast.ExecutorOf:
+        return ast.ExecutorOf(self._word(items[0]), self._shallow(items[1]))
+
+    def defaults(self, meta: Any, items: list[Any]) -> ast.Defaults:
+        at = Location(self.source, meta.line, meta.column, len("defaults"))
+        return ast.Defaults(tuple(items), at)
+
+    def default(self, meta: Any, items: list[Any]) -> ast.Default:
+        words = tuple(self._word(item) for item in items)
+        return ast.Default(words, words[0].at)
+
+    def target(self, meta: Any, items: list[Any]) -> ast.TargetOf:
+        name, keys, *rest = items
+        description = rest.pop(0) if rest and isinstance(rest[0], str) else ""
+        return ast.TargetOf(self._word(name), keys or (), description, tuple(rest))
+
+    def keys(self, meta: Any, items: list[Any]) -> tuple[ast.Word, ...]:
+        return tuple(self._word(item) for item in items)
+
+    def description(self, meta: Any, items: list[Any]) -> str:
+        import inspect
+
+        return inspect.cleandoc(items[0][3:-3]).strip()
+
+    # --- Clauses
+
+    def _clause(self, meta: Any, items: list[Any]) -> ast.Clause:
+        word, *rest = items
+        return ast.Clause(str(word), tuple(rest), self._at(word))
+
+    items_clause = options_clause = edges_clause = checks_clause = _clause
+
+    def single_clause(self, meta: Any, items: list[Any]) -> ast.Clause:
+        value = self._shallow(items[1])
+        return self._clause(meta, [items[0], Argument(None, value, value.at)])
+
+    def item(self, meta: Any, items: list[Any]) -> Argument:
+        name, value = items
+        return Argument(str(name) if name else None, self._shallow(value), self._at(meta))
+
+    def edge(self, meta: Any, items: list[Any]) -> ast.Edge:
+        value, state = items
+        return ast.Edge(self._shallow(value), str(state) if state else None, self._at(meta))
+
+    def check(self, meta: Any, items: list[Any]) -> ast.Condition:
+        return ast.Condition(self._shallow(items[0]), items[1], items[0].at)
+
+    def recipe_clause(self, meta: Any, items: list[Any]) -> ast.Clause:
+        token = items[0]
+        at = Location(self.source, token.line, token.column, len("run"))
+        head = HEAD.match(token)
+        assert head
+        script = self._block(token, at) if _is_block(token) else self._one_line(token, head.end(), at)
+        return ast.Clause("run", (ast.Script("python" if head[1] else "shell", script, at),), at)
+
+    def _one_line(self, token: Token, start: int, at: Location) -> Template:
+        body = token[start:].rstrip()
+        columns = [token.column + start, *[1] * body.count("\n")]
+        return text.recipe(body, text.locator(self.source, token.line, columns, body))
+
+    def _block(self, token: Token, at: Location) -> Template:
+        lines = token.split("\n")
+        first = next(number for number, line in enumerate(lines) if number and line.strip())
+        indent = len(lines[first]) - len(lines[first].lstrip(" \t"))
+        body = "\n".join(line[indent:] for line in lines[first:]).rstrip("\n")
+        columns = [indent + 1] * len(lines)
+        return text.recipe(body, text.locator(self.source, token.line + first, columns, body))
+
+    # --- Expressions
+
+    def _shallow(self, node: Node) -> Node:
+        """The node itself, if it does not nest too deep."""
+        level: list[Any] = [node]
+        for _ in range(DEEPEST):
+            level = [child for parent in level for child in children(parent)]
+            if not level:
+                return node
+        raise PipelineError(
+            f"this expression nests more than {DEEPEST} deep", node.at, "give its parts names with `let`"
+        )
+
+    def _chain(self, operator: str, items: list[Any]) -> Node:
+        left = items[0]
+        for right in items[1:]:
+            left = Binary(operator, left, right, self._between(left.at, right.at))
+        return left
+
+    def disjunction(self, meta: Any, items: list[Any]) -> Node:
+        return self._chain("or", items)
+
+    def conjunction(self, meta: Any, items: list[Any]) -> Node:
+        return self._chain("and", items)
+
+    def negated(self, meta: Any, items: list[Any]) -> Node:
+        return Unary("not", items[0], self._at(meta))
+
+    def comparison(self, meta: Any, items: list[Any]) -> Node:
+        pairs = zip(items[::2], items[1::2], items[2::2], strict=False)
+        return self._chain(
+            "and", [Binary(str(sign), left, right, self._between(left.at, right.at)) for left, sign, right in pairs]
+        )
+
+    def sum(self, meta: Any, items: list[Any]) -> Node:
+        left = items[0]
+        for sign, right in zip(items[1::2], items[2::2], strict=True):
+            left = Binary(str(sign), left, right, self._between(left.at, right.at))
+        return left
+
+    product = sum
+
+    def signed(self, meta: Any, items: list[Any]) -> Node:
+        return Unary("-", items[1], self._at(meta))
+
+    def optional(self, meta: Any, items: list[Any]) -> Node:
+        return Maybe(items[0], self._at(meta))
+
+    def grouped(self, meta: Any, items: list[Any]) -> Node:
+        return items[0]
+
+    def string(self, meta: Any, items: list[Any]) -> Template:
+        return text.string(items[0], self.source, meta.line, meta.column)
+
+    def raw(self, meta: Any, items: list[Any]) -> Literal:
+        return Literal(str(items[0])[1:-1], str(items[0]), self._at(meta))
+
+    def name(self, meta: Any, items: list[Any]) -> Name:
+        return Name(str(items[0]), self._at(meta))
+
+    def constant(self, meta: Any, items: list[Any]) -> Literal:
+        return Literal(CONSTANTS[items[0]], str(items[0]), self._at(meta))
+
+    def number(self, meta: Any, items: list[Any]) -> Literal:
+        written, at = str(items[0]), self._at(meta)
+        if len(written) > 100:
+            raise PipelineError("this number is too long", at)
+        value = int(written) if written.isdigit() else float(written)
+        if value in (float("inf"), float("-inf")):
+            raise PipelineError("this number is too large", at)
+        return Literal(value, written, at)
+
+    def size(self, meta: Any, items: list[Any]) -> Literal:
+        written = str(items[0])
+        number, unit, _ = re.split("([KMGT])", written, maxsplit=1)
+        return Literal(round(self._amount(number, meta) * UNITS[unit]), written, self._at(meta))
+
+    def duration(self, meta: Any, items: list[Any]) -> Literal:
+        written = str(items[0])
+        found = re.findall(r"([\d.]+)(ms|s|m|h|d)", written)
+        seconds = 0.0
+        for number, unit in found:
+            seconds += self._amount(number, meta) * SECONDS[unit]
+        return Literal(seconds, written, self._at(meta))
+
+    def _amount(self, number: str, meta: Any) -> float:
+        if len(number) > 15:
+            raise PipelineError("this number is too long", self._at(meta))
+        return float(number)
+
+    def date(self, meta: Any, items: list[Any]) -> Literal:
+        written, at = str(items[0]), self._at(meta)
+        if problem := text.not_a_date(written):
+            raise PipelineError(f"{written} is no date: {problem}", at)
+        return Literal(written, written, at)
+
+    def list_of(self, meta: Any, items: list[Any]) -> ListOf:
+        return ListOf(tuple(item for item in items if item is not None), self._at(meta))
+
+    def table_of(self, meta: Any, items: list[Any]) -> TableOf:
+        pairs = tuple(item for item in items if item is not None)
+        seen: set[str] = set()
+        for name, value in pairs:
+            if name in seen:
+                raise PipelineError(f"`{name}` is given twice in this table", value.at)
+            seen.add(name)
+        return TableOf(pairs, self._at(meta))
+
+    def pair(self, meta: Any, items: list[Any]) -> tuple[str, Node]:
+        token, value = items
+        if token.type == "STRING":
+            return text.unescaped(token[1:-1]), value
+        return token[1:-1] if token.type == "RAW" else str(token), value
+
+    def attribute(self, meta: Any, items: list[Any]) -> Attribute:
+        return Attribute(items[0], str(items[1]), self._at(meta))
+
+    def index(self, meta: Any, items: list[Any]) -> Index:
+        return Index(items[0], tuple(items[1:]), self._at(meta))
+
+    def call(self, meta: Any, items: list[Any]) -> Call:
+        return Call(str(items[0]), tuple(item for item in items[1:] if item is not None), self._at(meta))
+
+    def selector(self, meta: Any, items: list[Any]) -> Argument:
+        return Argument(str(items[0]) if items[0] else None, items[1], self._at(meta))
+
+    def star(self, meta: Any, items: list[Any]) -> Star:
+        return Star(self._at(meta))
+
+    def closed(self, meta: Any, items: list[Any]) -> Span:
+        return Span(items[0], items[2], self._at(meta))
+
+    def open_end(self, meta: Any, items: list[Any]) -> Span:
+        return Span(items[0], None, self._at(meta))
+
+    def open_start(self, meta: Any, items: list[Any]) -> Span:
+        return Span(None, items[1], self._at(meta))

@@ -1,0 +1,142 @@
+"""Partition statements: calendars, checked, and the keys of lists."""
+
+from __future__ import annotations
+
+from mlbuild.errors import Location, PipelineError
+from mlbuild.expression import Binary, Call, Index, ListOf, Literal, Name, Node, Template, Unary, evaluate, written
+from mlbuild.language.ast import PartitionOf, Periods
+from mlbuild.language.constants import Constants
+from mlbuild.language.pending import refuse_pending
+from mlbuild.target import Calendar, Listed, Partition
+from mlbuild.values import Key, kind_of
+
+SHAPES = {
+    "daily": ("2013-01-31",),
+    "weekly": ("2013-01-31",),
+    "monthly": ("2013-01", "2013-01-31"),
+    "hourly": ("2013-01-31T06", "2013-01-31"),
+}
+"""Dates that a calendar may begin and end with, by example."""
+PERIODS = tuple(SHAPES)
+
+
+def partition(statement: PartitionOf, constants: Constants) -> Partition:
+    """The partition that a statement declares. Raises PipelineError."""
+    source = statement.source
+    if isinstance(source, Periods):
+        return Partition(statement.name.text, _calendar(source, constants), statement.name.at)
+    return Partition(statement.name.text, Listed(_keys(statement, source, constants)), statement.name.at)
+
+
+# --- Calendars
+
+
+def _calendar(source: Periods, constants: Constants) -> Calendar:
+    first = _date(source.first, source.period, constants)
+    last = _date(source.last, source.period, constants) if source.last else None
+    shortest = min(len(first), len(last)) if last else 0
+    if source.last and last and last[:shortest] < first[:shortest]:
+        raise PipelineError(f"this partition ends ({last}) before it begins ({first})", source.last.at)
+    return Calendar(source.period, first, last, _zone(source, constants))
+
+
+def _zone(source: Periods, constants: Constants) -> str | None:
+    if source.zone is None:
+        return None
+    zone = evaluate(source.zone, constants)
+    if not isinstance(zone, str):
+        raise PipelineError(f'a time zone is a text such as "Europe/Berlin", not {kind_of(zone)}', source.zone.at)
+    return zone
+
+
+def _date(node: Node, period: str, constants: Constants) -> str:
+    value = evaluate(node, constants)
+    shapes = SHAPES[period]
+    if not isinstance(value, str) or len(value) not in [len(shape) for shape in shapes]:
+        shown = value if isinstance(value, str) else written(node)
+        raise PipelineError(f"{shown} can't be an end of {period} periods", node.at, f"write {' or '.join(shapes)}")
+    if isinstance(node, Literal) and node.value == node.text:
+        return value
+    _check_date(value, node)
+    return value
+
+
+def _check_date(text: str, node: Node) -> None:
+    """A date that came out of a text, which the grammar has not seen."""
+    from datetime import datetime
+
+    try:
+        datetime.fromisoformat(f"{text}-01" if len(text) == len("2013-01") else text)
+    except ValueError:
+        raise PipelineError(f"{text} is no date", node.at) from None
+
+
+# --- Lists
+
+
+def _keys(statement: PartitionOf, source: Node, constants: Constants) -> tuple[Key, ...]:
+    if isinstance(source, ListOf):
+        placed = [(_written_key(item, constants), item.at) for item in source.items]
+    else:
+        placed = [(_key(value, source.at), source.at) for value in _values(source, constants)]
+    if not placed:
+        raise PipelineError(f"partition `{statement.name.text}` has no keys", source.at)
+    seen: set[str] = set()
+    for key, at in placed:
+        if key.text in seen:
+            raise PipelineError(f"two keys have the text {key.text}", at)
+        seen.add(key.text)
+    return tuple(key for key, _ in placed)
+
+
+def _values(source: Node, constants: Constants) -> list[object]:
+    _refuse_other_sources(source)
+    value = evaluate(source, constants)
+    if isinstance(value, list):
+        return value
+    hint = 'write a list such as ["us", "eu"], range(5), keys(…), or: daily from 2013-01-01'
+    raise PipelineError(f"a partition has many keys, and this is {kind_of(value)}", source.at, hint)
+
+
+def _refuse_other_sources(source: Node) -> None:
+    if isinstance(source, Name) and source.name in PERIODS:
+        hint = f"write: {source.name} from {SHAPES[source.name][0]}"
+        raise PipelineError(f"`{source.name}` needs the date at which it begins", source.at, hint)
+    if isinstance(source, Call):
+        refuse_pending(f"{source.function}() as a partition", source.at, f"{source.function}()")
+        refuse_pending(f"{source.function}()", source.at)
+
+
+def _written_key(item: Node, constants: Constants) -> Key:
+    """A key of a list in the Pipelinefile, whose text is what is written there."""
+    value = evaluate(item, constants)
+    if isinstance(item, Template | Name | Index | Call | Binary) or isinstance(value, str):
+        return _key(value, item.at)
+    if isinstance(item, Literal | Unary):
+        return Key(written(item), _key(value, item.at).value)
+    return _key(value, item.at)
+
+
+def _key(value: object, at: Location) -> Key:
+    if isinstance(value, bool):
+        return Key("true" if value else "false", value)
+    if isinstance(value, int | float):
+        return Key(repr(value), value)
+    if not isinstance(value, str):
+        raise PipelineError(f"a key is a text or a number, not {kind_of(value)}", at)
+    if problem := _problem(value):
+        raise PipelineError(f"{value!r} can't be a key: {problem}", at, "keys stand in paths and in the names of tasks")
+    return Key(value, value)
+
+
+def _problem(text: str) -> str | None:
+    """Why a text can't stand in a path without leaving its folder."""
+    if not text:
+        return "it is empty"
+    if "\0" in text:
+        return "it holds a NUL character"
+    if text.startswith("/") or text.endswith("/") or "//" in text:
+        return "it begins or ends with `/`, or holds `//`"
+    if any(part in (".", "..") for part in text.split("/")):
+        return "as a path it leads elsewhere"
+    return None

@@ -1,0 +1,32 @@
+"""What the grammar reads and nothing carries out yet. Whoever brings one of these removes its row."""
+
+from __future__ import annotations
+
+from mlbuild.errors import Location, PipelineError
+
+NOT_YET = frozenset(
+    {
+        "executor",
+        # clauses
+        *("code:", "environ:", "requires:", "checkpoint:", "stall:", "on:", "after:", "when:", "on_failure:"),
+        *("max_active:", "batch:", "cache:", "run python:"),
+        # resources
+        *("gpus", "gpu_memory", "disk", "nodes"),
+        # sources of partitions
+        *("glob() as a partition", "lines()"),
+        # items of inputs and outputs
+        *("first()", "any()", "local()", "stat()", "temp()", "a URL", "?"),
+        # functions
+        *("env()", "glob() in an expression"),
+        # references
+        "a calendar of another width",
+        # slots
+        *("{checkpoint}", "{inputs:json}", "{params:file}"),
+    }
+)
+
+
+def refuse_pending(what: str, at: Location, shown: str | None = None) -> None:
+    """Raise PipelineError if `what` is not there yet; the message calls it `shown`, else what the table calls it."""
+    if what in NOT_YET:
+        raise PipelineError(f"`{shown or what}` is not there yet", at, "a later version of mlbuild brings it")

@@ -1,0 +1,152 @@
+"""Whether the names in an expression or a text mean something where it stands, and whether their values fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mlbuild.errors import PipelineError
+from mlbuild.expression import (
+    Attribute,
+    Call,
+    Name,
+    Part,
+    Reference,
+    Slot,
+    Template,
+    expand,
+    walk,
+    written,
+)
+from mlbuild.language.constants import Constants, check_call
+from mlbuild.language.names import TASK_NAMES, Names
+from mlbuild.language.pending import refuse_pending
+from mlbuild.language.words import names_used, root, slots
+from mlbuild.target import Listed, Partition
+from mlbuild.values import Key, is_format, nearest
+
+PATH: tuple[str, ...] = ()
+RESOURCE = ("attempt",)
+CHECK = ("inputs", "outputs", "metrics", "target", "attempt")
+RECIPE = TASK_NAMES
+"""The names of a task that mean something in each place, beside its partitions and the constants."""
+
+AMOUNTS = ("cpus", "memory")
+MOST_TRIED = 1000
+"""Of how many keys the values of a text are tried while reading."""
+
+
+class Uses:
+    """What the names in one target mean.
+
+    Args:
+        own: the target's partitions.
+        constants, names, partitions: of the pipeline.
+    """
+
+    def __init__(
+        self, own: tuple[str, ...], constants: Constants, names: Names, partitions: Mapping[str, Partition]
+    ) -> None:
+        self._own = own
+        self.constants = constants
+        self._names = names
+        self._partitions = partitions
+        self.inputs: list[str | None] = []
+        self.outputs: list[str] = []
+        self.metrics: list[str] = []
+
+    def is_constant(self, node: Part) -> bool:
+        """Whether an expression has one value for the whole file."""
+        return all(self._names.is_constant(name) for name in names_used(node))
+
+    def check(self, node: Part, allowed: Iterable[str]) -> None:
+        """Raise PipelineError if a name or a function in an expression means nothing here."""
+        for part in walk(node):
+            if isinstance(part, Slot):
+                self._check_slot(part, allowed)
+            elif isinstance(part, Name):
+                self._check_name(part, allowed, False)
+            elif isinstance(part, Attribute):
+                self._check_field(part)
+            elif isinstance(part, Call):
+                check_call(part)
+                refuse_pending(f"{part.function}()", part.at) if part.function != "any" else None
+                refuse_pending(f"{part.function}() in an expression", part.at, f"{part.function}() here")
+
+    def check_slots(self, template: Template, allowed: Iterable[str]) -> None:
+        """Raise ManyErrors with each slot of a text that is wrong."""
+        from mlbuild.language.collect import Mistakes
+
+        mistakes = Mistakes()
+        for slot in slots(template):
+            with mistakes.noted():
+                self._check_slot(slot, allowed)
+        mistakes.settle()
+
+    def _check_slot(self, slot: Slot, allowed: Iterable[str]) -> None:
+        for part in walk(slot.expression):
+            if isinstance(part, Name):
+                self._check_name(part, allowed, True)
+            elif isinstance(part, Attribute):
+                self._check_field(part)
+        name = root(slot.expression) or ""
+        refuse_pending("{" + name + "}", slot.at)
+        refuse_pending("{" + name + ":" + slot.format + "}", slot.at, written(slot))
+        if slot.format == "file" and self._names.kind(name) == "params":
+            refuse_pending("{params:file}", slot.at, written(slot))
+        if not is_format(slot.format):
+            hint = "formats are raw, file, json, stem, name, dir, --flag, %Y-%m-%d and those of numbers such as .3f"
+            raise PipelineError(f"there is no format `:{slot.format}`", slot.at, f"{hint}; {_doubled(slot)}")
+        self._try(slot)
+
+    def _check_name(self, name: Name, allowed: Iterable[str], in_text: bool) -> None:
+        if name.name in self._own or name.name in allowed or self._names.is_constant(name.name):
+            return
+        raise self._names.unknown(name, [*self._own, *allowed], in_text)
+
+    def _check_field(self, node: Attribute) -> None:
+        """`inputs.week`, `outputs.weights`: the name must be one of theirs."""
+        if not isinstance(node.base, Name) or node.base.name not in ("inputs", "outputs", "resources"):
+            return
+        known: list[str | None] = [*{"inputs": self.inputs, "outputs": self.outputs}.get(node.base.name, AMOUNTS)]
+        if known.count(node.name) > 1:
+            hint = f"give one of them a name of its own: inputs: NAME = {node.name}"
+            raise PipelineError(f"two inputs are called `{node.name}`", node.at, hint)
+        if node.name not in known:
+            names = [name for name in known if name]
+            near = nearest(node.name, names)
+            hint = f"did you mean `{near}`?" if near else "named there: " + (", ".join(names) or "none")
+            raise PipelineError(f"`{node.base.name}` has no `{node.name}`", node.at, hint)
+
+    def _try(self, slot: Slot) -> None:
+        """Raise PipelineError if the text of a slot can't be had, as far as its values are known while reading."""
+        used = names_used(slot)
+        if used & set(TASK_NAMES):
+            return
+        varying = [name for name in self._own if name in used]
+        if not varying:
+            expand(slot, _Keys(self.constants, {}))
+        elif len(varying) == 1 and varying[0] in self._partitions:
+            source = self._partitions[varying[0]].source
+            for key in source.keys[:MOST_TRIED] if isinstance(source, Listed) else ():
+                expand(slot, _Keys(self.constants, {varying[0]: key}))
+
+
+class _Keys:
+    """The scope of a text at some keys."""
+
+    def __init__(self, constants: Constants, keys: Mapping[str, Key]) -> None:
+        self._constants = constants
+        self._keys = keys
+
+    def name(self, node: Name) -> object:
+        return self._keys[node.name] if node.name in self._keys else self._constants.name(node)
+
+    def reference(self, node: Reference) -> object:
+        return self._constants.reference(node)
+
+    def call(self, node: Call, arguments: list[object]) -> object:
+        return self._constants.call(node, arguments)
+
+
+def _doubled(slot: Slot) -> str:
+    return f"to write {written(slot)} itself, double the braces"

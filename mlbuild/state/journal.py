@@ -1,0 +1,444 @@
+"""This workspace's history, in SQLite: runs, traces, attempts in flight, leases, stat records. Must not be lost."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mlbuild.errors import StateError
+from mlbuild.killpoint import reach
+from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.state.layout import Layout
+from mlbuild.state.stats import Record
+from mlbuild.state.store import Stored
+
+VERSION = 1
+SYNC_EVERY = 0.05
+"""Seconds between fsyncs while there is something to save: at most that much is lost with the machine's power."""
+
+SCHEMA = """
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY, started REAL NOT NULL, ended REAL, command TEXT NOT NULL, pid INTEGER NOT NULL,
+  exit_status INTEGER, counts TEXT);
+CREATE TABLE traces (
+  task TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, detail BLOB NOT NULL, outputs TEXT NOT NULL, checks TEXT NOT NULL,
+  run INTEGER NOT NULL, attempt TEXT, finished REAL NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE attempts (
+  id TEXT PRIMARY KEY, task TEXT NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  handle TEXT, job BLOB, detail BLOB, started REAL NOT NULL, ended REAL, reason TEXT, exit_status INTEGER,
+  seconds REAL, max_rss INTEGER, cpu_seconds REAL, message TEXT, log TEXT) WITHOUT ROWID;
+CREATE INDEX attempts_by_task ON attempts (task, started);
+CREATE INDEX attempts_unfinished ON attempts (started) WHERE job NOT NULL;
+CREATE TABLE leases (
+  task TEXT NOT NULL, run INTEGER NOT NULL, fingerprint TEXT NOT NULL, working INTEGER NOT NULL,
+  PRIMARY KEY (task, run)) WITHOUT ROWID;
+CREATE TABLE stats (
+  path TEXT PRIMARY KEY, signature TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, settled INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The memory of a task's last success: what it was made from, and what came out.
+
+    `checks` is the digest of the conditions that held; `finished` is in epoch seconds.
+    """
+
+    task: str
+    fingerprint: Fingerprint
+    outputs: tuple[Stored, ...]
+    checks: str
+    run: int
+    attempt: str | None
+    finished: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """An attempt without a known end: of a build that died, or of one that still lives."""
+
+    id: str
+    task: str
+    run: int
+    number: int
+    fingerprint: Fingerprint
+    handle: str | None
+    job: dict[str, Any]
+    had: tuple[str, ...]
+    """The outputs that stood there before it, to be put back if it fails."""
+    edited: tuple[str, ...]
+    """Those of them that were edited by hand: never dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastAttempt:
+    """An attempt as `log` and `status` show it; `reason` is None while it runs. `log` is relative to the workspace."""
+
+    id: str
+    run: int
+    number: int
+    started: float
+    ended: float | None
+    reason: str | None
+    exit_status: int | None
+    message: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a lease can't be had now: build `run` (process `pid`) works on `task`, or needs it as it is."""
+
+    run: int
+    pid: int
+    task: str
+    same: bool
+    """It wants the very same result, so that waiting for the task is enough; else for the end of the build."""
+
+
+class Journal:
+    """The journal of a workspace.
+
+    Args:
+        layout: where it lies; the folders must exist.
+
+    Raises:
+        StateError: it can't be read, or was written by a newer mlbuild.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self.run = 0
+        """This build's number, once `begin` was called."""
+        self._lock: int | None = None
+        self._unsynced = 0.0
+        self._published: list[str] = []
+        try:
+            self._db = sqlite3.connect(layout.journal, timeout=60, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._migrate()
+        except sqlite3.Error as error:
+            hint = "if it is damaged beyond repair, move it away: everything will be built or restored again"
+            raise StateError(f"can't read the journal {layout.journal}: {error}", hint=hint) from None
+
+    def _migrate(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise StateError(
+                f"the journal {self._layout.journal} was written by a newer mlbuild", hint="upgrade mlbuild"
+            )
+        if version == 0:
+            with self._transaction():
+                if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    for statement in SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                if self._published:
+                    self._save_published()
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise StateError(f"can't write to the journal {self._layout.journal}: {error}") from None
+        self._unsynced = self._unsynced or time.monotonic()
+
+    def sync(self, *, now: bool = False) -> None:
+        """Have what was committed on the disk itself, if that is due. (Committing alone outlives kill -9.)"""
+        if self._unsynced and (now or time.monotonic() - self._unsynced > SYNC_EVERY):
+            self._unsynced = 0.0
+            try:
+                file = os.open(self._layout.journal + "-wal", os.O_RDWR)
+            except OSError:
+                return
+            try:
+                os.fdatasync(file)
+            finally:
+                os.close(file)
+
+    def close(self) -> None:
+        self.sync(now=True)
+        self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+
+    # --- runs
+
+    def begin(self, command: str) -> int:
+        """Open a run: its number. Its lock is held until `close`, or until this process dies."""
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO runs (started, command, pid) VALUES (?, ?, ?)", (time.time(), command, os.getpid())
+            )
+            self.run = cursor.lastrowid or 0
+            os.makedirs(os.path.join(self._layout.run(self.run), "logs"), exist_ok=True)
+            self._lock = os.open(self._layout.run_lock(self.run), os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self.run
+
+    def end(self, exit_status: int, counts: dict[str, int]) -> None:
+        """Close this run, and give back its leases."""
+        with self._transaction():
+            self._db.execute("DELETE FROM leases WHERE run = ?", (self.run,))
+            self._db.execute(
+                "UPDATE runs SET ended = ?, exit_status = ?, counts = ? WHERE id = ?",
+                (time.time(), exit_status, json.dumps(counts), self.run),
+            )
+
+    def lives(self, run: int) -> bool:
+        """Whether the driver of a run is alive: it holds its lock as long as it is."""
+        if run == self.run:
+            return True
+        try:
+            file = os.open(self._layout.run_lock(run), os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    # --- traces
+
+    def trace(self, task: str) -> Trace | None:
+        row = self._db.execute(
+            "SELECT detail, outputs, checks, run, attempt, finished, seconds FROM traces WHERE task = ?", (task,)
+        ).fetchone()
+        if row is None:
+            return None
+        outputs = tuple(Stored(*output) for output in json.loads(row[1]))
+        return Trace(task, _unpack(row[0]), outputs, *row[2:])
+
+    def durations(self) -> dict[str, float]:
+        """Seconds that each task's last success took, by task."""
+        return dict(self._db.execute("SELECT task, seconds FROM traces WHERE attempt IS NOT NULL"))
+
+    def _write_trace(self, trace: Trace) -> None:
+        outputs = [[output.path, output.digest, output.size, output.executable] for output in trace.outputs]
+        self._db.execute(
+            "INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                trace.task,
+                trace.fingerprint.key,
+                _pack(trace.fingerprint),
+                json.dumps(outputs),
+                trace.checks,
+                trace.run,
+                trace.attempt,
+                trace.finished,
+                trace.seconds,
+            ),
+        )
+
+    def record(self, trace: Trace) -> None:
+        """Remember a success that took no attempt: restored, or found in place."""
+        with self._transaction():
+            self._write_trace(trace)
+            self._release(trace.task)
+
+    # --- attempts
+
+    def next_number(self, task: str, fingerprint: str) -> int:
+        """1, or one more for each attempt at the same fingerprint since the last that succeeded."""
+        row = self._db.execute(
+            "SELECT count(*) FROM attempts WHERE task = :task AND fingerprint = :key AND started > coalesce("
+            " (SELECT max(started) FROM attempts WHERE task = :task AND fingerprint = :key AND reason = 'ok'), 0)",
+            {"task": task, "key": fingerprint},
+        ).fetchone()
+        return int(row[0]) + 1
+
+    def intend(self, attempt: OpenAttempt, started: float, log: str) -> None:
+        """Say what is going to be submitted, before anything of it happens."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    attempt.id,
+                    attempt.task,
+                    attempt.run,
+                    attempt.number,
+                    attempt.fingerprint.key,
+                    zlib.compress(json.dumps([attempt.job, attempt.had, attempt.edited]).encode(), 1),
+                    _pack(attempt.fingerprint),
+                    started,
+                    log,
+                ),
+            )
+        reach("intended")
+
+    def submitted(self, handles: Iterable[tuple[str, str]]) -> None:
+        """(attempt, handle) of each that the executor has taken."""
+        with self._transaction():
+            self._db.executemany("UPDATE attempts SET handle = ? WHERE id = ?", [(h, a) for a, h in handles])
+        reach("submitted")
+
+    def ended(self, attempt: str, outcome: dict[str, Any], trace: Trace | None) -> None:
+        """How an attempt ended, and with a trace that it succeeded: at once, so that neither is without the other.
+
+        Args:
+            outcome: reason, exit_status, seconds, max_rss, cpu_seconds, message.
+        """
+        with self._transaction():
+            self._db.execute(
+                "UPDATE attempts SET ended = :ended, reason = :reason, exit_status = :exit_status, seconds = :seconds,"
+                " max_rss = :max_rss, cpu_seconds = :cpu_seconds, message = :message"
+                " WHERE id = :id",
+                {"id": attempt, "ended": time.time(), **outcome},
+            )
+            if trace is not None:
+                self._write_trace(trace)
+                self._release(trace.task)
+        reach("recorded")
+
+    def open_attempts(self) -> list[OpenAttempt]:
+        """Attempts without an end, of dead builds and of living ones, the oldest first."""
+        return self._attempts("job NOT NULL AND ended IS NULL")
+
+    def running_tasks(self) -> set[str]:
+        """The tasks on which living builds work now."""
+        rows = self._db.execute(
+            "SELECT DISTINCT task, run FROM attempts WHERE job NOT NULL AND ended IS NULL"
+        ).fetchall()
+        return {task for task, run in rows if self.lives(run)}
+
+    def unpublished(self) -> list[OpenAttempt]:
+        """Attempts that succeeded, by builds that may have died before they dropped what those replaced."""
+        return [attempt for attempt in self._attempts("job NOT NULL AND ended NOT NULL") if not self.lives(attempt.run)]
+
+    def _attempts(self, which: str) -> list[OpenAttempt]:
+        rows = self._db.execute(
+            f"SELECT id, task, run, number, detail, handle, job FROM attempts WHERE {which} ORDER BY started"
+        ).fetchall()
+        return [_open_attempt(row) for row in rows]
+
+    def published(self, attempt: str) -> None:
+        """What the attempt replaced is gone, or back: nothing is left to do for it. Saved with the next change."""
+        self._published.append(attempt)
+
+    def _save_published(self) -> None:
+        rows = [(attempt,) for attempt in self._published]
+        self._published.clear()
+        self._db.executemany("UPDATE attempts SET job = NULL, detail = NULL WHERE id = ?", rows)
+
+    def adopt(self, attempt: str, owner: int) -> bool:
+        """Make an attempt of the dead build `owner` this build's own; False if another was faster."""
+        with self._transaction():
+            cursor = self._db.execute(
+                "UPDATE attempts SET run = ? WHERE id = ? AND run = ? AND ended IS NULL", (self.run, attempt, owner)
+            )
+            return cursor.rowcount == 1
+
+    def last_attempt(self, task: str, number: int | None = None) -> LastAttempt | None:
+        """The newest attempt at a task, or the one of this number."""
+        row = self._db.execute(
+            "SELECT id, run, number, started, ended, reason, exit_status, coalesce(message, ''), log FROM attempts"
+            " WHERE task = ? AND (? IS NULL OR number = ?) ORDER BY started DESC LIMIT 1",
+            (task, number, number),
+        ).fetchone()
+        return LastAttempt(*row) if row else None
+
+    # --- leases
+
+    def lease(self, task: str, fingerprint: str, needs: Sequence[tuple[str, str]]) -> Conflict | None:
+        """Ask for a task's outputs, to work on them, and for those that it reads, to stay as they are.
+
+        Args:
+            needs: (task, fingerprint) of each task that it reads from.
+
+        Returns:
+            None if all were given; else who stands in the way, and nothing was given.
+        """
+        with self._transaction():
+            found = (self._conflict(name, wanted) for name, wanted in ((task, fingerprint), *needs))
+            conflict = next((conflict for conflict in found if conflict is not None), None)
+            if conflict is not None:
+                return conflict
+            self._db.executemany(
+                "INSERT OR IGNORE INTO leases VALUES (?, ?, ?, 0)", [(name, self.run, key) for name, key in needs]
+            )
+            self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 1)", (task, self.run, fingerprint))
+        reach("leased")
+        return None
+
+    def _conflict(self, task: str, fingerprint: str) -> Conflict | None:
+        rows = self._db.execute(
+            "SELECT leases.run, pid, fingerprint, working FROM leases JOIN runs ON runs.id = leases.run"
+            " WHERE task = ? AND leases.run != ?",
+            (task, self.run),
+        ).fetchall()
+        for run, pid, held, busy in rows:
+            if not self.lives(run):
+                self._db.execute("DELETE FROM leases WHERE run = ?", (run,))
+            elif held != fingerprint:
+                return Conflict(run, pid, task, same=False)
+            elif busy:
+                return Conflict(run, pid, task, same=True)
+        return None
+
+    def yield_leases(self) -> None:
+        """Give back every lease on which no work is going on."""
+        with self._transaction():
+            self._db.execute("DELETE FROM leases WHERE run = ? AND NOT working", (self.run,))
+
+    def conflict(self, task: str, fingerprint: str, needs: Sequence[tuple[str, str]]) -> Conflict | None:
+        """Who stands in the way of a lease now."""
+        with self._transaction():
+            found = (self._conflict(name, wanted) for name, wanted in ((task, fingerprint), *needs))
+            return next((conflict for conflict in found if conflict is not None), None)
+
+    def give_back(self, task: str) -> None:
+        """The work on a task has ended without a result."""
+        with self._transaction():
+            self._db.execute("DELETE FROM leases WHERE task = ? AND run = ?", (task, self.run))
+
+    def _release(self, task: str) -> None:
+        """The work has ended; that this build needs the result as it is stays said until the build ends."""
+        self._db.execute("UPDATE leases SET working = 0 WHERE task = ? AND run = ?", (task, self.run))
+
+    # --- stat records
+
+    def stats(self) -> dict[str, Record]:
+        rows = self._db.execute("SELECT path, signature, digest, size, settled FROM stats")
+        return {row[0]: Record(row[1], row[2], row[3], bool(row[4])) for row in rows}
+
+    def save_stats(self, records: Iterable[tuple[str, Record]]) -> None:
+        rows = [(path, r.signature, r.digest, r.size, r.settled) for path, r in records]
+        if rows:
+            with self._transaction():
+                self._db.executemany("INSERT OR REPLACE INTO stats VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
+    job, had, edited = json.loads(zlib.decompress(row[6]))
+    return OpenAttempt(row[0], row[1], row[2], row[3], _unpack(row[4]), row[5], job, tuple(had), tuple(edited))
+
+
+def _pack(fingerprint: Fingerprint) -> bytes:
+    data = [dict(fingerprint.parts), dict(fingerprint.notes), fingerprint.problem]
+    return zlib.compress(json.dumps(data).encode(), 1)
+
+
+def _unpack(data: bytes) -> Fingerprint:
+    return Fingerprint(*json.loads(zlib.decompress(data)))

@@ -1,0 +1,80 @@
+"""Every path under `.mlbuild/`, named once."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from mlbuild.errors import StateError
+
+FOLDER = ".mlbuild"
+
+
+class Layout:
+    """Where the state of a workspace lies.
+
+    Args:
+        workspace: the absolute folder of the Pipelinefile.
+    """
+
+    def __init__(self, workspace: str) -> None:
+        self.workspace = workspace
+        self.root = os.path.join(workspace, FOLDER)
+        self.journal = os.path.join(self.root, "journal.db")
+        self.store = os.path.join(self.root, "store")
+        self.runs = os.path.join(self.root, "runs")
+        self.failed = os.path.join(self.root, "failed")
+        self.tmp = os.path.join(self.root, "tmp")
+
+    def create(self) -> None:
+        """Make the folders, ignoring themselves for git. Raises StateError if the disk does not let us."""
+        try:
+            for folder in (self.store, self.runs, self.failed, self.tmp):
+                os.makedirs(folder, exist_ok=True)
+            ignore = os.path.join(self.root, ".gitignore")
+            if not os.path.exists(ignore):
+                with open(ignore, "w") as file:
+                    file.write("*\n")
+        except OSError as error:
+            raise StateError(f"can't write to {self.root}: {error.strerror}") from None
+
+    def exists(self) -> bool:
+        return os.path.exists(self.journal)
+
+    def run(self, run: int) -> str:
+        """The folder of one build."""
+        return os.path.join(self.runs, str(run))
+
+    def run_lock(self, run: int) -> str:
+        """Held by the driver of a build for as long as it lives."""
+        return os.path.join(self.run(run), "driver.lock")
+
+    def log(self, run: int, attempt: str) -> str:
+        return os.path.join(self.run(run), "logs", f"{attempt}.log")
+
+    def list_file(self, attempt: str, number: int) -> str:
+        """What `{x:file}` names, relative to the workspace."""
+        return f"{FOLDER}/tmp/{attempt}-{number}.txt"
+
+    def fresh_failed(self, path: str, attempt: str) -> str:
+        """Where an output of a failed attempt goes; a name that is not taken."""
+        base = os.path.join(self.failed, attempt, path.strip("/").replace("..", "__"))
+        place, number = base, 1
+        while os.path.lexists(place):
+            place, number = f"{base}.{number}", number + 1
+        return place
+
+    def drop_run_lists(self, attempt: str) -> None:
+        number = 0
+        while True:
+            try:
+                os.unlink(os.path.join(self.workspace, self.list_file(attempt, number)))
+            except OSError:
+                return
+            number += 1
+
+    def drop_empty_log(self, log: str) -> None:
+        """Inodes are a quota on clusters: an empty log has no file."""
+        with suppress(OSError):
+            if os.path.getsize(log) == 0:
+                os.unlink(log)

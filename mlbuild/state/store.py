@@ -1,0 +1,264 @@
+"""The store: outputs by content, and what each fingerprint came to. Can be deleted at the cost of time.
+
+Objects up to `SMALL` bytes and all action records lie in one SQLite file (inodes are a quota on clusters), larger
+objects each in a file of their own. Blind to tasks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mlbuild.digest import ASIDE, digest_bytes, digest_file, digest_manifest, manifest
+from mlbuild.errors import StateError
+from mlbuild.killpoint import reach
+
+SMALL = 64 << 10
+COPIED = 256 << 10
+"""Outputs up to this size are copied out of the store, larger ones shared with it where the file system can."""
+FICLONE = 0x40049409
+"""ioctl(2) that makes a file a copy-on-write clone of another (linux/fs.h)."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (digest TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS actions (fingerprint TEXT PRIMARY KEY, outputs TEXT NOT NULL, seconds REAL, used REAL)
+  WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An output as the store knows it; size in bytes, `executable` for a file that was."""
+
+    path: str
+    digest: str
+    size: int
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a fingerprint came to, and how many seconds that took."""
+
+    outputs: tuple[Stored, ...]
+    seconds: float
+
+
+class Damaged(StateError):
+    """An object is gone or is not what its name says; it has been dropped, with what rests on it."""
+
+
+class Store:
+    """A content-addressed store in a folder.
+
+    Args:
+        folder: it is made if missing.
+        workspace: the folder that paths are relative to.
+        tmp: a folder on the store's file system for what is not whole yet.
+    """
+
+    def __init__(self, folder: str, workspace: str, tmp: str) -> None:
+        self._workspace = workspace
+        self._objects = os.path.join(folder, "objects")
+        self._tmp = tmp
+        os.makedirs(self._objects, exist_ok=True)
+        self._db = sqlite3.connect(os.path.join(folder, "store.db"), timeout=60, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- actions
+
+    def action(self, fingerprint: str) -> Action | None:
+        """What the fingerprint came to, if all of it is still here."""
+        row = self._db.execute("SELECT outputs, seconds FROM actions WHERE fingerprint = ?", (fingerprint,)).fetchone()
+        if row is None:
+            return None
+        action = Action(tuple(Stored(*output) for output in json.loads(row[0])), row[1])
+        return action if all(self._has(output.digest) for output in action.outputs) else None
+
+    def record(self, fingerprint: str, outputs: Sequence[Stored], seconds: float, now: float) -> None:
+        """Remember what a fingerprint came to; its objects must be here already."""
+        rows = json.dumps([[output.path, output.digest, output.size, output.executable] for output in outputs])
+        self._db.execute("INSERT OR REPLACE INTO actions VALUES (?, ?, ?, ?)", (fingerprint, rows, seconds, now))
+
+    def _has(self, digest: str) -> bool:
+        if self._db.execute("SELECT 1 FROM objects WHERE digest = ?", (digest,)).fetchone():
+            return True
+        return os.path.exists(self._file(digest))
+
+    # --- putting in
+
+    def add(self, path: str, digest: str, size: int) -> Stored:
+        """Take in what stands at `path`, which has this digest. Raises Damaged if it has another."""
+        full = os.path.join(self._workspace, path)
+        if os.path.isdir(full):
+            rows = manifest(full)
+            if digest_manifest(rows) != digest:
+                raise Damaged(f"{path} changed while it was stored")
+            listing = [[*row, self._add_member(f"{full}/{row[0]}", row[1], row[2])] for row in rows]
+            self._put_small(digest, json.dumps(listing).encode())
+            return Stored(path, digest, size)
+        return Stored(path, digest, size, self._add_file(full, digest, size))
+
+    def _add_member(self, full: str, digest: str, size: int) -> str:
+        """How a member of a folder is brought back: `x` for an executable, `>target` for a link, else nothing."""
+        if digest.startswith("l"):
+            return ">" + os.readlink(full)
+        return "x" if digest and self._add_file(full, digest, size) else ""
+
+    def _add_file(self, full: str, digest: str, size: int) -> bool:
+        """Whether the file may be executed."""
+        if not self._has(digest):
+            if size <= SMALL:
+                with open(full, "rb") as file:
+                    data = file.read()
+                if digest_bytes(data) != digest:
+                    raise Damaged(f"{full} changed while it was stored")
+                self._put_small(digest, data)
+            else:
+                self._put_large(full, digest)
+        reach("stored-object")
+        return bool(os.stat(full).st_mode & stat.S_IXUSR)
+
+    def _put_small(self, digest: str, data: bytes) -> None:
+        self._db.execute("INSERT OR IGNORE INTO objects VALUES (?, ?)", (digest, data))
+
+    def _put_large(self, full: str, digest: str) -> None:
+        """By reflink, else by hard link with write permission off, else by copy."""
+        place = self._file(digest)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        fresh = os.path.join(self._tmp, f"{digest}-{os.getpid()}")
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
+        if not _clone(full, fresh) and not (os.path.getsize(full) > COPIED and _link(full, fresh)):
+            shutil.copyfile(full, fresh)
+            if digest_file(fresh) != digest:
+                os.unlink(fresh)
+                raise Damaged(f"{full} changed while it was stored")
+            os.chmod(fresh, 0o444 | (os.stat(full).st_mode & 0o111))
+        os.rename(fresh, place)
+
+    # --- bringing back
+
+    def restore(self, output: Stored) -> None:
+        """Put an output in its place, whole or not at all, instead of what stands there.
+
+        Raises:
+            Damaged: an object is missing or broken.
+        """
+        full = os.path.join(self._workspace, output.path)
+        os.makedirs(os.path.dirname(full.rstrip("/")) or "/", exist_ok=True)
+        aside = os.path.join(os.path.dirname(full.rstrip("/")), f".{os.path.basename(full.rstrip('/'))}{ASIDE}-new")
+        remove(aside)
+        if output.digest.startswith("d"):
+            self._restore_folder(output.digest, aside)
+        else:
+            self._restore_file(output.digest, aside, output.executable)
+        reach("restored-aside")
+        if os.path.isdir(full):
+            remove(full.rstrip("/"))
+        os.rename(aside, full.rstrip("/"))
+
+    def _restore_folder(self, digest: str, place: str) -> None:
+        os.makedirs(place)
+        for name, row, _, how in json.loads(self._small(digest)):
+            inner = f"{place}/{name}"
+            os.makedirs(inner if name.endswith("/") else os.path.dirname(inner), exist_ok=True)
+            if how.startswith(">"):
+                os.symlink(how[1:], inner)
+            elif row:
+                self._restore_file(row, inner, how == "x")
+
+    def _restore_file(self, digest: str, place: str, executable: bool) -> None:
+        row = self._db.execute("SELECT data FROM objects WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            self._restore_large(digest, place)
+        elif digest_bytes(row[0]) != digest:
+            self._drop(digest)
+        else:
+            with open(place, "wb") as file:
+                file.write(row[0])
+        if executable:
+            os.chmod(place, os.stat(place).st_mode | 0o111)
+
+    def _restore_large(self, digest: str, place: str) -> None:
+        held = self._file(digest)
+        if not os.path.exists(held) or digest_file(held) != digest:
+            self._drop(digest)
+        if _clone(held, place):
+            return
+        # At most one path of a workspace shares an object: writing to one must not change another.
+        if os.path.getsize(held) > COPIED and os.stat(held).st_nlink == 1 and _link(held, place):
+            return
+        shutil.copyfile(held, place)
+
+    def _small(self, digest: str) -> bytes:
+        row = self._db.execute("SELECT data FROM objects WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            self._drop(digest)
+        data: bytes = row[0]
+        return data
+
+    def _drop(self, digest: str) -> None:
+        """Forget a broken object and every action that rests on it, and say so."""
+        self._db.execute("DELETE FROM objects WHERE digest = ?", (digest,))
+        with suppress(FileNotFoundError):
+            os.unlink(self._file(digest))
+        for fingerprint in list(self._resting_on(digest)):
+            self._db.execute("DELETE FROM actions WHERE fingerprint = ?", (fingerprint,))
+        raise Damaged(f"the store's object {digest} was damaged and has been dropped")
+
+    def _resting_on(self, digest: str) -> Iterator[str]:
+        for fingerprint, outputs in self._db.execute("SELECT fingerprint, outputs FROM actions"):
+            for _, held, _, _ in json.loads(outputs):
+                if held == digest or (held.startswith("d") and digest in self._listing(held)):
+                    yield fingerprint
+                    break
+
+    def _listing(self, digest: str) -> str:
+        row = self._db.execute("SELECT data FROM objects WHERE digest = ?", (digest,)).fetchone()
+        return row[0].decode() if row else ""
+
+    def _file(self, digest: str) -> str:
+        return os.path.join(self._objects, digest[:2], digest[2:])
+
+
+def remove(path: str) -> None:
+    """Remove a file, link or folder, if it is there."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _clone(source: str, place: str) -> bool:
+    with open(source, "rb") as old, open(place, "wb") as new:
+        try:
+            fcntl.ioctl(new, FICLONE, old.fileno())
+        except OSError:
+            os.unlink(place)
+            return False
+    os.chmod(place, os.stat(source).st_mode & 0o777)
+    return True
+
+
+def _link(source: str, place: str) -> bool:
+    """Not on every file system, not across them, and not without end (EXDEV, EPERM, EMLINK)."""
+    try:
+        os.link(os.path.realpath(source), place)
+    except OSError:
+        return False
+    os.chmod(place, os.stat(place).st_mode & 0o555)
+    return True

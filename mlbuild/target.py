@@ -1,0 +1,146 @@
+"""What the language yields and all else reads: a pipeline of targets over partitions. Values only, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlbuild.errors import Location
+from mlbuild.expression import Key, Node, Reference, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Keys that are periods: `hourly`, `daily`, `weekly` or `monthly`, from `first` to `last` (dates as written).
+
+    Without `last`, up to the last period that has ended. `zone` is an IANA name; None is UTC.
+    """
+
+    period: str
+    first: str
+    last: str | None
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Keys that are written down (or were worked out when the Pipelinefile was read)."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A dimension of keys."""
+
+    name: str
+    source: Calendar | Listed
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """`glob("data/*.csv")` among inputs."""
+
+    pattern: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An item of `inputs:`: a path (Template), a glob, or a reference to other targets."""
+
+    name: str | None
+    source: Template | Glob | Reference
+    at: Location
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An item of `outputs:` or `metrics:`; one whose path ends in `/` is a directory."""
+
+    name: str | None
+    path: Template
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What `run:` holds. `kind` is `shell` or `python`."""
+
+    kind: str
+    text: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one attempt needs; memory in bytes. An amount may be an expression that uses `attempt`."""
+
+    cpus: Node | float = 1.0
+    memory: Node | int | None = None
+    at: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How many more attempts, and the wait before each: `backoff` seconds, doubled each time, at most `longest`."""
+
+    count: int = 0
+    backoff: float = 10.0
+    longest: float = 3600.0
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition on what a task made, with what is said if it does not hold. `text` is the condition as written."""
+
+    condition: Node
+    text: str
+    message: str | None
+    at: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A rule of the Pipelinefile: one task for each combination of keys of its partitions."""
+
+    name: str
+    at: Location
+    partitions: tuple[str, ...] = ()
+    description: str = ""
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    metrics: tuple[Output, ...] = ()
+    params: tuple[Node, ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    timeout: float | None = None
+    """Seconds."""
+    retry: Retry = field(default_factory=Retry)
+    checks: tuple[Check, ...] = ()
+    recipe: Recipe | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value of the file: a `param`, a `params` file (a mapping), or a `let`. `kind` is one of those words."""
+
+    name: str
+    kind: str
+    value: object
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """All of a Pipelinefile, with what it includes."""
+
+    targets: Mapping[str, Target]
+    partitions: Mapping[str, Partition]
+    constants: Mapping[str, Constant]
+    default: tuple[str, ...]
+    """What a bare `mlbuild` builds."""
+    overrides: Mapping[str, object]
+    """Dotted name → value in effect, for what the command line changed."""
+    files: tuple[str, ...]
+    """Every file that was read for it, relative to the workspace."""

@@ -1,0 +1,98 @@
+"""A build on a terminal: what runs, how far it is, what failed. The only user of rich."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live as RichLive
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mlbuild.engine import events
+from mlbuild.ui.plain import closing_lines, failure_block, failure_text
+from mlbuild.ui.progress import Progress
+from mlbuild.ui.words import duration, reasons_text
+
+SHOWN = 8
+"""Running tasks that are shown before the rest is counted."""
+
+
+class Live:
+    """A context manager that draws while it is open; call it with each event.
+
+    Args:
+        jobs: how many tasks run at once, for the time that is left.
+    """
+
+    def __init__(self, jobs: int, *, verbose: bool = False, color: bool = True) -> None:
+        self._console = Console(no_color=not color, highlight=False, soft_wrap=True)
+        self._jobs = jobs
+        self._verbose = verbose
+        self._progress = Progress()
+        self._live = RichLive(console=self._console, refresh_per_second=8, transient=True, get_renderable=self._draw)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, event: events.Event) -> None:
+        self._progress.add(event, time.monotonic())
+        match event:
+            case events.TaskFinished():
+                self._print("✓", "green", f"{event.task} in {duration(event.seconds)}")
+            case events.TaskRestored():
+                self._print("↺", "cyan", f"{event.task} restored")
+            case events.TaskFailed():
+                self._print("✗", "red", f"{event.task}: {failure_text(event)}")
+            case events.TaskRetried():
+                self._print("…", "yellow", f"{event.task} again in {duration(event.delay)}, after {event.reason}")
+            case events.TaskReady() if self._verbose:
+                self._print(" ", "dim", f"{event.task}: {reasons_text(event.reasons)}")
+            case events.Said():
+                self._print("!", "yellow", f"{event.task}: {event.text}" if event.task else event.text)
+            case events.BuildFinished():
+                self._close(event)
+
+    def _print(self, mark: str, style: str, text: str) -> None:
+        self._console.print(Text.assemble((mark, style), " ", text))
+
+    def _draw(self) -> Group:
+        now = time.monotonic()
+        progress = self._progress
+        table = Table.grid(padding=(0, 1))
+        running = sorted(progress.running.items(), key=lambda item: item[1])
+        for task, since in running[:SHOWN]:
+            table.add_row(Text("▸", "blue"), Text(task), Text(duration(now - since), "dim"))
+        if len(running) > SHOWN:
+            table.add_row("", Text(f"and {len(running) - SHOWN} more", "dim"), "")
+        return Group(table, self._bar(now))
+
+    def _bar(self, now: float) -> Table:
+        progress = self._progress
+        left = progress.remaining(now, self._jobs)
+        words = f"{progress.done}/{progress.total}"
+        if left and progress.queued:
+            words += f", about {duration(left)} left"
+        if progress.failed:
+            words += f", {len(progress.failed)} failed"
+        row = Table.grid(padding=(0, 1))
+        row.add_row(ProgressBar(max(1, progress.total), progress.done, width=40), Text(words))
+        return row
+
+    def _close(self, event: events.BuildFinished) -> None:
+        self._live.stop()
+        for failure in self._progress.failed.values():
+            self._console.print(Text("\n".join(["", *failure_block(failure)])))
+        if self._progress.failed:
+            self._console.print()
+        for line in closing_lines(event):
+            self._console.print(Text(line, "bold red" if event.exit_status else "bold"))

@@ -1,0 +1,120 @@
+"""A build as lines of text, one per change of state: for logs, pipes and terminals that can do no more."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from mlbuild.engine import events
+from mlbuild.ui.words import counted, duration, reasons_text
+
+
+class Plain:
+    """Writes to `out`.
+
+    Args:
+        verbose: say also why each task runs, and which are fresh.
+        quiet: say only failures, and words to the user.
+    """
+
+    def __init__(self, out: TextIO = sys.stdout, *, verbose: bool = False, quiet: bool = False) -> None:
+        self._out = out
+        self._verbose = verbose
+        self._quiet = quiet
+        self._failures: list[events.TaskFailed] = []
+        self._blocked = 0
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.TaskFailed():
+                self._failures.append(event)
+            case events.TaskBlocked():
+                self._blocked += 1
+        line = self._line(event)
+        if line and (not self._quiet or isinstance(event, events.TaskFailed | events.Said)):
+            self._write(line)
+        if isinstance(event, events.BuildFinished):
+            self._summary(event)
+
+    def _line(self, event: events.Event) -> str | None:
+        match event:
+            case events.TaskReady() if self._verbose:
+                return f"        {event.task}: {reasons_text(event.reasons)}"
+            case events.TaskFresh() if self._verbose:
+                return f"fresh   {event.task}"
+            case events.TaskStarted():
+                again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+                return f"start   {event.task}{again}"
+            case events.TaskRestored():
+                return f"restore {event.task}"
+            case events.TaskFinished():
+                return f"done    {event.task} in {duration(event.seconds)}"
+            case events.TaskFailed():
+                return f"FAILED  {event.task}: {failure_text(event)}"
+            case events.TaskRetried():
+                return f"retry   {event.task} in {duration(event.delay)}, after {event.reason}"
+            case events.TaskCancelled():
+                return f"stopped {event.task}"
+            case events.Said():
+                return f"        {event.task}: {event.text}" if event.task else f"        {event.text}"
+        return None
+
+    def _summary(self, event: events.BuildFinished) -> None:
+        for failure in self._failures:
+            self._write("")
+            for line in failure_block(failure):
+                self._write(line)
+        if self._failures:
+            self._write("")
+        if not self._quiet:
+            for line in closing_lines(event):
+                self._write(line)
+
+    def _write(self, line: str) -> None:
+        self._out.write(line + "\n")
+        self._out.flush()
+
+
+def failure_text(event: events.TaskFailed) -> str:
+    """How an attempt ended, in words."""
+    detail = f": {event.detail}" if event.detail else ""
+    match event.reason:
+        case "exit":
+            return f"exit status {event.exit_code}{detail}"
+        case "signal":
+            return f"killed by signal {-event.exit_code}{detail}"
+        case "timeout":
+            return f"ran longer than its timeout{detail}"
+        case "check_failed" | "pipelinefile" | "input_changed" | "missing_output":
+            return event.detail
+    return event.reason.replace("_", " ") + detail
+
+
+def failure_block(event: events.TaskFailed) -> list[str]:
+    """A root cause for the summary: task, how it ended, its command, the last lines of its log."""
+    lines = [f"{event.task} failed: {failure_text(event)}"]
+    lines += [f"    $ {line}" for line in event.command.splitlines()[:6]]
+    lines += [f"    | {line}" for line in event.tail]
+    if event.log:
+        lines.append(f"    the whole log: {event.log}")
+    return lines
+
+
+def closing_lines(event: events.BuildFinished) -> list[str]:
+    """What a build came to: one line, and one more if it was built with overrides."""
+    counts = event.counts
+    did = [
+        counted(counts[name], "task") + f" {word}"
+        for name, word in (("built", "run"), ("restored", "restored"), ("failed", "failed"), ("blocked", "blocked"))
+        if counts.get(name)
+    ]
+    stopped = counts.get("cancelled", 0)
+    if stopped:
+        did.append(f"{counted(stopped, 'task')} not run")
+    took = f" in {duration(event.seconds)}"
+    fresh = counted(counts.get("fresh", 0), "task")
+    lines = [", ".join(did) + took if did else f"nothing to do: {fresh} fresh"]
+    if event.overrides:
+        with_, back = (", ".join(f"{name}={values[which]}" for name, *values in event.overrides) for which in (0, 1))
+        lines.append(f"built with {with_}; the next build without it puts back {back}")
+    return lines

@@ -1,0 +1,82 @@
+"""Where a build stands: a fold over its events. Draws nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlbuild.engine import events
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the events so far amount to.
+
+    Attributes:
+        total: tasks that the goals need.
+        done: tasks that need no more thought, by name.
+        running: task → when it started, in seconds of the clock that `add` is given.
+        queued: task → expected seconds (None: unknown), for those that will run.
+        average: mean seconds of the tasks that ran in this build.
+    """
+
+    run: int = 0
+    total: int = 0
+    started: float = 0.0
+    fresh: set[str] = field(default_factory=set)
+    restored: set[str] = field(default_factory=set)
+    built: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, events.TaskFailed] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
+    cancelled: set[str] = field(default_factory=set)
+    running: dict[str, float] = field(default_factory=dict)
+    queued: dict[str, float | None] = field(default_factory=dict)
+    finished: events.BuildFinished | None = None
+
+    def add(self, event: events.Event, now: float) -> None:
+        """Take in an event that happened at `now` (seconds of any steady clock)."""
+        match event:
+            case events.BuildStarted():
+                self.run, self.total, self.started = event.run, event.tasks, now
+            case events.TaskReady():
+                self.queued[event.task] = event.expected
+            case events.TaskStarted():
+                self.running[event.task] = now
+            case events.TaskFresh():
+                self.fresh.add(event.task)
+            case events.TaskRestored():
+                self.restored.add(event.task)
+            case events.TaskFinished():
+                self._end(event.task)
+                self.built[event.task] = event.seconds
+            case events.TaskFailed():
+                self._end(event.task)
+                self.failed[event.task] = event
+            case events.TaskRetried():
+                self.running.pop(event.task, None)
+            case events.TaskBlocked():
+                self.blocked[event.task] = event.by
+            case events.TaskCancelled():
+                self._end(event.task)
+                self.cancelled.add(event.task)
+            case events.BuildFinished():
+                self.finished = event
+
+    def _end(self, task: str) -> None:
+        self.running.pop(task, None)
+        self.queued.pop(task, None)
+
+    @property
+    def done(self) -> int:
+        """Tasks about which nothing more will be heard."""
+        return len(self.fresh | self.restored | self.built.keys() | self.failed.keys() | self.blocked.keys())
+
+    def remaining(self, now: float, jobs: int) -> float | None:
+        """Seconds until the tasks known to run are through, `jobs` at a time; None where too little is known."""
+        average = sum(self.built.values()) / len(self.built) if self.built else None
+        left = 0.0
+        for task, expected in self.queued.items():
+            seconds = average if expected is None else expected
+            if seconds is None:
+                return None
+            left += max(0.0, seconds - (now - self.running[task]) if task in self.running else seconds)
+        return left / max(1, jobs)

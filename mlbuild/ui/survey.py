@@ -1,0 +1,158 @@
+"""What a build would do, for people and programs: the dry run, `status` and `explain`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlbuild.engine.decide import Reason, Verdict
+from mlbuild.engine.survey import Seen
+from mlbuild.ui.words import counted, duration, reason_text, reasons_text
+
+ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
+
+
+def dry_run_lines(seen: Sequence[Seen]) -> list[str]:
+    """What would run, restored be, and why; the last line sums it up."""
+    lines, seconds, unknown = [], 0.0, 0
+    counts: Counter[str] = Counter()
+    for each in seen:
+        word = _word(each)
+        if word is None:
+            continue
+        counts[word] += 1
+        if word in ("run", "maybe"):
+            seconds += each.expected or 0.0
+            unknown += each.expected is None
+        lines.append(f"{word:<8}{each.surveyed.task.name}: {reasons_text(each.surveyed.decision.reasons)}")
+    return [*lines, _sum(counts, seconds, unknown)]
+
+
+def _word(each: Seen) -> str | None:
+    """What would happen to a task, in one word; None for nothing."""
+    surveyed = each.surveyed
+    if surveyed.task.is_group or surveyed.decision.verdict in (Verdict.FRESH, Verdict.ABSENT):
+        return None
+    if surveyed.blocked:
+        return "blocked"
+    if surveyed.runs:
+        return "maybe" if surveyed.maybe else "run"
+    return "restore"
+
+
+def _sum(counts: Counter[str], seconds: float, unknown: int) -> str:
+    if not counts:
+        return "nothing to do"
+    parts = []
+    if counts["run"]:
+        parts.append(f"would run {counted(counts['run'], 'task')}")
+    if counts["maybe"]:
+        parts.append(f"perhaps {counted(counts['maybe'], 'task')} more, if what they need comes out otherwise")
+    if counts["restore"]:
+        parts.append(f"restore {counted(counts['restore'], 'task')}")
+    if counts["blocked"]:
+        parts.append(f"{counted(counts['blocked'], 'task')} blocked")
+    if seconds and not unknown:
+        parts.append(f"at most {duration(seconds)} of work by what they took before")
+    return "; ".join(parts)
+
+
+def status_lines(seen: Sequence[Seen], *, tasks: bool) -> list[str]:
+    if tasks:
+        width = max((len(each.surveyed.task.name) for each in seen), default=0)
+        return [f"{each.surveyed.task.name:<{width}}  {each.state:<10}  {_why(each)}".rstrip() for each in seen]
+    rows = _by_target(seen)
+    width = max((len(name) for name in rows), default=0)
+    lines = []
+    for name, group in rows.items():
+        counts = Counter(each.state for each in group)
+        shown = [state if len(group) == 1 else f"{counts[state]} {state}" for state in ORDER if counts[state]]
+        lines.append(f"{name:<{width}}  {', '.join(shown)}")
+    return lines
+
+
+def _why(each: Seen) -> str:
+    return "" if each.state == "fresh" else reasons_text(each.surveyed.decision.reasons)
+
+
+def _by_target(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
+    rows: dict[str, list[Seen]] = {}
+    for each in seen:
+        rows.setdefault(each.surveyed.task.target.name, []).append(each)
+    return rows
+
+
+def status_json(seen: Sequence[Seen]) -> dict[str, Any]:
+    """The document of `status --json` (see the command-line reference)."""
+    return {
+        "targets": [
+            {
+                "target": name,
+                "states": dict(Counter(each.state for each in group)),
+                "tasks": [_task_json(each) for each in group],
+            }
+            for name, group in _by_target(seen).items()
+        ]
+    }
+
+
+def _task_json(each: Seen) -> dict[str, Any]:
+    task = each.surveyed.task
+    return {
+        "task": task.name,
+        "keys": {name: key.text for name, key in zip(task.target.partitions, task.keys, strict=True)},
+        "state": each.state,
+        "reasons": [_reason_json(reason) for reason in each.surveyed.decision.reasons],
+        "outputs": list(task.made),
+    }
+
+
+def _reason_json(reason: Reason) -> dict[str, Any]:
+    row: dict[str, Any] = {"kind": reason.kind, "what": reason.what, "text": reason_text(reason)}
+    return row | {name: value for name, value in (("old", reason.old), ("new", reason.new)) if value is not None}
+
+
+VERBS = {
+    Verdict.FRESH: "is fresh",
+    Verdict.RESTORE: "would be restored from the store",
+    Verdict.ABSENT: "is absent, and all that needs it is fresh",
+    Verdict.RUN: "would run",
+}
+
+
+def explain_lines(names: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
+    """For each task why, and below it the tasks that are the cause, each shown once."""
+    shown: set[str] = set()
+    lines: list[str] = []
+    for name in names:
+        _explain(name, seen, "", shown, lines)
+    return lines
+
+
+def _explain(name: str, seen: Mapping[str, Seen], indent: str, shown: set[str], lines: list[str]) -> None:
+    surveyed = seen[name].surveyed
+    if name in shown:
+        return
+    shown.add(name)
+    verb = "is blocked" if surveyed.blocked else VERBS[surveyed.decision.verdict]
+    if surveyed.maybe:
+        verb = "would run if what it needs comes out otherwise"
+    reasons = surveyed.decision.reasons
+    lines.append(f"{indent}{name} {verb}" + (":" if reasons else ""))
+    for reason in reasons:
+        lines.append(f"{indent}  {reason_text(reason)}")
+        if reason.kind == "upstream":
+            _explain(reason.what, seen, indent + "    ", shown, lines)
+
+
+def explain_json(names: Sequence[str], seen: Mapping[str, Seen]) -> dict[str, Any]:
+    """Each task asked for, with its causes: `{"tasks": [{"task", "verdict", "state", "reasons": […]}]}`."""
+    wanted, tasks = list(names), []
+    for name in wanted:
+        each = seen[name]
+        row = _task_json(each) | {"verdict": each.surveyed.decision.verdict.value, "maybe": each.surveyed.maybe}
+        tasks.append(row)
+        causes = (reason.what for reason in each.surveyed.decision.reasons if reason.kind == "upstream")
+        wanted += [cause for cause in causes if cause not in wanted]
+    return {"tasks": tasks}

@@ -1,0 +1,82 @@
+"""Values in words: reasons, durations, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlbuild.engine.decide import Reason
+
+SHOWN = 3
+"""How many reasons a line names before it counts the rest."""
+
+
+def reason_text(reason: Reason) -> str:
+    """One reason as the end of a sentence: «…, because TEXT»."""
+    what = reason.what
+    match reason.kind:
+        case "forced":
+            return "asked for by an option"
+        case "always":
+            return "it has neither inputs nor outputs"
+        case "uncacheable":
+            return f"its fingerprint can't be had: {what}"
+        case "never built":
+            return "it was never built here"
+        case "output missing":
+            return f"{what} is missing"
+        case "output edited":
+            return f"{what} is not as it was built"
+        case "upstream":
+            return f"{what} runs first"
+        case "blocked":
+            return what
+        case "recipe":
+            return "its recipe changed"
+        case "param":
+            return _changed(f"{what}", reason, shown=True)
+        case "output":
+            return f"output {what} is {_how(reason)}"
+    return _changed(f"{reason.kind} {what}", reason, shown=False)
+
+
+def _changed(name: str, reason: Reason, *, shown: bool) -> str:
+    if reason.old is None or reason.new is None:
+        return f"{name} is {_how(reason)}"
+    return f"{name} changed from {reason.old} to {reason.new}" if shown else f"{name} changed"
+
+
+def _how(reason: Reason) -> str:
+    return "new" if reason.old is None else "no longer there" if reason.new is None else "renamed"
+
+
+def reasons_text(reasons: Sequence[Reason]) -> str:
+    """The first few reasons, and how many more there are."""
+    texts = [reason_text(reason) for reason in reasons[:SHOWN]]
+    more = len(reasons) - len(texts)
+    return "; ".join(texts) + (f"; and {more} more" if more else "")
+
+
+def duration(seconds: float) -> str:
+    """0.4s, 12s, 3m05s, 2h10m"""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    if seconds < 59.5:
+        return f"{seconds:.0f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02}s"
+    return f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def size(amount: float) -> str:
+    """Bytes for people: 512B, 1.5M, 12G (powers of 1024)."""
+    for unit in "BKMGT":
+        if amount < 1024 or unit == "T":
+            break
+        amount /= 1024
+    return f"{amount:.0f}{unit}" if unit == "B" or amount >= 10 else f"{amount:.1f}{unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """1 task, 2 tasks"""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

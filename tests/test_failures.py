@@ -1,0 +1,203 @@
+"""What a failure stops, what it leaves alone, and what is said of it."""
+
+from __future__ import annotations
+
+from workspace import Workspace
+
+TWO = """
+    target bad:
+        outputs: "bad.txt"
+        run:
+            echo partial > {outputs}
+            echo what went wrong >&2
+            exit 3
+
+    target behind:
+        inputs: bad
+        outputs: "behind.txt"
+        run: cp {inputs} {outputs}
+
+    target good:
+        outputs: "good.txt"
+        run: sleep 0.3; echo good > {outputs}
+
+    target later:
+        inputs: good
+        outputs: "later.txt"
+        run: cp {inputs} {outputs}
+
+    target all:
+        inputs: behind, later
+"""
+
+
+def test_what_runs_may_finish_and_nothing_more_starts(workspace: Workspace) -> None:
+    workspace.pipeline(TWO)
+    ended = workspace.build("-j2", "all")
+    assert ended.status == 1
+    assert ended.failed == ["bad"]
+    assert ended.ran == ["good"]
+    assert ended.tasks("task_blocked") == ["all", "behind"]
+
+
+def test_keep_going_builds_what_does_not_depend_on_it(workspace: Workspace) -> None:
+    workspace.pipeline(TWO)
+    ended = workspace.build("-j2", "-k", "all")
+    assert ended.status == 1
+    assert ended.ran == ["good", "later"]
+
+
+def test_the_summary_shows_root_causes_with_command_and_log(workspace: Workspace) -> None:
+    workspace.pipeline(TWO)
+    ended = workspace.build("-k", "all")
+    block = ended.out[ended.out.index("\n\nbad failed") :]
+    log = block.split("the whole log: ")[1].splitlines()[0]
+    assert block.splitlines()[2:8] == [
+        "bad failed: exit status 3",
+        "    $ echo partial > bad.txt",
+        "    $ echo what went wrong >&2",
+        "    $ exit 3",
+        "    | what went wrong",
+        f"    the whole log: {log}",
+    ]
+    assert workspace.read(log) == "what went wrong\n"
+    assert workspace.run("log", "bad").out == "what went wrong\n"
+
+
+def test_a_failed_output_is_not_left_in_place(workspace: Workspace) -> None:
+    workspace.pipeline(TWO)
+    workspace.build("all")
+    assert not workspace.exists("bad.txt")
+    (kept,) = (workspace.root / ".mlbuild/failed").rglob("bad.txt")
+    assert kept.read_text() == "partial\n"
+
+
+def test_what_stood_there_is_put_back(workspace: Workspace) -> None:
+    workspace.pipeline('param n = 0\ntarget t:\n    outputs: "t.txt", "d/"\n    run: echo {n} > t.txt; echo {n} > d/x; exit {n}\n')
+    workspace.ok()
+    assert workspace.build("n=1").status == 1
+    assert (workspace.read("t.txt"), workspace.read("d/x")) == ("0\n", "0\n")
+    assert workspace.ok().ran == []
+
+
+def test_a_missing_output_fails_the_task(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: true\n')
+    ended = workspace.build()
+    assert ended.status == 1
+    assert [row["reason"] for row in ended.events if row["event"] == "task_failed"] == ["missing_output"]
+
+
+def test_a_false_check_fails_the_task_and_publishes_nothing(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        param value = 1
+        target t:
+            metrics: "m.json"
+            check: metrics.auc >= 1, "too low"
+            run: echo '{"auc": '{value}'}' > {metrics}
+        """
+    )
+    workspace.ok()
+    ended = workspace.build("value=0")
+    assert ended.status == 1
+    assert "FAILED  t: check metrics.auc >= 1 does not hold: too low" in ended.out
+    assert workspace.read("m.json") == '{"auc": 1}\n'
+
+
+def test_a_changed_check_is_tested_without_running(workspace: Workspace) -> None:
+    text = 'target t:\n    metrics: "m.json"\n    check: metrics.auc >= 1\n    run: echo \'{"auc": 1}\' > {metrics}\n'
+    workspace.pipeline(text)
+    workspace.ok()
+    workspace.pipeline(text.replace(">= 1", ">= 2"))
+    ended = workspace.build()
+    assert (ended.status, ended.ran, ended.failed) == (1, [], ["t"])
+    workspace.pipeline(text.replace(">= 1", "<= 1"))
+    assert workspace.ok().ran == []
+
+
+def test_a_check_may_look_at_another_key(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition day: daily from 2013-01-01 to 2013-01-03
+        target extract[day]:
+            inputs: "in/{day}.csv"
+            outputs: "out/{day}.csv"
+            check: rows(outputs) > 0.5 * rows(extract[day-1]), "half of yesterday is missing"
+            run: cp {inputs} {outputs}
+        """
+    )
+    for day, rows in (("01", 4), ("02", 4), ("03", 2)):
+        workspace.write(f"in/2013-01-{day}.csv", "x\n" + "1\n" * rows)
+    ended = workspace.build("-k")
+    assert ended.ran == ["extract[2013-01-01]", "extract[2013-01-02]"]
+    assert ended.failed == ["extract[2013-01-03]"]
+    assert "half of yesterday is missing" in ended.out
+
+
+def test_retries_and_attempt_numbers(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        target t:
+            outputs: "t.txt"
+            retry: 2, backoff = 50ms
+            run: echo {attempt} $MLBUILD_ATTEMPT >> tries; test {attempt} = 3; touch {outputs}
+        """
+    )
+    ended = workspace.ok()
+    assert workspace.lines("tries") == ["1 1", "2 2", "3 3"]
+    assert ended.tasks("task_retried") == ["t", "t"]
+    assert workspace.ok().ran == []
+
+
+def test_a_timeout_ends_a_recipe(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    timeout: 200ms\n    run: sleep 60\n')
+    ended = workspace.build()
+    assert [row["reason"] for row in ended.events if row["event"] == "task_failed"] == ["timeout"]
+
+
+def test_an_input_that_changes_meanwhile_is_not_recorded(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    inputs: "in.txt"\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}; sh edit.sh\n')
+    workspace.write("in.txt", "1\n")
+    workspace.write("edit.sh", "test -e edited || echo 2 > in.txt; touch edited\n")
+    ended = workspace.ok()
+    assert ended.tasks("task_started") == ["t", "t"]
+    assert workspace.read("t.txt") == "2\n"
+    assert workspace.ok().ran == []
+
+
+def test_an_input_that_always_changes_fails_the_task(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    inputs: "in.txt"\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}; echo >> in.txt\n')
+    workspace.write("in.txt", "1\n")
+    ended = workspace.build()
+    assert ended.status == 1
+    assert len(ended.tasks("task_started")) == 3
+    assert "in.txt" in [row for row in ended.events if row["event"] == "task_failed"][0]["detail"]
+
+
+def test_a_missing_input_is_an_error_before_anything_runs(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    inputs: "nope.txt"\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}\n')
+    ended = workspace.build()
+    assert ended.status == 2
+    assert ended.err == (
+        "Pipelinefile:2:13: error: no target makes nope.txt, and it does not exist\n"
+        '  2 |     inputs: "nope.txt"\n'
+        "    |             ^^^^^^^^^^\n"
+        '  hint: make it, correct the path, or write "nope.txt"? if it may be absent\n'
+    )
+
+
+def test_a_key_without_its_input_is_blocked_and_the_others_are_built(workspace: Workspace) -> None:
+    workspace.pipeline(
+        'partition k: ["a", "b"]\ntarget t[k]:\n    inputs: "{k}.in"\n    outputs: "{k}.out"\n    run: cp {inputs} {outputs}\n'
+    )
+    workspace.write("a.in", "a")
+    ended = workspace.build()
+    assert ended.status == 1
+    assert (ended.ran, ended.tasks("task_blocked")) == (["t[a]"], ["t[b]"])
+
+
+def test_more_memory_than_there_is_is_refused_before_anything_runs(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    resources: memory = 900T\n    run: touch {outputs}\n')
+    ended = workspace.build()
+    assert ended.status == 2
+    assert "t asks for 900T of memory" in ended.err

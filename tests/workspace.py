@@ -1,0 +1,182 @@
+"""A workspace in a temporary folder, driven through the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+COMMAND = [sys.executable, "-m", "mlbuild"]
+PATIENCE = 60.0
+"""Seconds after which a test gives up on a process."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+    events: list[dict[str, Any]]
+
+    def tasks(self, event: str) -> list[str]:
+        """The tasks of all events of this name, sorted."""
+        return sorted(row["task"] for row in self.events if row["event"] == event)
+
+    @property
+    def ran(self) -> list[str]:
+        return self.tasks("task_finished")
+
+    @property
+    def restored(self) -> list[str]:
+        return self.tasks("task_restored")
+
+    @property
+    def failed(self) -> list[str]:
+        return self.tasks("task_failed")
+
+
+class Workspace:
+    """A folder with a Pipelinefile."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._built = 0
+
+    # --- files
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file; common indentation is taken off, so that texts can be indented in tests."""
+        full = self.root / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_text(dedent(text).lstrip("\n"))
+        return full
+
+    def pipeline(self, text: str) -> None:
+        self.write("Pipelinefile", text)
+
+    def read(self, path: str) -> str:
+        return (self.root / path).read_text()
+
+    def exists(self, path: str) -> bool:
+        return (self.root / path).exists()
+
+    def lines(self, path: str) -> list[str]:
+        return self.read(path).splitlines() if self.exists(path) else []
+
+    def wait_for(self, path: str) -> None:
+        """Until a file is there."""
+        until = time.monotonic() + PATIENCE
+        while not self.exists(path):
+            assert time.monotonic() < until, f"{path} never came"
+            time.sleep(0.01)
+
+    # --- commands
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None, events: str = "") -> subprocess.Popen[str]:
+        """Start a command in a session of its own, without waiting for it."""
+        words = [*COMMAND, *arguments, *(["--events", events] if events else [])]
+        return subprocess.Popen(
+            words,
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "NO_COLOR": "1", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, env: dict[str, str] | None = None) -> Ended:
+        """Run a command that builds nothing (`status`, `explain`, …), or of which no events are wanted."""
+        process = self.start(*arguments, env=env)
+        out, err = process.communicate(timeout=PATIENCE)
+        return Ended(process.returncode, out, err, [])
+
+    def build(self, *arguments: str, env: dict[str, str] | None = None) -> Ended:
+        """Build, and read the events."""
+        self._built += 1
+        path = self.root / ".events" / f"{self._built}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        process = self.start(*arguments, env=env, events=str(path))
+        out, err = process.communicate(timeout=PATIENCE)
+        rows = path.read_text().splitlines() if path.exists() else []
+        return Ended(process.returncode, out, err, [json.loads(row) for row in rows])
+
+    def ok(self, *arguments: str, env: dict[str, str] | None = None) -> Ended:
+        """Build, and insist on success."""
+        ended = self.build(*arguments, env=env)
+        assert ended.status == 0, f"exit status {ended.status}\n{ended.out}\n{ended.err}"
+        return ended
+
+    def states(self, *goals: str) -> dict[str, str]:
+        """The state of each task, by `status --json`."""
+        ended = self.run("status", "--json", *goals)
+        assert ended.status == 0, ended.err
+        targets = json.loads(ended.out)["targets"]
+        return {task["task"]: task["state"] for target in targets for task in target["tasks"]}
+
+    # --- processes
+
+    def processes(self) -> list[int]:
+        """Every process that works in this workspace: drivers, supervisors, recipes and what these started."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid() and _works_in(entry, self.root):
+                found.append(int(entry.name))
+        return found
+
+    def wait_until_quiet(self) -> None:
+        """Until no process works in this workspace."""
+        until = time.monotonic() + PATIENCE
+        while self.processes():
+            assert time.monotonic() < until, f"still there: {[describe(pid) for pid in self.processes()]}"
+            time.sleep(0.02)
+
+    def kill_supervisors(self) -> int:
+        """`kill -9` of every supervisor; how many there were."""
+        killed = 0
+        for pid in self.processes():
+            if is_supervisor(pid):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        return killed
+
+
+def _works_in(entry: Path, root: Path) -> bool:
+    try:
+        state = re.sub(r".*\) ", "", (entry / "stat").read_text(), flags=re.DOTALL)[0]
+        return state != "Z" and Path(os.readlink(entry / "cwd")).is_relative_to(root)
+    except OSError:
+        return False
+
+
+def describe(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return "gone"
+
+
+def is_supervisor(pid: int) -> bool:
+    """A supervisor is forked from the command, so it looks like one, in a session whose leader is gone or itself."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return "mlbuild" in describe(pid) and fields[1] == "1"
+
+
+def names(target: str, keys: Sequence[str]) -> list[str]:
+    """Task names: `names("f", ["a", "b"])` is `["f[a]", "f[b]"]`."""
+    return [f"{target}[{key}]" for key in keys]
