@@ -32,6 +32,7 @@ from mlbuild.state.layout import Layout
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
 from mlbuild.target import Pipeline
+from mlbuild.values import formatted
 
 PIPELINEFILE = "Pipelinefile"
 
@@ -275,8 +276,14 @@ def _too_large(executor: LocalExecutor, attempts: Attempts, task: Task) -> str |
     return executor.too_large(Job("", task.name, "", "", cpus=cpus, memory=memory))
 
 
-def _overridden(workspace: Workspace) -> tuple[tuple[str, str], ...]:
-    return workspace.overrides
+def _overridden(workspace: Workspace) -> tuple[tuple[str, str, str], ...]:
+    """(name, value in effect, value without the override) in the words of the Pipelinefile."""
+    return tuple((name, _shown(new), _shown(old)) for name, (new, old) in workspace.pipeline.overrides.items())
+
+
+def _shown(value: object) -> str:
+    text = formatted(value, "")
+    return text if isinstance(text, str) else " ".join(text)
 
 
 __all__ = ["Options", "State", "Workspace", "build", "find", "last_attempt", "open_workspace", "status", "verify"]

@@ -81,13 +81,13 @@ def manifest(path: str) -> list[tuple[str, str, int]]:
 
 def digest_manifest(rows: list[tuple[str, str, int]]) -> str:
     """The digest of a directory, from its manifest."""
-    return "d" + digest_bytes(
+    return "t" + digest_bytes(
         "".join(f"{name}\0{digest}\n" for name, digest, _ in rows).encode(errors="surrogateescape")
     )
 
 
 def digest_path(path: str) -> tuple[str, int] | None:
-    """(digest, size in bytes) of a file or directory, None if nothing is there. A directory's digest starts with `d`.
+    """(digest, size in bytes) of a file or directory, None if nothing is there. A directory's digest starts with `t` (tree).
 
     Raises OSError for what can't be read and for what is neither file nor folder (a socket, a device).
     """
@@ -120,4 +120,4 @@ def signature(path: str) -> tuple[str, int] | None:
         row = f"{name}\0{inner.st_mtime_ns}:{inner.st_ctime_ns}:{inner.st_size}:{inner.st_ino}\n"
         state.update(row.encode(errors="surrogateescape"))
         newest = max(newest, inner.st_mtime_ns, inner.st_ctime_ns)
-    return "d" + state.hexdigest(), newest
+    return "t" + state.hexdigest(), newest

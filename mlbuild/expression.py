@@ -456,7 +456,11 @@ def _logic(node: Binary, scope: Scope) -> object:
 def _compare(node: Binary, left: object, right: object) -> object:
     if any(isinstance(side, float) and math.isnan(side) for side in (left, right)):
         return MISSING
-    if node.operator not in ("==", "!=") and not _ordered(left, right):
+    if node.operator in ("==", "!="):
+        return _COMPARE[node.operator](left, right)
+    if left is None or right is None:
+        return MISSING
+    if not _ordered(left, right):
         raise PipelineError(f"{kind_of(left)} and {kind_of(right)} have no order", node.at)
     return _COMPARE[node.operator](left, right)
 

@@ -76,7 +76,7 @@ class Recipe:
 class Resources:
     """What one attempt needs; memory in bytes. An amount may be an expression that uses `attempt`."""
 
-    cpus: Node | float = 1.0
+    cpus: Node | float = 1
     memory: Node | int | None = None
     at: Location | None = None
 
@@ -140,7 +140,7 @@ class Pipeline:
     constants: Mapping[str, Constant]
     default: tuple[str, ...]
     """What a bare `mlbuild` builds."""
-    overrides: Mapping[str, object]
-    """Dotted name → value in effect, for what the command line changed."""
+    overrides: Mapping[str, tuple[object, object]]
+    """Dotted name → (value in effect, value without the override), for what the command line changed."""
     files: tuple[str, ...]
     """Every file that was read for it, relative to the workspace."""

@@ -66,14 +66,16 @@ def wait_for(holds: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def living(attempt: str) -> list[int]:
+def living(place: Place, attempt: str) -> list[int]:
     """The processes that were started by this attempt and still live."""
-    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _belongs(pid, attempt)]
+    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _belongs(pid, place, attempt)]
 
 
-def _belongs(pid: int, attempt: str) -> bool:
+def _belongs(pid: int, place: Place, attempt: str) -> bool:
     try:
-        marked = f"MLBUILD_JOB={attempt}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        marked = f"MLBUILD_JOB={attempt} {place.workspace}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(
+            b"\0"
+        )
         return marked and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
@@ -267,7 +269,7 @@ class ExecutorContract:
         recipe = "trap '' TERM; (set -m; sleep 1000 & wait) & while :; do sleep 0.05; done"
         result = run(executor, make_job(place, recipe, timeout=0.3, grace=0.3))
         assert (result.reason, result.exit_status) == (Reason.TIMEOUT, -signal.SIGKILL)
-        assert not living("a1")
+        assert not living(place, "a1")
 
     def test_cancelling_softly(self, place: Place, executor: Executor) -> None:
         recipe = "trap 'echo saved > out; exit 0' TERM; touch ready; while :; do sleep 0.05; done"
@@ -276,7 +278,7 @@ class ExecutorContract:
         executor.cancel(handles)
         (result,) = results_of(executor)
         assert result.reason is Reason.CANCELLED
-        assert (place.workspace / "out").exists() and not living("a1")
+        assert (place.workspace / "out").exists() and not living(place, "a1")
 
     def test_cancelling_now(self, place: Place, executor: Executor) -> None:
         recipe = "trap '' TERM; touch ready; while :; do sleep 0.05; done"
@@ -285,7 +287,7 @@ class ExecutorContract:
         executor.cancel(handles)
         executor.cancel(handles, now=True)
         (result,) = results_of(executor)
-        assert result.reason is Reason.CANCELLED and not living("a1")
+        assert result.reason is Reason.CANCELLED and not living(place, "a1")
 
     def test_cancelling_at_once(self, place: Place, executor: Executor) -> None:
         jobs = [make_job(place, "sleep 1000", attempt=f"a{number}", grace=1000) for number in range(4)]
@@ -301,23 +303,23 @@ class ExecutorContract:
     def test_nothing_of_the_session_is_left(self, place: Place, executor: Executor) -> None:
         recipe = "sleep 1000 & (set -m; sleep 1000 &) ; timeout 1000 sleep 1000 & disown -a; touch out"
         assert run(executor, make_job(place, recipe, outputs=("out",))).ok
-        assert not living("a1")
+        assert not living(place, "a1")
 
     def test_what_ignores_the_end_of_its_leader_is_killed(self, place: Place, executor: Executor) -> None:
         recipe = "(trap '' TERM; while :; do sleep 0.05; done) & touch out"
         assert run(executor, make_job(place, recipe, outputs=("out",), grace=0.3)).ok
-        assert not living("a1")
+        assert not living(place, "a1")
 
     def test_a_daemon_in_a_session_of_its_own_is_left_alone(self, place: Place, executor: Executor) -> None:
         assert run(executor, make_job(place, "setsid sleep 1000 & touch out", outputs=("out",))).ok
-        for pid in living("a1"):
+        for pid in living(place, "a1"):
             os.kill(pid, signal.SIGKILL)
 
     # --- many, and room for them
 
     def test_many_at_once(self, place: Place, executor: Executor) -> None:
-        recipe = "echo $MLBUILD_JOB > out-$MLBUILD_JOB"
-        jobs = [make_job(place, recipe, attempt=f"a{number}", outputs=(f"out-a{number}",)) for number in range(50)]
+        names = [f"a{number}" for number in range(50)]
+        jobs = [make_job(place, f"echo > {name}", attempt=name, outputs=(name,)) for name in names]
         handles = executor.submit(jobs)
         assert len(set(handles)) == 50
         results = results_of(executor, 50)
@@ -367,7 +369,7 @@ class ExecutorContract:
         job = make_job(place, "touch ready; while ! test -e go; do sleep 0.01; done; exit 5")
         (handle,) = killed_driver(place, [job], (place.workspace / "ready").exists)
         (place.workspace / "go").touch()
-        wait_for(lambda: not living("a1"))
+        wait_for(lambda: not living(place, "a1"))
         executor = place.executor()
         assert executor.reattach(handle, job)
         (result,) = results_of(executor)
@@ -390,7 +392,7 @@ class ExecutorContract:
         place.lose("a1")
         executor = place.executor()
         assert not executor.reattach(handle, job)
-        assert not living("a1") and executor.finished(0) == []
+        assert not living(place, "a1") and executor.finished(0) == []
         executor.close()
 
     def test_a_job_that_gets_lost_on_the_way(self, place: Place, executor: Executor) -> None:
@@ -398,7 +400,7 @@ class ExecutorContract:
         wait_for((place.workspace / "ready").exists)
         place.lose("a1")
         assert results_of(executor)[0].reason is Reason.LOST
-        assert not living("a1")
+        assert not living(place, "a1")
         assert run(executor, make_job(place, "true", attempt="a2")).ok
 
     def test_a_job_that_was_never_submitted(self, place: Place, executor: Executor) -> None:

@@ -28,7 +28,7 @@ class LocalPlace:
         return LocalExecutor(str(self._folder / str(number)), str(self.workspace), jobs, cpus, memory)
 
     def lose(self, attempt: str) -> None:
-        leaders = [pid for pid in living(attempt) if os.getsid(pid) == pid]
+        leaders = [pid for pid in living(self, attempt) if os.getsid(pid) == pid]
         for pid in leaders:
             os.kill(parent(pid), signal.SIGKILL)
 

@@ -14,6 +14,7 @@ LAYERS = [
     "killpoint",
     "digest",
     "files",
+    "values",
     "expression",
     "template",
     "target",

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from executor_contract import Place, as_read, killed_driver, living, make_job, r
 from test_executor_local import LocalPlace, parent
 
 from mlbuild import killpoint
-from mlbuild.executors import lines, supervisor
+from mlbuild.errors import StateError
+from mlbuild.executors import lines, processes, supervisor
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.supervisor import KILL_POINTS
@@ -63,10 +65,11 @@ def test_a_supervisor_that_is_killed(place: LocalPlace, monkeypatch: pytest.Monk
     result = run(executor, make_job(place, ONCE, outputs=("ran",)))
     assert result.reason is (Reason.OK if point in DONE else Reason.LOST)
     if point != "supervisor-spawned":  # of it nobody knows, and it leaves by itself
-        assert not living("a1")
+        assert not living(place, "a1")
     assert times_run(place) in {BEFORE: (0,), RACING: (0, 1)}.get(_group(point), (1,))
     monkeypatch.undo()
     subprocess.run(["rm", "-rf", place.workspace / "lock"], check=True)
+    time.sleep(0.1)  # to a supervisor that is just dying one can still submit, and lose the job
     assert run(executor, make_job(place, ONCE, attempt="a2", outputs=("ran",))).ok
     executor.close()
 
@@ -86,7 +89,7 @@ def test_driver_and_supervisor_killed(place: LocalPlace, monkeypatch: pytest.Mon
     if executor.reattach(handle, job):
         assert point in DONE and results_of(executor)[0].ok
     else:
-        assert point not in DONE and not living("a1")
+        assert point not in DONE and not living(place, "a1")
     assert times_run(place) <= 1
     executor.close()
 
@@ -98,7 +101,7 @@ def test_a_recipe_at_its_gate_never_begins_without_a_supervisor(
     executor = place.executor()
     executor.submit([make_job(place, "touch ran; sleep 1000")])
     wait_for(lambda: not is_alive(place))
-    wait_for(lambda: not living("a1"))  # on its own: nobody has looked yet
+    wait_for(lambda: not living(place, "a1"))  # on its own: nobody has looked yet
     assert not (place.workspace / "ran").exists()
     executor.close()
 
@@ -137,8 +140,8 @@ def test_of_a_dead_driver_nothing_is_begun(place: LocalPlace) -> None:
 
 
 def test_two_builds_take_over_from_one(place: LocalPlace) -> None:
-    recipe = "touch ready-$MLBUILD_JOB; while ! test -e go; do sleep 0.01; done"
-    jobs = [make_job(place, recipe, attempt=name) for name in ("a1", "a2")]
+    recipe = "touch ready-{}; while ! test -e go; do sleep 0.01; done"
+    jobs = [make_job(place, recipe.format(name), attempt=name) for name in ("a1", "a2")]
     ready = [place.workspace / f"ready-{job.attempt}" for job in jobs]
     handles = killed_driver(place, jobs, lambda: all(path.exists() for path in ready))
     builds = [place.executor(), place.executor()]
@@ -157,7 +160,7 @@ def test_only_kill_ends_it(place: LocalPlace, number: int) -> None:
     executor = place.executor()
     executor.submit([make_job(place, "touch ready; while ! test -e go; do sleep 0.01; done")])
     wait_for((place.workspace / "ready").exists)
-    os.kill(parent(living("a1")[0]), number)
+    os.kill(parent(living(place, "a1")[0]), number)
     (place.workspace / "go").touch()
     assert results_of(executor)[0].ok
     executor.close()
@@ -186,7 +189,7 @@ def test_without_room_for_the_record_nothing_begins(place: LocalPlace) -> None:
     executor = full_disk(place, "started")
     result = run(executor, make_job(place, "touch ran"))
     assert (result.reason, result.detail) == (Reason.NOT_STARTED, "No space left on device")
-    assert not (place.workspace / "ran").exists() and not living("a1")
+    assert not (place.workspace / "ran").exists() and not living(place, "a1")
     executor.close()
 
 
@@ -202,7 +205,7 @@ def test_cancelling_while_files_are_looked_at(place: LocalPlace) -> None:
     executor = place.executor()
     (handle,) = executor.submit([make_job(place, "truncate -s 200G big", outputs=("big",), log="log")])
     wait_for((place.workspace / "big").exists)
-    wait_for(lambda: not living("a1"))
+    wait_for(lambda: not living(place, "a1"))
     executor.cancel([handle], now=True)
     assert results_of(executor)[0].reason is Reason.CANCELLED
     read = as_read(place, "log")
@@ -228,13 +231,20 @@ def test_a_driver_that_does_not_listen_stops_nobody(place: LocalPlace) -> None:
     executor.close()
 
 
-def test_a_bug_of_its_own_is_written_down(place: LocalPlace) -> None:
+def test_a_bug_of_its_own_is_written_down(place: LocalPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "epoch", lambda: 1 // 0)
     executor = place.executor()
-    (run_folder(place) / supervisor.LOCK).mkdir()
     result = run(executor, make_job(place, "true"))
     assert result.reason is Reason.LOST and "runs/1/supervisor.log" in result.detail
-    assert "IsADirectoryError" in (run_folder(place) / "supervisor.log").read_text()
+    assert "ZeroDivisionError" in (run_folder(place) / "supervisor.log").read_text()
     executor.close()
+
+
+def test_what_can_not_be_started_at_all_is_the_users_to_know(place: LocalPlace) -> None:
+    executor = place.executor()
+    (run_folder(place) / supervisor.LOCK).mkdir()
+    with pytest.raises(StateError, match="Is a directory"):
+        executor.submit([make_job(place, "true")])
 
 
 def test_torn_lines_are_passed_over(tmp_path: Path) -> None:

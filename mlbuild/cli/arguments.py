@@ -8,7 +8,7 @@ import re
 from typing import NoReturn
 
 from mlbuild.app import Workspace, find, open_workspace
-from mlbuild.cli.main import COMMANDS, NOT_YET
+from mlbuild.cli.commands import COMMANDS, NOT_YET
 from mlbuild.errors import UsageError
 
 OVERRIDE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)*)=(?P<value>.*)", re.DOTALL)

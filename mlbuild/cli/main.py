@@ -6,21 +6,7 @@ import os
 import sys
 
 from mlbuild import __version__
-
-COMMANDS = {
-    "build": "bring goals up to date (what `mlbuild GOAL` does, too)",
-    "status": "each target's state",
-    "explain": "why a task would run, or why not",
-    "log": "what a task's last attempt printed",
-    "check": "read the Pipelinefile and say everything that is wrong with it",
-}
-NOT_YET = frozenset(
-    (
-        *("backfill", "graph", "runs", "metrics", "cancel", "remove", "store", "fmt", "init", "attach", "impact"),
-        *("accept", "show", "shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
-    )
-)
-"""Subcommands whose names are taken already."""
+from mlbuild.cli.commands import COMMANDS
 
 INTERNAL_ERROR = 70
 """The exit status for a bug of mlbuild's own (EX_SOFTWARE of sysexits.h)."""

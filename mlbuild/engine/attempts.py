@@ -237,7 +237,7 @@ class Attempts:
                 continue
             if output.path in edited:
                 place = self._outputs.move_away(output.path, f"edited-{self._journal.run}")
-                self._say(f"{output.path} had been edited by hand; that version is now {place}", task)
+                self._say(f"{output.path} was not as mlbuild had left it; that version is now {place}", task)
             self._store.restore(output)
             self._stats.learn(output.path, output.digest, output.size)
         reach("restored")

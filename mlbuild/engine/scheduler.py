@@ -97,6 +97,8 @@ class Scheduler:
         self._handles: dict[str, str] = {}
         self._checking: dict[Task, Callable[[str | None], None]] = {}
         self._keys: dict[Task, str] = {}
+        self._absent: dict[str, str | None] = {}
+        self._built: set[Task] = set()
         self._failures: dict[Task, int] = {}
         self._changes: dict[Task, int] = {}
         self._announced: set[int] = set()
@@ -193,7 +195,7 @@ class Scheduler:
         if adopted:
             self._watch(*adopted)
             return
-        facts = self._inspector.facts(task)
+        facts = self._inspector.facts(task, self._absent)
         decision = decide(facts)
         self._keys[task] = facts.fingerprint.key
         stamp = facts.trace.finished if facts.trace else 0.0
@@ -202,6 +204,8 @@ class Scheduler:
             case Verdict.RUN:
                 self._want(wanted, decision)
             case Verdict.ABSENT:
+                assert facts.trace is not None
+                self._absent.update((output.path, output.digest) for output in facts.trace.outputs)
                 self._settle(task, State.ABSENT)
             case Verdict.RESTORE:
                 assert facts.stored is not None
@@ -256,6 +260,8 @@ class Scheduler:
             self._missing_needs[task] = len(absent)
             for need in absent:
                 self._inspector.forced.add(need)
+                for path in need.made:
+                    self._absent.pop(path, None)
                 self._make_ready(need)
             return
         expected = self._history.expected(task)
@@ -359,6 +365,7 @@ class Scheduler:
         self._queue.clear()
         self._later.clear()
         self._waiting.clear()
+        self._absent.clear()
         kept = set(self.states.within(State.FAILED, State.BLOCKED, *ACTIVE))
         for task, needs in self._order.items():
             self._missing_needs[task] = len(needs)
@@ -410,6 +417,7 @@ class Scheduler:
             self._fail(attempt, result)
             return
         self._inspector.forced.discard(task)
+        self._built.add(task)
         seconds = result.ended - result.started
         self._say(events.TaskFinished(task.name, seconds, result.max_rss, result.cpu_seconds, "local", attempt.number))
         if attempt.adopted:
@@ -488,7 +496,7 @@ class Scheduler:
 
     def _settle(self, task: Task, state: State) -> None:
         """A task is in place: what needs only it can be decided."""
-        self.states.set(task, state)
+        self.states.set(task, State.BUILT if task in self._built else state)
         for consumer in self._consumers[task]:
             self._missing_needs[consumer] -= 1
             if not self._missing_needs[consumer] and self.states[consumer] is State.PENDING:

@@ -22,7 +22,7 @@ from mlbuild.executors import processes
 from mlbuild.executors.job import Job, JobResult, Made, Reason
 
 MARK = "MLBUILD_JOB"
-"""The variable by which a process tells whose attempt it belongs to."""
+"""The variable by which a process tells whose it is: attempt and workspace, as `mark` writes them."""
 BASH = "bash", "-euo", "pipefail"
 GATE = "read -r -u 3 _ || exit 125; exec 3<&-; "
 """Goes before a recipe, on its first line, so that bash numbers its lines right. If whoever holds the gate dies, the
@@ -63,7 +63,7 @@ class Attempt:
         self._gate = open(writer, "wb", buffering=0)
         first = processes.now()
         with open(reader, "rb", buffering=0) as gate, open_log(job) as log:
-            self.pid = spawn(job, {**environment, **job.environment, MARK: job.attempt}, log, gate)
+            self.pid = spawn(job, {**environment, **job.environment, MARK: mark(job.attempt, job.workspace)}, log, gate)
         self.born = first, processes.now()
         self.fd = os.pidfd_open(self.pid)
 
@@ -140,6 +140,10 @@ class Attempt:
         if 0 < code - 128 < signal.NSIG:  # so bash reports it, if the command wasn't its last
             return Reason.EXIT, f"a command in it was killed by {signal_name(code - 128)}"
         return (Reason.EXIT if code else Reason.OK), ""
+
+
+def mark(attempt: str, workspace: str) -> str:
+    return f"{attempt} {workspace}"
 
 
 def spawn(job: Job, environment: dict[str, str], log: FileIO, gate: FileIO) -> int:

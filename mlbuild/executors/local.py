@@ -15,9 +15,6 @@ from collections.abc import Sequence
 from mlbuild.errors import StateError
 from mlbuild.executors import attempt, lines, processes, supervisor
 from mlbuild.executors.job import Job, JobResult, Reason
-from mlbuild.executors.machine import available_cpus, available_memory
-
-__all__ = ["LocalExecutor", "available_cpus", "available_memory"]
 
 LOST_GRACE = 1.0
 """Seconds that a recipe which nobody watches any more has between TERM and KILL."""
@@ -199,9 +196,10 @@ class LocalExecutor:
 
     def _end(self, folder: str, name: str) -> None:
         """End what its supervisor started and nobody watches any more."""
+        mark = f"{attempt.MARK}={attempt.mark(name, self._workspace)}"
         for row in lines.read(os.path.join(self._path(folder), supervisor.STARTED)):
             if row["attempt"] == name and row["epoch"] == processes.epoch():
-                processes.end_session(row["pid"], row["born"], f"{attempt.MARK}={name}", LOST_GRACE)
+                processes.end_session(row["pid"], row["born"], mark, LOST_GRACE)
 
     def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
         """Stop these jobs, with their signal and grace, or at once; their results still come."""

@@ -49,11 +49,13 @@ def start(run_folder: str, workspace: str) -> socket.socket:
     """
     os.makedirs(run_folder, exist_ok=True)
     folder = os.open(run_folder, os.O_RDONLY | os.O_DIRECTORY)
-    listener = _listen(folder)
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666, dir_fd=folder)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     ours, theirs = socket.socketpair()
-    with listener, theirs:
+    with _listen(folder) as listener, theirs:
         # Two forks: an orphan leaves no zombie behind in a driver that lives on.
-        os.waitpid(fork(lambda: fork(lambda: _serve(folder, workspace, listener, theirs))), 0)
+        os.waitpid(fork(lambda: fork(lambda: _serve(folder, workspace, lock, listener, theirs))), 0)
+    os.close(lock)
     os.close(folder)
     return ours
 
@@ -112,16 +114,15 @@ def _listen(folder: int) -> socket.socket:
     return listener
 
 
-def _serve(folder: int, workspace: str, listener: socket.socket, driver: socket.socket) -> None:
+def _serve(folder: int, workspace: str, lock: int, listener: socket.socket, driver: socket.socket) -> None:
     """The life of a supervisor, in its own process."""
     try:
         os.setsid()
         attempt.hold_signals()
         gc.freeze()  # what the driver had loaded shall stay shared with it
-        _close_others({folder, listener.fileno(), driver.fileno()})
+        _close_others({folder, lock, listener.fileno(), driver.fileno()})
+        fcntl.flock(lock, fcntl.LOCK_EX)  # inherited, but over NFS it is the process's
         os.chdir(workspace)
-        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666, dir_fd=folder)
-        fcntl.flock(lock, fcntl.LOCK_EX)
         Supervisor(folder, listener, driver).serve()
         os.unlink(SOCKET, dir_fd=folder)
     except BaseException:
@@ -187,8 +188,8 @@ class Supervisor:
                 process.ring()
 
     def _alarms(self) -> list[tuple[float, Attempt]]:
-        processes = [running.process for running in self._running.values() if running.process]
-        return [(process.alarm, process) for process in processes if process.alarm is not None]
+        live = [running.process for running in self._running.values() if running.process]
+        return [(process.alarm, process) for process in live if process.alarm is not None]
 
     def _patience(self) -> float | None:
         alarms = self._alarms()
@@ -228,7 +229,7 @@ class Supervisor:
             client.post({"running": list(self._running)})
 
     def _tell(self, client: lines.Channel) -> None:
-        """Hand over what the client can take now, and be called for the rest. Its end is heard of in `_hear`, only there."""
+        """Hand over what the client can take now, and be called for the rest. Its end is `_hear`'s to notice."""
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.flush() else 0)
         key = self._selector.get_key(client)
         if key.events != wanted:

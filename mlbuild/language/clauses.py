@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlbuild.errors import Location, PipelineError
-from mlbuild.expression import Argument, Call, Literal, Maybe, Name, Node, Span, Star, Template, evaluate, written
+from mlbuild.expression import Argument, Call, Literal, Maybe, Name, Node, Span, Star, Template, evaluate, walk, written
 from mlbuild.language.ast import Clause, Condition, Script, TargetOf
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants
@@ -92,7 +92,7 @@ class _Reader:
             with self._noted():
                 found += self._input(item)
         self._refuse_same_names([(item.name, item.at) for item in found])
-        self._uses.inputs = [item.name or _own_name(item) for item in found]
+        self._uses.name("inputs", [name for item in found if (name := item.name or _own_name(item))])
         return tuple(found)
 
     def _input(self, item: Argument) -> Iterator[Input]:
@@ -122,12 +122,14 @@ class _Reader:
         """The paths that an item means: a text, or a constant that holds a text or a list of texts."""
         if isinstance(node, Template | Literal):
             return [self._path(node)]
+        self._refuse_unquoted(node)
         self._uses.check(node, PATH)
         value = evaluate(node, self._uses.constants)
         values = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, str) for one in values):
+        paths = [one for one in values if isinstance(one, str)]
+        if len(paths) < len(values):
             raise PipelineError(f"an input is a path, and `{written(node)}` is {kind_of(value)}", node.at)
-        return [Template((one,), node.at) for one in values]
+        return [Template((one,), node.at) for one in paths]
 
     # --- outputs, metrics
 
@@ -144,7 +146,8 @@ class _Reader:
                     )
                 found.append(Output(item.name, self._path(node), item.at))
         self._refuse_same_names([(item.name, item.at) for item in found])
-        setattr(self._uses, clause.word, [item.name for item in found if item.name])
+        if clause.word == "outputs":
+            self._uses.name("outputs", [item.name for item in found if item.name])
         return tuple(found)
 
     def _check_outputs(self) -> None:
@@ -175,9 +178,19 @@ class _Reader:
         self._uses.check_slots(node, PATH)
         return node
 
-    def _unknown_word(self, node: Name) -> PipelineError:
-        error = self._context.names.unknown(node, self._header.partitions, False)
-        return PipelineError(error.message, node.at, error.hint or f'a path stands in quotes: "{node.name}"')
+    def _refuse_unquoted(self, node: Node) -> None:
+        """Raise PipelineError if a path was meant: `data/flights.csv`, which reads as a division of unknown names."""
+        known = [*self._context.names.declared, *self._header.partitions]
+        unknown = [part for part in walk(node) if isinstance(part, Name) and part.name not in known]
+        if unknown:
+            text = node.at.source.line(node.at.line)[node.at.column - 1 :][: node.at.length]
+            near = nearest(text, known)
+            hint = (
+                f'did you mean `{near}`? A path stands in quotes: "{text}"'
+                if near
+                else f'a path stands in quotes: "{text}"'
+            )
+            raise PipelineError(f"there is no `{unknown[0].name}`", unknown[0].at, hint)
 
     def _refuse_same_names(self, named: list[tuple[str | None, Location]]) -> None:
         seen: set[str] = set()
@@ -226,13 +239,13 @@ class _Reader:
         if not self._uses.is_constant(node):
             return node
         value = evaluate(node, self._uses.constants)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at)
         if name == "memory":
             if isinstance(node, Literal) and node.text.isdigit():
                 raise PipelineError(f"memory of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
             return int(value)
-        return float(value)
+        return int(value) if value == int(value) else value
 
     def _timeout(self, clause: Clause) -> float:
         return self._seconds(_value(_arguments(clause)[0]))

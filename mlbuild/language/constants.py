@@ -100,7 +100,6 @@ class Constants:
             return _range(node, arguments)
         if node.function == "keys":
             return _keys(node, arguments[0])
-        refuse_pending(f"{node.function}()", node.at)
         refuse_pending(f"{node.function}() in an expression", node.at, f"{node.function}() here")
         raise PipelineError(f"`{node.function}()` looks at files, which a task has and this place has not", node.at)
 

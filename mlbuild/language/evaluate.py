@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from mlbuild.errors import Location, PipelineError, UsageError
-from mlbuild.expression import Literal, Template, evaluate, written
+from mlbuild.expression import Argument, Literal, Template, evaluate, written
 from mlbuild.files import Files
 from mlbuild.language import ast, clauses, parameters
 from mlbuild.language.collect import Mistakes
@@ -155,11 +155,10 @@ class _Loader:
         targets: dict[str, Target] = {}
         for tree in self._trees:
             defaults = self._defaults(tree)
-            for statement in tree.statements:
-                if isinstance(statement, ast.TargetOf) and statement.name.text in headers:
-                    with self._noted():
-                        header = headers[statement.name.text]
-                        targets.setdefault(header.name, clauses.target(statement, header, defaults, context))
+            for rule in (one for one in tree.statements if isinstance(one, ast.TargetOf)):
+                if rule.name.text in headers:
+                    made = clauses.target(rule, headers[rule.name.text], defaults, context)
+                    targets.setdefault(made.name, made)
         return targets
 
     def _header(self, statement: ast.TargetOf) -> Header:
@@ -168,7 +167,7 @@ class _Loader:
             for clause in statement.clauses
             if clause.word in ("outputs", "metrics")
             for item in clause.items
-            if isinstance(item, clauses.Argument) and item.name
+            if isinstance(item, Argument) and item.name
         ]
         for position, word in enumerate(statement.partitions):
             with self._noted():
@@ -211,7 +210,7 @@ class _Loader:
                 return tuple(name for word in statements[0].names for name in self._goal(word))
         main = self._trees[0]
         own = [one.name.text for one in main.statements if isinstance(one, ast.TargetOf)]
-        if not own and not self._all(ast.TargetOf):
+        if not own and not self._all(ast.TargetOf) and not self._mistakes.found:
             hint = "write `target NAME:` and, indented below it, what it makes and how"
             self._mistakes.found.append(PipelineError(f"{main.source.path} has no target", None, hint))
         return tuple((own or list(targets))[:1])

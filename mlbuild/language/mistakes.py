@@ -1,4 +1,4 @@
-"""What to say where a text is no Pipelinefile: a rule for each way in which people go wrong. Sees text, not the parser."""
+"""What to say where a text is no Pipelinefile: a rule for each way in which people go wrong. Sees text alone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from mlbuild.values import nearest
 
 STATEMENTS = ("include", "param", "params", "let", "partition", "executor", "defaults", "default", "target")
 CLAUSES = (
-    ("inputs", "code", "outputs", "metrics", "params", "environ", "requires", "checkpoint", "resources", "timeout")
-    + ("stall", "retry", "on", "after", "when", "check", "on_failure", "max_active", "batch", "cache", "run")
-)  # fmt: skip
+    *("inputs", "code", "outputs", "metrics", "params", "environ", "requires", "checkpoint", "resources", "timeout"),
+    *("stall", "retry", "on", "after", "when", "check", "on_failure", "max_active", "batch", "cache", "run"),
+)
 RESERVED = ("and", "or", "not", "true", "false", "null")
 CLOSES = {"[": "]", "(": ")", "{": "}"}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where reading stopped. `token` is the kind of what was found ("" if it is no token at all), `expected` what could have
-    stood there, `opened` the innermost bracket that is still open."""
+    """Where reading stopped.
+
+    `token` is the kind of what was found ("" if it is no token), `expected` what could have stood there, `opened` the
+    innermost bracket that is still open.
+    """
 
     at: Location
     token: str
@@ -55,9 +58,12 @@ class Place:
 
 
 def mixed(at: Location, since: int | None) -> PipelineError:
-    """Tabs against blanks; `since` is the line of the block that began otherwise."""
-    other = f" while its block began otherwise on line {since}" if since else " in one line"
-    return PipelineError(f"tabs and blanks are mixed{other}", at, "indent a block by blanks alone, or by tabs alone")
+    """Tabs against blanks; `since` is the line on which the block began otherwise, None if one line holds both."""
+    message = "this line is indented by tabs and blanks"
+    if since:
+        own, other = ("tabs", "blanks") if "\t" in at.source.line(at.line)[: at.length] else ("blanks", "tabs")
+        message = f"this line is indented by {own}, and its block, which began on line {since}, by {other}"
+    return PipelineError(message, at, "indent a block by blanks alone, or by tabs alone")
 
 
 def no_such_indent(at: Location, since: int) -> PipelineError:
@@ -82,6 +88,8 @@ def explain(place: Place) -> PipelineError:
     for rule in _RULES:
         if found := rule(place):
             return found
+    if not place.rest:
+        return PipelineError("something is missing at the end of the line", place.at, _expectation(place))
     return PipelineError(f"`{_shown(place)}` can't stand here", place.over(len(_shown(place))), _expectation(place))
 
 
@@ -89,7 +97,7 @@ def _shown(place: Place) -> str:
     if place.word:
         return place.word
     match = re.match(r"\.\.|[<>=!]=|\d[\w.+-]*|\S", place.rest)
-    return match[0] if match else "the end of the line"
+    return match[0] if match else ""
 
 
 def _expectation(place: Place) -> str | None:
@@ -137,15 +145,13 @@ def _strange_character(place: Place) -> PipelineError | None:
 
 
 def _unterminated(place: Place) -> PipelineError | None:
-    if place.token or place.rest[:1] not in ("'", '"'):
-        return None
     if place.rest.startswith('"""'):
         if "DESCRIPTION" in place.expected:
             return PipelineError("this description is never closed", place.over(3), 'it ends with """')
         hint = 'only a target has a """description""", as its first line'
         return PipelineError("no description can stand here", place.over(3), hint)
-    quote = place.rest[0]
-    if place.rest.count(quote) < 2:
+    quote = place.rest[:1]
+    if not place.token and quote in ("'", '"') and place.rest.count(quote) < 2:
         return PipelineError("this text is never closed", place.at, f"it ends with {quote} on the same line")
     return None
 
@@ -282,39 +288,41 @@ def _unknown_clause(place: Place) -> PipelineError | None:
     if place.word in STATEMENTS:
         hint = "begin it at the left edge"
         return PipelineError(f"`{place.word}` is a statement and can't stand in a target", at, hint)
+    if place.word in _OTHER_TOOLS:
+        return PipelineError(f"`{place.word}` is no clause", at, f"here that is `{_OTHER_TOOLS[place.word]}`")
     if near := nearest(place.word, CLAUSES):
         return PipelineError(f"`{place.word}` is no clause", at, f"did you mean `{near}`?")
-    if place.word in _OTHER_TOOLS:
-        return PipelineError(f"`{place.word}` is no clause", at, f"did you mean `{_OTHER_TOOLS[place.word]}`?")
     if not re.match(r"[\w-]+[ \t]*:", place.rest):
         return PipelineError(f"`{place.word}` is no clause", at, "commands stand below `run:`")
     return PipelineError(f"`{place.word}` is no clause", at, "the clauses are " + ", ".join(CLAUSES))
 
 
 _OTHER_TOOLS = {
-    "shell": "run", "cmd": "run", "script": "run", "command": "run", "deps": "inputs", "depends": "inputs",
-    "outs": "outputs", "threads": "resources: cpus = …", "mem": "resources: memory = …", "memory": "resources: memory = …",
-    "cpus": "resources: cpus = …", "gpus": "resources: gpus = …", "env": "environ", "retries": "retry", "container": "requires",
-    "wildcards": "partition", "log": "mlbuild log", "input": "inputs", "output": "outputs",
-}  # fmt: skip
+    **dict.fromkeys(("shell", "cmd", "script", "command", "action"), "run:"),
+    **dict.fromkeys(("deps", "depends", "needs", "requirements"), "inputs:"),
+    **dict.fromkeys(("outs", "targets", "produces"), "outputs:"),
+    **dict.fromkeys(("threads", "cpus", "cores"), "resources: cpus = …"),
+    **dict.fromkeys(("mem", "memory"), "resources: memory = …"),
+    **dict.fromkeys(("gpu", "gpus"), "resources: gpus = …"),
+    **dict.fromkeys(("env", "environment"), "environ:"),
+    **dict.fromkeys(("container", "conda", "image"), "requires:"),
+}
 
 
 def _missing_colon(place: Place) -> PipelineError | None:
     if "COLON" not in place.expected:
         return None
-    word = re.match(r"[ \t]*(.*?)[ \t]*\Z", place.before)
-    shown = word[1] if word else ""
-    if place.token in ("_NL", "$END") or place.rest[:1] in ("=", '"', "'") or place.word:
-        return PipelineError(f"a colon is missing after `{shown}`", place.over(len(_shown(place))), f"write `{shown}:`")
-    return None
+    shown = place.before.strip()
+    return PipelineError(f"a colon is missing after `{shown}`", place.over(len(_shown(place))), f"write `{shown}:`")
 
 
 def _equals_missing(place: Place) -> PipelineError | None:
-    if place.expected == {"EQUAL"}:
-        shown = place.before.strip()
-        hint = f"write `{shown} = …`"
-        return PipelineError(f"a value is missing for `{shown}`", place.over(len(_shown(place))), hint)
-    return None
+    if place.expected != {"EQUAL"}:
+        return None
+    if place.opened and place.rest.startswith(":"):
+        return PipelineError("a table is written with `=`", place.at, "as in {k = 1}")
+    shown = place.before.strip()
+    return PipelineError(f"`=` is missing after `{shown}`", place.over(len(_shown(place))), f"write `{shown} = …`")
 
 
 def _double_equals(place: Place) -> PipelineError | None:
@@ -373,10 +381,38 @@ def _block_line(place: Place) -> PipelineError | None:
 
 
 def _range_outside(place: Place) -> PipelineError | None:
-    if place.token == "DOTS":
+    if place.token == "DOTS" or (place.rest.startswith(".") and place.before.endswith(".")):
+        start = place.at.column - place.before.endswith(".")
         hint = "a range of keys stands after a target's name: `features[2013-01-01..2013-01-31]`"
-        return PipelineError("`..` only stands in `[ ]`", place.over(2), hint)
+        return PipelineError("`..` only stands in `[ ]`", Location(place.at.source, place.at.line, start, 2), hint)
     return None
+
+
+def _beside_header(place: Place) -> PipelineError | None:
+    """`target x: run: a`"""
+    if place.expected == {"_NL"} and re.match(r"(?:target\b[^:]*|defaults[ \t]*):[ \t]*\Z", place.before):
+        at = place.over(len(_shown(place)))
+        return PipelineError("clauses stand on lines of their own", at, "begin them on the next line, indented")
+    return None
+
+
+def _no_name(place: Place) -> PipelineError | None:
+    """A declaration whose name is none: `target 1x:`, `target x[]:`"""
+    if place.expected != {"NAME"} or not place.rest:
+        return None
+    if place.rest.startswith("]"):
+        return PipelineError("no partition is named here", place.at, "leave out `[ ]`, or name one in it")
+    at = place.over(len(_shown(place)))
+    return PipelineError(f"`{_shown(place)}` is no name", at, "a name is a letter or _, then letters, digits and _")
+
+
+def _no_text(place: Place) -> PipelineError | None:
+    """`include other.pipe`, without quotes."""
+    if not {"STRING", "RAW"} >= place.expected or not place.word:
+        return None
+    match = re.match(r"[^\s#]+", place.rest)
+    word = match[0] if match else place.word
+    return PipelineError(f"{word} needs quotes", place.over(len(word)), f'write "{word}"')
 
 
 def _star_outside(place: Place) -> PipelineError | None:
@@ -404,9 +440,12 @@ _RULES: tuple[Callable[[Place], PipelineError | None], ...] = (
     _unknown_statement,
     _unknown_clause,
     _unterminated,
+    _beside_header,
     _hyphen,
-    _bad_number,
+    _no_text,
     _reserved,
+    _no_name,
+    _bad_number,
     _double_equals,
     _block_line,
     _foreign_operator,

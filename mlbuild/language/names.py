@@ -1,4 +1,4 @@
-"""The one namespace of a Pipelinefile and all that it includes: who declares a name, and what is said of an unknown one."""
+"""The one namespace of a Pipelinefile and all it includes: who declares a name, and what is said of an unknown one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ from mlbuild.values import nearest
 
 TASK_NAMES = ("inputs", "outputs", "metrics", "checkpoint", "resources", "target", "attempt")
 """What each task has of its own; no statement may declare them."""
-
-PATH_NAMES: tuple[str, ...] = ()
-CHECK_NAMES = ("inputs", "outputs", "metrics", "target", "attempt")
-RECIPE_NAMES = TASK_NAMES
 
 
 @dataclass(frozen=True, slots=True)

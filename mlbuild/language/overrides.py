@@ -28,26 +28,26 @@ class Override:
         return self.name.split(".")[1:]
 
 
-def override(typed: Sequence[tuple[str, str]], constants: Constants, names: Names) -> dict[str, object]:
+def override(typed: Sequence[tuple[str, str]], constants: Constants, names: Names) -> dict[str, tuple[object, object]]:
     """Put overrides in the place of the values of params.
 
     Returns:
-        What changed, filled when the constants are worked out: dotted name → value in effect.
+        What changed, filled when the constants are worked out: dotted name → (value in effect, value without the override).
 
     Raises:
         UsageError: no such param. (One of the wrong type is raised when the constant is worked out.)
     """
-    changed: dict[str, object] = {}
+    changed: dict[str, tuple[object, object]] = {}
     for one in (Override(*pair) for pair in typed):
         _check_name(one, names)
         constants.override(one.root, _change(one, changed))
     return changed
 
 
-def _change(one: Override, changed: dict[str, object]) -> Callable[[object], object]:
+def _change(one: Override, changed: dict[str, tuple[object, object]]) -> Callable[[object], object]:
     def change(value: object) -> object:
         new = _replaced(value, one.path, one)
-        changed[one.name] = _looked_up(new, one.path)
+        changed[one.name] = (_looked_up(new, one.path), _looked_up(value, one.path))
         return new
 
     return change

@@ -1,4 +1,4 @@
-"""From text to tree, by the grammar in `grammar/pipelinefile.lark`. The only user of lark; judges shape, never meaning."""
+"""From text to tree, by `grammar/pipelinefile.lark`. The only user of lark; judges shape, never meaning."""
 
 from __future__ import annotations
 
@@ -392,8 +392,8 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
 
     def _one_line(self, token: Token, start: int, at: Location) -> Template:
         body = token[start:].rstrip()
-        columns = [token.column + start, *[1] * body.count("\n")]
-        return text.recipe(body, text.locator(self.source, token.line, columns, body))
+        columns = [at.column + start, *[1] * body.count("\n")]
+        return text.recipe(body, text.locator(self.source, at.line, columns, body))
 
     def _block(self, token: Token, at: Location) -> Template:
         lines = token.split("\n")
@@ -401,7 +401,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         indent = len(lines[first]) - len(lines[first].lstrip(" \t"))
         body = "\n".join(line[indent:] for line in lines[first:]).rstrip("\n")
         columns = [indent + 1] * len(lines)
-        return text.recipe(body, text.locator(self.source, token.line + first, columns, body))
+        return text.recipe(body, text.locator(self.source, at.line + first, columns, body))
 
     # --- Expressions
 
@@ -417,7 +417,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         )
 
     def _chain(self, operator: str, items: list[Any]) -> Node:
-        left = items[0]
+        left: Node = items[0]
         for right in items[1:]:
             left = Binary(operator, left, right, self._between(left.at, right.at))
         return left
@@ -438,7 +438,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         )
 
     def sum(self, meta: Any, items: list[Any]) -> Node:
-        left = items[0]
+        left: Node = items[0]
         for sign, right in zip(items[1::2], items[2::2], strict=True):
             left = Binary(str(sign), left, right, self._between(left.at, right.at))
         return left
@@ -451,7 +451,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
     def optional(self, meta: Any, items: list[Any]) -> Node:
         return Maybe(items[0], self._at(meta))
 
-    def grouped(self, meta: Any, items: list[Any]) -> Node:
+    def grouped(self, meta: Any, items: list[Node]) -> Node:
         return items[0]
 
     def string(self, meta: Any, items: list[Any]) -> Template:

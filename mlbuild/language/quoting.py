@@ -381,7 +381,8 @@ def places(parts: tuple[str | Slot, ...]) -> list[str]:
 # Values
 
 SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+\Z")
-PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./][A-Za-z0-9_@%+:,./-]*\Z")
+PLAIN = re.compile(r"(?!-[a-z]+\Z)[A-Za-z0-9_@%+:,./-]+\Z", re.IGNORECASE)
+"""What bash leaves as it is; not `-f`, which `[[ ]]` might take for a test, nor `a=b`, an assignment."""
 IN_BRACES = re.compile(r"-?[A-Za-z0-9_]+\Z")
 RESERVED = frozenset(
     {"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac"}

@@ -1,4 +1,4 @@
-"""References to other targets: from names and indexes as written to one selector for each partition of the target meant."""
+"""References to other targets: from names and indexes as written to one selector for each partition."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ class References:
         if not isinstance(base, Name) or self._names.kind(base.name) != "target":
             return None
         header = self._headers[base.name]
-        index = steps.pop(0) if steps and isinstance(steps[0], Index) else None
+        index = steps[0] if steps and isinstance(steps[0], Index) else None
         selectors = self._selectors(header, index, base, own)
-        output, metrics = self._part(header, steps)
+        output, metrics = self._part(header, steps[1:] if index else steps)
         return Reference(header.name, selectors, output, metrics, False, node.at)
 
     # --- What of the target

@@ -17,6 +17,7 @@ from mlbuild.expression import (
     walk,
     written,
 )
+from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants, check_call
 from mlbuild.language.names import TASK_NAMES, Names
 from mlbuild.language.pending import refuse_pending
@@ -30,7 +31,6 @@ CHECK = ("inputs", "outputs", "metrics", "target", "attempt")
 RECIPE = TASK_NAMES
 """The names of a task that mean something in each place, beside its partitions and the constants."""
 
-AMOUNTS = ("cpus", "memory")
 MOST_TRIED = 1000
 """Of how many keys the values of a text are tried while reading."""
 
@@ -50,9 +50,11 @@ class Uses:
         self.constants = constants
         self._names = names
         self._partitions = partitions
-        self.inputs: list[str | None] = []
-        self.outputs: list[str] = []
-        self.metrics: list[str] = []
+        self._named: dict[str, list[str]] = {"inputs": [], "outputs": [], "resources": ["cpus", "memory"]}
+
+    def name(self, base: str, names: list[str]) -> None:
+        """Say by which names the parts of `inputs` or `outputs` go; they may repeat."""
+        self._named[base] = names
 
     def is_constant(self, node: Part) -> bool:
         """Whether an expression has one value for the whole file."""
@@ -69,13 +71,10 @@ class Uses:
                 self._check_field(part)
             elif isinstance(part, Call):
                 check_call(part)
-                refuse_pending(f"{part.function}()", part.at) if part.function != "any" else None
                 refuse_pending(f"{part.function}() in an expression", part.at, f"{part.function}() here")
 
     def check_slots(self, template: Template, allowed: Iterable[str]) -> None:
         """Raise ManyErrors with each slot of a text that is wrong."""
-        from mlbuild.language.collect import Mistakes
-
         mistakes = Mistakes()
         for slot in slots(template):
             with mistakes.noted():
@@ -105,16 +104,15 @@ class Uses:
 
     def _check_field(self, node: Attribute) -> None:
         """`inputs.week`, `outputs.weights`: the name must be one of theirs."""
-        if not isinstance(node.base, Name) or node.base.name not in ("inputs", "outputs", "resources"):
+        if not isinstance(node.base, Name) or node.base.name not in self._named:
             return
-        known: list[str | None] = [*{"inputs": self.inputs, "outputs": self.outputs}.get(node.base.name, AMOUNTS)]
+        known = self._named[node.base.name]
         if known.count(node.name) > 1:
             hint = f"give one of them a name of its own: inputs: NAME = {node.name}"
             raise PipelineError(f"two inputs are called `{node.name}`", node.at, hint)
         if node.name not in known:
-            names = [name for name in known if name]
-            near = nearest(node.name, names)
-            hint = f"did you mean `{near}`?" if near else "named there: " + (", ".join(names) or "none")
+            near = nearest(node.name, known)
+            hint = f"did you mean `{near}`?" if near else "named there: " + (", ".join(known) or "none")
             raise PipelineError(f"`{node.base.name}` has no `{node.name}`", node.at, hint)
 
     def _try(self, slot: Slot) -> None:

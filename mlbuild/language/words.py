@@ -55,7 +55,7 @@ def names_used(node: Part) -> set[str]:
 def params_used(node: Part) -> dict[str, Node]:
     """The values that a text or an expression looks up, by how they are written: `lr`, `params.train[model].lr`.
 
-    Names of tasks (`inputs`) and names that stand alone inside `[ ]` are left out; the caller knows which are partitions.
+    Names of tasks (`inputs`) and names inside `[ ]` are left out; the caller knows which are partitions.
     """
     found: dict[str, Node] = {}
     waiting: list[Part] = [node]
@@ -69,7 +69,7 @@ def params_used(node: Part) -> dict[str, Node]:
     return found
 
 
-def root(node: Node | Part) -> str | None:
+def root(node: Part) -> str | None:
     """The name at which a look-up begins: `params` of `params.train.lr`; None if it begins with no name."""
     while isinstance(node, Attribute | Index):
         node = node.base
@@ -114,15 +114,18 @@ def words(template: Template, scope: Scope) -> Words:
 
 
 def _split(text: str) -> Iterator[str]:
-    """Words, quotes removed; what is quoted and holds blanks comes whole and in pieces. Never over the end of a line."""
+    """Words but those behind `>`, quotes removed; what is quoted and holds blanks comes whole and in pieces."""
     word: list[str] = []
     pieces: list[str] = []
+    is_written = False
     for single, double, separator, char in SPLIT.findall(text + "\n"):
         quoted = single or double
         if separator:
-            if word:
+            # What the output goes to (`> log.txt`) is not read.
+            if word and not is_written:
                 yield "".join(word)
-            yield from pieces
+                yield from pieces
+            is_written = separator == ">" or (is_written and not word and separator in " \t")
             word, pieces = [], []
         elif quoted:
             word.append(quoted)
@@ -150,7 +153,7 @@ def _candidates(word: str) -> Iterator[str]:
 
 
 def _may_be_path(word: str) -> bool:
-    return bool(word) and not word.startswith("-") and "\n" not in word and len(word) < 1024 and word.strip("./") != ""
+    return not word.startswith("-") and "\n" not in word and len(word) < 1024 and bool(word.strip("./"))
 
 
 def _normal(path: str) -> str:

@@ -161,7 +161,7 @@ class Store:
         os.makedirs(os.path.dirname(full.rstrip("/")) or "/", exist_ok=True)
         aside = os.path.join(os.path.dirname(full.rstrip("/")), f".{os.path.basename(full.rstrip('/'))}{ASIDE}-new")
         remove(aside)
-        if output.digest.startswith("d"):
+        if output.digest.startswith("t"):
             self._restore_folder(output.digest, aside)
         else:
             self._restore_file(output.digest, aside, output.executable)
@@ -222,7 +222,7 @@ class Store:
     def _resting_on(self, digest: str) -> Iterator[str]:
         for fingerprint, outputs in self._db.execute("SELECT fingerprint, outputs FROM actions"):
             for _, held, _, _ in json.loads(outputs):
-                if held == digest or (held.startswith("d") and digest in self._listing(held)):
+                if held == digest or (held.startswith("t") and digest in self._listing(held)):
                     yield fingerprint
                     break
 

@@ -1,0 +1,16 @@
+"""The names of the subcommands, those that are taken for later ones among them."""
+
+COMMANDS = {
+    "build": "bring goals up to date (what `mlbuild GOAL` does, too)",
+    "status": "each target's state",
+    "explain": "why a task would run, or why not",
+    "log": "what a task's last attempt printed",
+    "check": "read the Pipelinefile and say everything that is wrong with it",
+}
+NOT_YET = frozenset(
+    (
+        *("backfill", "graph", "runs", "metrics", "cancel", "remove", "store", "fmt", "init", "attach", "impact"),
+        *("accept", "show", "shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
+    )
+)
+"""Subcommands whose names are taken already."""
