@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from socket import socket
 
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempts
@@ -191,6 +192,7 @@ def build(
     options: Options,
     say: Callable[[events.Event], None],
     on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
+    prepared: socket | None = None,
 ) -> int:
     """Bring the goals up to date.
 
@@ -226,7 +228,7 @@ def build(
 
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word)
         run = journal.begin(options.command)
-        executor = _local(layout, run, options.jobs)
+        executor = _local(layout, run, options.jobs, prepared)
         stack.callback(executor.close)
         for task in order:
             if problem := _too_large(executor, attempts, task):
@@ -264,9 +266,10 @@ def select_some(workspace: Workspace, goals: Sequence[str]) -> list[Task]:
     return select(workspace.graph, goals, workspace.folder) if goals else []
 
 
-def _local(layout: Layout, run: int, jobs: int | None) -> LocalExecutor:
+def _local(layout: Layout, run: int, jobs: int | None, prepared: socket | None) -> LocalExecutor:
     cpus = available_cpus()
-    return LocalExecutor(layout.run(run), layout.workspace, jobs or cpus, max(cpus, jobs or 0), available_memory())
+    folder, most = layout.run(run), max(cpus, jobs or 0)
+    return LocalExecutor(folder, layout.workspace, jobs or cpus, most, available_memory(), prepared)
 
 
 def _too_large(executor: LocalExecutor, attempts: Attempts, task: Task) -> str | None:

@@ -281,7 +281,7 @@ def written(node: object) -> str:
         case Name():
             return node.name
         case Attribute():
-            return f"{written(node.base)}.{node.name}"
+            return f"{_inside(node.base, 9)}.{node.name}"
         case Star():
             return "*"
         case Span():
@@ -289,16 +289,18 @@ def written(node: object) -> str:
         case Argument():
             return (f"{node.name} = " if node.name else "") + written(node.value)
         case Index():
-            return f"{written(node.base)}[{_commas(node.arguments)}]"
+            return f"{_inside(node.base, 9)}[{_commas(node.arguments)}]"
         case Call():
             return f"{node.function}({_commas(node.arguments)})"
         case Unary():
             blank = " " if node.operator == "not" else ""
-            return f"{node.operator}{blank}{_operand(node.operand, node)}"
+            return f"{node.operator}{blank}{_inside(node.operand, _tightness(node))}"
         case Binary():
-            return f"{_operand(node.left, node)} {node.operator} {_operand(node.right, node)}"
+            own = _tightness(node)
+            left = _inside(node.left, own + (own == 4))
+            return f"{left} {node.operator} {_inside(node.right, own + 1)}"
         case Maybe():
-            return f"{written(node.operand)}?"
+            return f"{_inside(node.operand, 9)}?"
         case ListOf():
             return f"[{_commas(node.items)}]"
         case TableOf():
@@ -317,11 +319,23 @@ def _commas(nodes: tuple[object, ...]) -> str:
     return ", ".join(written(node) for node in nodes)
 
 
-def _operand(node: Node, around: Unary | Binary) -> str:
-    """An operand, in parentheses wherever they might be needed."""
-    if isinstance(node, Binary) and node.operator != getattr(around, "operator", None):
-        return f"({written(node)})"
-    return written(node)
+def _tightness(node: object) -> int:
+    """How tight the outermost operator of an expression binds."""
+    match node:
+        case Binary():
+            return _TIGHTNESS.get(node.operator, 4)
+        case Unary():
+            return 3 if node.operator == "not" else 7
+    return 9
+
+
+def _inside(node: object, tightness: int) -> str:
+    """An operand, in parentheses if it binds less tight than that."""
+    return f"({written(node)})" if _tightness(node) < tightness else written(node)
+
+
+_TIGHTNESS = {"or": 1, "and": 2, "+": 5, "-": 5, "*": 6, "/": 6}
+"""Of the operators of two sides; comparisons stand at 4, between `not` and sums."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -479,7 +493,7 @@ def _arithmetic(node: Binary, left: object, right: object) -> object:
     try:
         return _ARITHMETIC[node.operator](first, second)
     except ZeroDivisionError:
-        raise PipelineError(f"`{written(node.right)}` is 0: nothing can be divided by it", node.at) from None
+        raise PipelineError(f"`{written(node.right)}` is 0: nothing can be divided by it", node.right.at) from None
     except OverflowError:
         raise PipelineError("the result is too large for a number", node.at) from None
 

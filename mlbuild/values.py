@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def kind_of(value: object) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 # Text. One value is a text; a list, or a bundle of paths, is a list of texts, which its place joins or quotes.
 
+MOMENT = re.compile(r"\d{4}-\d\d(?:-\d\d(?:T\d\d(?:[+-]\d{4})?)?)?\Z", re.ASCII)
 FLAG = re.compile(r"--[A-Za-z][\w-]*\Z", re.ASCII)
 DATE = re.compile(r"[^%]*%[A-Za-z]")
 NUMBER = re.compile(r"(?:.?[<>=^])?[-+ ]?#?0?\d{0,3}[,_]?(?:\.\d{1,3})?[bcdeEfFgGnoxX%]?\Z")
@@ -149,11 +151,16 @@ def _name(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
-def _date(text: str, format: str) -> str:
-    from datetime import datetime
+def moment(text: str) -> datetime:
+    """When a date, month or hour begins, as it is written in a Pipelinefile. Raises ValueError if it is none."""
+    if not MOMENT.match(text):
+        raise ValueError("it is not of the form 2013-01-31, 2013-01 or 2013-01-31T06")
+    return datetime.fromisoformat(f"{text}-01" if len(text) == len("2013-01") else text)
 
+
+def _date(text: str, format: str) -> str:
     try:
-        return datetime.fromisoformat(f"{text}-01" if re.match(r"\d{4}-\d\d\Z", text) else text).strftime(format)
+        return moment(text).strftime(format)
     except ValueError:
         raise ValueError(f"is no date, month or hour: {text}") from None
 

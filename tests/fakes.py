@@ -1,10 +1,13 @@
-"""Stand-ins at the seams: an executor without processes."""
+"""Stand-ins at the seams: an executor without processes, files without a disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.files import Files
 
 
 class FakeExecutor:
@@ -50,3 +53,33 @@ class FakeExecutor:
 
     def close(self) -> None:
         return
+
+
+class MemoryFiles(Files):
+    """The files of a workspace, held in a dict: path relative to it → content. Folders are what paths imply."""
+
+    def __init__(self, files: dict[str, str | bytes]) -> None:
+        super().__init__("/memory")
+        self.files = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """Size and kind are true; times are 0."""
+        if path in self.files:
+            return os.stat_result((0o100644, 0, 0, 1, 0, 0, len(self.files[path]), 0, 0, 0))
+        return os.stat_result((0o040755, 0, 0, 1, 0, 0, 0, 0, 0, 0)) if self.is_directory(path) else None
+
+    def is_directory(self, path: str) -> bool:
+        return any(other.startswith(path.rstrip("/") + "/") for other in self.files)
+
+    def read(self, path: str) -> bytes:
+        if path in self.files:
+            return self.files[path]
+        error = IsADirectoryError if self.is_directory(path) else FileNotFoundError
+        raise error(21, "Is a directory", path)
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(path for path in self.files if fnmatchcase(path, pattern))
+
+    def walk(self, path: str) -> Iterator[str]:
+        prefix = path.rstrip("/") + "/"
+        yield from (other.removeprefix(prefix) for other in sorted(self.files) if other.startswith(prefix))

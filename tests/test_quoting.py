@@ -1,4 +1,4 @@
-"""Quoting by place: whatever a value holds, bash hands its exact text on, or the recipe is refused. Against a real bash."""
+"""Quoting by place: whatever a value holds, a real bash hands its exact text on, or the recipe is refused."""
 
 from __future__ import annotations
 
@@ -95,8 +95,28 @@ PLACES: dict[str, tuple[str, Callable[[str], str]]] = {
     "awk": ("awk 'BEGIN { printf \"z\" } # {x}' </dev/null", lambda v: "z"),
 }  # fmt: skip
 
-HOSTILE = ("a", "1", "-", "=", ",", "..", " ", '"', "'", "$", "`", "\\", "\n", "$(id)", "é", "#", "!", "*", "?", "{y}")
-HOSTILE += (";", "&", "E_E", "_E", "E", "${HOME}", "\t", "~", "|", "(", ")", "<", ">", "if", "case", "[", "]", "%s", "\r")
+HOSTILE = ("a", "1", "-", "=", ",", "..", " ", '"', "'", "$", "`", "\\", "\n", "$(id)", "é", "#", "!", "*", "{y}")
+HOSTILE += (
+    ";",
+    "&",
+    "E_E",
+    "_E",
+    "E",
+    "${HOME}",
+    "\t",
+    "~",
+    "|",
+    "(",
+    ")",
+    "<",
+    ">",
+    "if",
+    "case",
+    "[",
+    "]",
+    "%s",
+    "\r",
+)
 values = st.lists(st.sampled_from(HOSTILE), max_size=6).map("".join)
 
 
@@ -121,6 +141,20 @@ def test_bash_gets_the_exact_text(place: str, value: str) -> None:
         assert "here-document" in place, error
         return
     assert bash(script) == expected(value), script
+
+
+@settings(max_examples=60, deadline=None)
+@given(places=st.lists(st.sampled_from(sorted(PLACES)), min_size=2, max_size=5), value=values)
+def test_one_place_does_not_spoil_the_next(places: list[str], value: str) -> None:
+    body = "\n".join(f"( {PLACES[place][0]}\n)" if "case" not in place else PLACES[place][0] for place in places)
+    if "\n" in value and "awk" in places:
+        return
+    try:
+        script = rendered(body, x=value)
+    except PipelineError as error:
+        assert "here-document" in str(error), error
+        return
+    assert bash(script) == "".join(PLACES[place][1](value) for place in places), script
 
 
 @settings(max_examples=40, deadline=None)
@@ -218,7 +252,7 @@ def test_formats_and_what_is_no_slot(body: str, expected: str) -> None:
 
 
 def test_null_has_no_text() -> None:
-    with pytest.raises(PipelineError, match="`{x}` is null"):
+    with pytest.raises(PipelineError, match=r"`\{x\}` is null"):
         rendered("echo {x}", x=None)
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from socket import socket
 from types import FrameType
 from typing import TextIO
 
@@ -24,7 +25,7 @@ from mlbuild.ui.survey import dry_run_lines
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(arguments: list[str], command: str) -> int:
+def run(arguments: list[str], command: str, prepared: socket) -> int:
     """Returns the exit status: 0, 1 if a task failed (or something is stale, with -q), 128 + N after signal N."""
     options = parse(_parser(), arguments)
     chosen = command == "build" or "--" in arguments
@@ -36,7 +37,7 @@ def run(arguments: list[str], command: str) -> int:
         for line in dry_run_lines(status(workspace, goals, forced=_forced(options, goals, workspace))):
             print(line)
         return 0
-    return _build(workspace, goals, options, shlex.join(["mlbuild", *arguments]))
+    return _build(workspace, goals, options, shlex.join(["mlbuild", *arguments]), prepared)
 
 
 def _parser() -> Parser:
@@ -71,7 +72,7 @@ def _forced(options: argparse.Namespace, goals: list[str], workspace: Workspace)
     return [*always, *options.force]
 
 
-def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, command: str) -> int:
+def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, command: str, prepared: socket) -> int:
     how = Options(options.jobs, options.keep_going, options.always_make, tuple(options.force), command)
     caught: list[int] = []
 
@@ -92,7 +93,7 @@ def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, 
             for listener in listeners:
                 listener(event)
 
-        exit_status = build(workspace, goals, how, say, catch)
+        exit_status = build(workspace, goals, how, say, catch, prepared)
     return 128 + caught[0] if caught else exit_status
 
 

@@ -36,14 +36,22 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     first = arguments[0] if arguments else ""
-    if first in COMMANDS:
+    if first in COMMANDS and first != "build":
         from importlib import import_module
 
         status: int = import_module(f"mlbuild.cli.{first}").run(arguments[1:], first)
         return status
+    return _build(arguments[1:], first) if first == "build" else _build(arguments, "")
+
+
+def _build(arguments: list[str], command: str) -> int:
+    from mlbuild.executors.supervisor import prepare
+
+    # Before the rest is loaded: what is forked later would be as large as we are then.
+    prepared = prepare()
     from mlbuild.cli import build
 
-    return build.run(arguments, "")
+    return build.run(arguments, command, prepared)
 
 
 def _bug() -> int:

@@ -193,7 +193,7 @@ class Scheduler:
             return
         adopted = self._recovery.take(task)
         if adopted:
-            self._watch(*adopted)
+            self._take_over(*adopted)
             return
         facts = self._inspector.facts(task, self._absent)
         decision = decide(facts)
@@ -212,6 +212,12 @@ class Scheduler:
                 self._restore(wanted, facts.stored, decision)
             case Verdict.FRESH:
                 self._fresh(wanted, facts, decision)
+
+    def _take_over(self, attempt: Attempt, handle: str) -> None:
+        """Watch an attempt that a dead build started; stop it if this build wants another."""
+        self._watch(attempt, handle)
+        if self._inspector.fingerprint(attempt.task, self._absent).key != attempt.fingerprint.key:
+            self._executor.cancel([handle])
 
     def _fresh(self, wanted: Wanted, facts: Facts, decision: Decision) -> None:
         if decision.take is not None:

@@ -33,7 +33,7 @@ class LocalExecutor:
         jobs: how many may run at once.
         cpus: how many CPUs they may have together; a job that asks for more than all gets all.
         memory: how much memory they may have together, in bytes; None for no limit.
-        connection: to the supervisor, if one was started already; else the first `submit` does.
+        prepared: what the supervisor is made of (`supervisor.prepare`), if that was forked already.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class LocalExecutor:
         jobs: int,
         cpus: float,
         memory: int | None,
-        connection: socket.socket | None = None,
+        prepared: socket.socket | None = None,
     ) -> None:
         self._root, self._folder = _split(os.path.abspath(run_folder))
         self._workspace = workspace
@@ -54,8 +54,7 @@ class LocalExecutor:
         self._results: list[JobResult] = []
         self._channels: dict[str, lines.Channel] = {}
         self._listed: dict[str, list[str]] = {}
-        if connection:
-            self._channels[self._folder] = lines.Channel(connection)
+        self._prepared = prepared
 
     def has_room(self, job: Job) -> bool:
         """Whether the job could start now, beside what was submitted and has not finished."""
@@ -84,8 +83,9 @@ class LocalExecutor:
         """The connection to this run's supervisor: a new one, if there is none or it has died."""
         self._poll(0)
         if self._folder not in self._channels:
+            prepared, self._prepared = self._prepared, None
             try:
-                connection = supervisor.start(self._path(self._folder), self._workspace)
+                connection = supervisor.start(self._path(self._folder), self._workspace, prepared)
             except OSError as error:
                 raise StateError(f"can't start what runs recipes: {attempt.words(error)}") from error
             self._channels[self._folder] = lines.Channel(connection)
@@ -214,6 +214,8 @@ class LocalExecutor:
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()
+        if self._prepared:
+            self._prepared.close()
 
     def _path(self, folder: str) -> str:
         return os.path.join(self._root, folder)

@@ -42,8 +42,20 @@ LOCK, SOCKET, STARTED, RESULTS, CRASH = "supervisor.lock", "socket", "started", 
 Row = dict[str, Any]
 
 
-def start(run_folder: str, workspace: str) -> socket.socket:
-    """Fork a supervisor for this run (best before anything heavy is loaded) and return the connection to it.
+def prepare() -> socket.socket:
+    """Fork what `start` makes a supervisor of; best before anything heavy is loaded, for it stays as large as we are now.
+
+    It leaves when the socket returned is closed. Raises OSError.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # Two forks: an orphan leaves no zombie behind in a driver that lives on.
+        os.waitpid(fork(lambda: fork(lambda: _wait(theirs))), 0)
+    return ours
+
+
+def start(run_folder: str, workspace: str, prepared: socket.socket | None = None) -> socket.socket:
+    """Set a supervisor to work for this run and return the connection to it.
 
     It works until nobody is connected and nothing runs. Raises OSError if its files can't be made.
     """
@@ -51,13 +63,12 @@ def start(run_folder: str, workspace: str) -> socket.socket:
     folder = os.open(run_folder, os.O_RDONLY | os.O_DIRECTORY)
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666, dir_fd=folder)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    ours, theirs = socket.socketpair()
-    with _listen(folder) as listener, theirs:
-        # Two forks: an orphan leaves no zombie behind in a driver that lives on.
-        os.waitpid(fork(lambda: fork(lambda: _serve(folder, workspace, lock, listener, theirs))), 0)
+    connection = prepared or prepare()
+    with _listen(folder) as listener:
+        socket.send_fds(connection, [os.fsencode(workspace)], [folder, lock, listener.fileno()])
     os.close(lock)
     os.close(folder)
-    return ours
+    return connection
 
 
 def connect(run_folder: str) -> socket.socket | None:
@@ -114,14 +125,21 @@ def _listen(folder: int) -> socket.socket:
     return listener
 
 
+def _wait(driver: socket.socket) -> None:
+    """The life of a supervisor before it has anything to do, in its own process."""
+    os.setsid()
+    attempt.hold_signals()
+    gc.freeze()  # what the driver had loaded shall stay shared with it
+    _close_others({driver.fileno()})
+    workspace, given, _, _ = socket.recv_fds(driver, 1 << 16, 3, socket.MSG_CMSG_CLOEXEC)
+    if workspace:
+        folder, lock, listener = given
+        _serve(folder, os.fsdecode(workspace), lock, socket.socket(fileno=listener), driver)
+
+
 def _serve(folder: int, workspace: str, lock: int, listener: socket.socket, driver: socket.socket) -> None:
-    """The life of a supervisor, in its own process."""
     try:
-        os.setsid()
-        attempt.hold_signals()
-        gc.freeze()  # what the driver had loaded shall stay shared with it
-        _close_others({folder, lock, listener.fileno(), driver.fileno()})
-        fcntl.flock(lock, fcntl.LOCK_EX)  # inherited, but over NFS it is the process's
+        fcntl.flock(lock, fcntl.LOCK_EX)  # passed on, but over NFS it is the process's
         os.chdir(workspace)
         Supervisor(folder, listener, driver).serve()
         os.unlink(SOCKET, dir_fd=folder)

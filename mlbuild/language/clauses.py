@@ -7,7 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlbuild.errors import Location, PipelineError
-from mlbuild.expression import Argument, Call, Literal, Maybe, Name, Node, Span, Star, Template, evaluate, walk, written
+from mlbuild.expression import (
+    Argument,
+    Binary,
+    Call,
+    ListOf,
+    Literal,
+    Maybe,
+    Name,
+    Node,
+    Span,
+    Star,
+    TableOf,
+    Template,
+    evaluate,
+    walk,
+    written,
+)
 from mlbuild.language.ast import Clause, Condition, Script, TargetOf
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants
@@ -61,6 +77,8 @@ class _Reader:
             with self._noted():
                 self._read(clause)
         self._check_outputs()
+        with self._noted():
+            self._check_recipe(own)
         return Target(
             name=self._header.name,
             at=self._statement.name.at,
@@ -77,6 +95,17 @@ class _Reader:
                     message = f"`{clause.word}:` is given twice, first on line {seen[clause.word].at.line}"
                     raise PipelineError(message, clause.at, "put all into one")
                 seen[clause.word] = clause
+
+    def _check_recipe(self, own: Mapping[str, Clause]) -> None:
+        """A target without a recipe is a group: it has inputs, and makes nothing."""
+        if "run" in own:
+            return
+        made = own.get("outputs") or own.get("metrics")
+        if made:
+            raise PipelineError(f"`{self._header.name}` has no `run:` that would make this", made.at, "add `run:`")
+        if "inputs" not in own:
+            hint = "add `run:`, or `inputs:` for a group of other targets"
+            raise PipelineError(f"`{self._header.name}` has nothing to do", self._statement.name.at, hint)
 
     def _read(self, clause: Clause) -> None:
         refuse_pending(f"{clause.word}:", clause.at)
@@ -101,6 +130,9 @@ class _Reader:
             refuse_pending("?", node.at, written(node))
         reference = self._context.references.reference(node, self._header)
         if reference is not None:
+            if reference.metrics:
+                message = f"`{written(node)}` is a value, and an input is a file"
+                raise PipelineError(message, node.at, f"{reference.target}.metrics brings the files that hold it")
             yield Input(item.name, reference, item.at)
         elif isinstance(node, Call):
             yield Input(item.name, self._glob(node), item.at)
@@ -158,19 +190,17 @@ class _Reader:
                 if lacking:
                     slot = "{" + lacking[0] + "}"
                     message = f"the tasks of `{self._header.name}` would all make this path: it lacks {slot}"
-                    raise PipelineError(message, output.path.at, f"put {slot} into it")
+                    literal = isinstance(output.path.parts[0], str) and slot in output.path.parts[0]
+                    hint = f"put {slot} into it" if not literal else 'values are put in between "…" alone'
+                    raise PipelineError(message, output.path.at, hint)
 
     def _path(self, node: Node) -> Template:
         """A path as written: a text, in which constants and the target's partitions may stand."""
         if isinstance(node, Literal) and isinstance(node.value, str) and node.text[:1] == "'":
             node = Template((node.value,), node.at)
         if not isinstance(node, Template):
-            shown = written(node)
-            if isinstance(node, Name) and not self._context.names.kind(node.name):
-                raise self._unknown_word(node)
-            raise PipelineError(
-                f"a path is needed, and this is {shown}", node.at, f'a path stands in quotes: "{shown}"'
-            )
+            self._refuse_unquoted(node)
+            raise PipelineError(f"a path is needed, and this is {written(node)}", node.at, 'a path stands in "…"')
         if not node.parts:
             raise PipelineError("this path is empty", node.at)
         if isinstance(node.parts[0], str) and "://" in node.parts[0]:
@@ -299,6 +329,7 @@ class _Reader:
             with self._noted():
                 condition = self._context.references.linked(item.value, self._header)
                 self._uses.check(condition, CHECK)
+                _refuse_plain_value(item.value)
                 found.append(Check(condition, written(item.value), self._message(item.message), item.at))
         return tuple(found)
 
@@ -336,6 +367,14 @@ def _own_name(item: Input) -> str | None:
     """What an input is called that was given no name."""
     reference = item.source
     return None if isinstance(reference, Template | Glob) else reference.output or reference.target
+
+
+def _refuse_plain_value(node: Node) -> None:
+    """Raise PipelineError if what should be a condition can't be true or false."""
+    plain = isinstance(node, Literal) and not isinstance(node.value, bool)
+    sum_or_product = isinstance(node, Binary) and node.operator in "+-*/"
+    if plain or sum_or_product or isinstance(node, Template | ListOf | TableOf):
+        raise PipelineError(f"`{written(node)}` is no condition", node.at, "as in `metrics.auc >= 0.65`")
 
 
 def _retried(node: Node) -> str:

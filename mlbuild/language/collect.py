@@ -31,10 +31,11 @@ class Mistakes:
             self.found.append(error)
 
     def settle(self) -> None:
-        """Raise ManyErrors if there are any, in the order of their places."""
+        """Raise ManyErrors if there are any, each once (those of `defaults:` come with every target), by place."""
         if self.found:
+            each = {(error.message, error.at and str(error.at)): error for error in self.found}
             files = list(dict.fromkeys(error.at.source.path for error in self.found if error.at))
-            raise ManyErrors(sorted(self.found, key=lambda error: _place(error, files)))
+            raise ManyErrors(sorted(each.values(), key=lambda error: _place(error, files)))
 
 
 def _place(error: MlbuildError, files: list[str]) -> tuple[int, int, int]:

@@ -42,8 +42,6 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     "all": (1, 1000),
 }
 """Fewest and most arguments of the functions of expressions."""
-WHEN_READ = ("range", "keys", "min", "max", "mean", "any", "all", "count")
-"""Those that need nothing but values."""
 LONGEST_RANGE = 1_000_000
 
 

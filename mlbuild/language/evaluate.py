@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from mlbuild.errors import Location, PipelineError, UsageError
@@ -223,7 +223,7 @@ class _Loader:
         self._mistakes.found.append(PipelineError(f"there is no target `{word.text}`", word.at, hint))
         return ()
 
-    def _refuse_overridden_files(self, targets: dict[str, Target], changed: dict[str, object]) -> None:
+    def _refuse_overridden_files(self, targets: dict[str, Target], changed: Iterable[str]) -> None:
         """A script that reads a params file itself does not see what the command line changed."""
         for target in targets.values():
             for node in target.params:

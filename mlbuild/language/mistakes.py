@@ -67,7 +67,7 @@ def mixed(at: Location, since: int | None) -> PipelineError:
 
 
 def no_such_indent(at: Location, since: int) -> PipelineError:
-    message = f"this line is indented less than its block, which began on line {since}, and more than what is around it"
+    message = f"this line is indented less than its block, from line {since}, and more than what is around it"
     return PipelineError(message, at, "lines of one block begin in the same column")
 
 
@@ -125,7 +125,7 @@ _EXPECTED = {
 def _unclosed(place: Place) -> PipelineError | None:
     if place.opened and place.at.line > place.opened.line:
         bracket = place.opened.source.line(place.opened.line)[place.opened.column - 1]
-        if not place.before.strip() or place.token == "$END":
+        if not place.before.strip() or place.before.split()[0].rstrip(":") in (*CLAUSES, *STATEMENTS):
             return never_closed(place.opened, bracket)
     return None
 
@@ -277,7 +277,7 @@ def _unknown_statement(place: Place) -> PipelineError | None:
         return PipelineError(f"`{place.word}` is no statement", at, f"write `target {place.word}:`")
     hint = "a statement begins with " + ", ".join(STATEMENTS[:-1]) + " or " + STATEMENTS[-1]
     if _line_above(place)[:1] in (" ", "\t"):
-        hint += "; lines of a recipe, here-documents too, are indented as its first line is"
+        hint = "if it is part of a recipe, indent it as the recipe's first line is (here-documents too)"
     return PipelineError(f"`{place.word}` is no statement", at, hint)
 
 
@@ -444,12 +444,12 @@ _RULES: tuple[Callable[[Place], PipelineError | None], ...] = (
     _hyphen,
     _no_text,
     _reserved,
+    _range_outside,
     _no_name,
     _bad_number,
     _double_equals,
     _block_line,
     _foreign_operator,
-    _range_outside,
     _star_outside,
     _bare_path,
     _missing_colon,

@@ -69,9 +69,11 @@ class Names:
             return PipelineError(f"`{name.name}` has no value here", name.at, "it is known when a task runs")
         shown = "{" + name.name + "}"
         near = nearest(name.name, known)
-        hints = [f"did you mean `{near}`?"] if near else []
-        hints += [f"to write {shown} itself, double the braces: {{{shown}}}"] if in_text else []
-        return PipelineError(f"there is no `{name.name}`", name.at, "; ".join(hints) or None)
+        hint = f"did you mean `{near}`?" if near else ""
+        if in_text:
+            braces = f"o write {shown} itself, double the braces: {{{shown}}}"
+            hint = f"{hint} T{braces}" if hint else f"t{braces}"
+        return PipelineError(f"there is no `{name.name}`", name.at, hint or None)
 
 
 def _add(name: Name) -> str:

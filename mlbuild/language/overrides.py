@@ -32,7 +32,7 @@ def override(typed: Sequence[tuple[str, str]], constants: Constants, names: Name
     """Put overrides in the place of the values of params.
 
     Returns:
-        What changed, filled when the constants are worked out: dotted name → (value in effect, value without the override).
+        What changed, filled when the constants are worked out: dotted name → (value in effect, value without it).
 
     Raises:
         UsageError: no such param. (One of the wrong type is raised when the constant is worked out.)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files as resources
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from mlbuild.expression import (
     children,
 )
 from mlbuild.language import ast, mistakes, text
+from mlbuild.values import moment
 
 LONGEST = 4 << 20
 """Bytes. What is larger is no Pipelinefile, and would take minutes."""
@@ -240,11 +241,10 @@ def _is_block(recipe: str) -> bool:
 
 @cache
 def grammar() -> str:
-    """The text of the grammar: beside the package in a checkout, inside it once installed."""
+    """The text of the grammar: beside this module once installed, in `grammar/` in a checkout."""
+    installed = Path(__file__).with_name("pipelinefile.lark")
     checkout = Path(__file__).parents[2] / "grammar" / "pipelinefile.lark"
-    if checkout.exists():
-        return checkout.read_text("utf-8")
-    return (resources("mlbuild.language") / "pipelinefile.lark").read_text("utf-8")
+    return (installed if installed.exists() else checkout).read_text("utf-8")
 
 
 @cache
@@ -355,9 +355,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         return tuple(self._word(item) for item in items)
 
     def description(self, meta: Any, items: list[Any]) -> str:
-        import inspect
-
-        return inspect.cleandoc(items[0][3:-3]).strip()
+        return cleandoc(items[0][3:-3]).strip()
 
     # --- Clauses
 
@@ -495,8 +493,10 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
 
     def date(self, meta: Any, items: list[Any]) -> Literal:
         written, at = str(items[0]), self._at(meta)
-        if problem := text.not_a_date(written):
-            raise PipelineError(f"{written} is no date: {problem}", at)
+        try:
+            moment(written)
+        except ValueError as error:
+            raise PipelineError(f"{written} is no date: {error}", at) from None
         return Literal(written, written, at)
 
     def list_of(self, meta: Any, items: list[Any]) -> ListOf:

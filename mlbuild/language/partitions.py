@@ -8,7 +8,7 @@ from mlbuild.language.ast import PartitionOf, Periods
 from mlbuild.language.constants import Constants
 from mlbuild.language.pending import refuse_pending
 from mlbuild.target import Calendar, Listed, Partition
-from mlbuild.values import Key, kind_of
+from mlbuild.values import Key, kind_of, moment
 
 SHAPES = {
     "daily": ("2013-01-31",),
@@ -55,20 +55,11 @@ def _date(node: Node, period: str, constants: Constants) -> str:
     if not isinstance(value, str) or len(value) not in [len(shape) for shape in shapes]:
         shown = value if isinstance(value, str) else written(node)
         raise PipelineError(f"{shown} can't be an end of {period} periods", node.at, f"write {' or '.join(shapes)}")
-    if isinstance(node, Literal) and node.value == node.text:
-        return value
-    _check_date(value, node)
-    return value
-
-
-def _check_date(text: str, node: Node) -> None:
-    """A date that came out of a text, which the grammar has not seen."""
-    from datetime import datetime
-
     try:
-        datetime.fromisoformat(f"{text}-01" if len(text) == len("2013-01") else text)
+        moment(value)
     except ValueError:
-        raise PipelineError(f"{text} is no date", node.at) from None
+        raise PipelineError(f"{value} is no date", node.at) from None
+    return value
 
 
 # --- Lists

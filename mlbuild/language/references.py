@@ -96,8 +96,8 @@ class References:
             return None
         header = self._headers[base.name]
         index = steps[0] if steps and isinstance(steps[0], Index) else None
-        selectors = self._selectors(header, index, base, own)
         output, metrics = self._part(header, steps[1:] if index else steps)
+        selectors = self._selectors(header, index, base, own)
         return Reference(header.name, selectors, output, metrics, False, node.at)
 
     # --- What of the target

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from mlbuild.errors import Location, Source
 from mlbuild.expression import Argument, Attribute, Index, Literal, Name, Node, Slot, Template
-from mlbuild.language.quoting import places
+from mlbuild.language.places import places
 
 Locate = Callable[[int, int], Location]
 """From (offset in a text, length) to where that stands in the file."""
@@ -119,14 +119,3 @@ def _key(text: str, at: Location) -> Node:
 def unescaped(raw: str) -> str:
     """What stands between the quotes of a `"string"`, without its escapes."""
     return _unescape(raw)[0]
-
-
-def not_a_date(written: str) -> str | None:
-    """What is wrong with a date, month or hour of the right shape, or None."""
-    from datetime import datetime
-
-    try:
-        datetime.fromisoformat(f"{written}-01" if len(written) == len("2013-01") else written)
-    except ValueError as error:
-        return str(error)
-    return None

@@ -93,8 +93,9 @@ class Uses:
         if slot.format == "file" and self._names.kind(name) == "params":
             refuse_pending("{params:file}", slot.at, written(slot))
         if not is_format(slot.format):
-            hint = "formats are raw, file, json, stem, name, dir, --flag, %Y-%m-%d and those of numbers such as .3f"
-            raise PipelineError(f"there is no format `:{slot.format}`", slot.at, f"{hint}; {_doubled(slot)}")
+            known = "formats: raw, file, json, stem, name, dir, --flag, %Y-%m-%d, .3f."
+            hint = f"{known} To write {written(slot)} itself, double the braces"
+            raise PipelineError(f"there is no format `:{slot.format}`", slot.at, hint)
         self._try(slot)
 
     def _check_name(self, name: Name, allowed: Iterable[str], in_text: bool) -> None:
@@ -125,7 +126,8 @@ class Uses:
             expand(slot, _Keys(self.constants, {}))
         elif len(varying) == 1 and varying[0] in self._partitions:
             source = self._partitions[varying[0]].source
-            for key in source.keys[:MOST_TRIED] if isinstance(source, Listed) else ():
+            keys = source.keys[:MOST_TRIED] if isinstance(source, Listed) else (Key(source.first, source.first),)
+            for key in keys:
                 expand(slot, _Keys(self.constants, {varying[0]: key}))
 
 
@@ -144,7 +146,3 @@ class _Keys:
 
     def call(self, node: Call, arguments: list[object]) -> object:
         return self._constants.call(node, arguments)
-
-
-def _doubled(slot: Slot) -> str:
-    return f"to write {written(slot)} itself, double the braces"
