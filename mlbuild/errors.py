@@ -78,6 +78,10 @@ class UsageError(MlbuildError):
     """The command line is wrong: an option, a goal, an override."""
 
 
+class ConfigError(MlbuildError):
+    """A configuration file is wrong."""
+
+
 class StateError(MlbuildError):
     """What lies under `.mlbuild/`, or the disk below it, can't be used."""
 

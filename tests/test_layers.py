@@ -15,6 +15,7 @@ LAYERS = [
     "digest",
     "files",
     "values",
+    "config",
     "expression",
     "template",
     "target",
