@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from socket import socket
 
+from mlbuild import config
+from mlbuild.config import Config
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.checks import verify_checks
@@ -47,6 +49,7 @@ class Workspace:
     """
 
     files: Files
+    config: Config
     layout: Layout
     pipeline: Pipeline
     graph: Graph
@@ -86,15 +89,16 @@ def open_workspace(path: str, overrides: Sequence[tuple[str, str]] = (), start: 
         start: where the user stands.
 
     Raises:
-        MlbuildError: every mistake in it that could be found.
+        MlbuildError: every mistake in it, or in the configuration, that could be found.
     """
     root = os.path.dirname(path)
     files = Files(root)
+    settings = config.read(files)
     pipeline = load(os.path.basename(path), files, overrides)
     graph = Graph(pipeline, datetime.now(UTC), files.exists, files.glob)
     folder = os.path.relpath(os.path.abspath(start), root)
     inside = folder != "." and not folder.startswith("..")
-    return Workspace(files, Layout(root), pipeline, graph, folder if inside else "", tuple(overrides))
+    return Workspace(files, settings, Layout(root), pipeline, graph, folder if inside else "", tuple(overrides))
 
 
 # --- looking
@@ -109,7 +113,7 @@ def _looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Insp
         if layout.exists():
             journal = Journal(layout)
             stack.callback(journal.close)
-            store = Store(layout.store, layout.workspace, layout.tmp)
+            store = Store(layout.store, layout.workspace, layout.tmp, workspace.config.link)
             stack.callback(store.close)
         clock = FileClock(layout.tmp)
         stack.callback(clock.close)
@@ -174,13 +178,14 @@ class Options:
     """How to build.
 
     Attributes:
-        jobs: at most so many local tasks at once; None: as many as there are CPUs to use.
+        jobs: at most so many local tasks at once; None: as configured, else as many as there are CPUs to use.
+        keep_going: go on with what does not depend on a failure; None: as configured.
         always: run the goals whether or not they are fresh.
         force: goals to run so, beside the others.
     """
 
     jobs: int | None = None
-    keep_going: bool = False
+    keep_going: bool | None = None
     always: bool = False
     force: tuple[str, ...] = ()
     command: str = "mlbuild"
@@ -215,7 +220,7 @@ def build(
     with ExitStack() as stack:
         journal = Journal(layout)
         stack.callback(journal.close)
-        store = Store(layout.store, layout.workspace, layout.tmp)
+        store = Store(layout.store, layout.workspace, layout.tmp, workspace.config.link)
         stack.callback(store.close)
         clock = FileClock(layout.tmp)
         stack.callback(clock.close)
@@ -228,7 +233,7 @@ def build(
 
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word)
         run = journal.begin(options.command)
-        executor = _local(layout, run, options.jobs, prepared)
+        executor = _local(layout, run, options.jobs or workspace.config.jobs, prepared)
         stack.callback(executor.close)
         for task in order:
             if problem := _too_large(executor, attempts, task):
@@ -247,7 +252,7 @@ def build(
             executor,
             history,
             say,
-            keep_going=options.keep_going,
+            keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
         )
         say(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
         on_start(scheduler.interrupt)

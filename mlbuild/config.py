@@ -132,7 +132,9 @@ class _Reading:
     def _table(self, keys: Keys, value: object, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a table. `settings` says what may stand in it; the name `*` is any."""
         if not isinstance(value, dict):
-            self._note(keys, f"`{_dotted(keys)}` is a table", f"write it as [{_dotted(keys)}] and its values below")
+            self._note(
+                keys, f"`{_dotted(keys)}` must be a table", f"write it as [{_dotted(keys)}] and its values below"
+            )
             return {}
         found = {}
         for name, item in value.items():
@@ -200,19 +202,19 @@ def _known(name: str, settings: Mapping[str, Any]) -> str:
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("is true or false")
+        raise ValueError("must be true or false")
     return value
 
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("is a whole number from 1 on")
+        raise ValueError("must be a whole number from 1 on")
     return value
 
 
 def _amount(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError("is a number above 0")
+        raise ValueError("must be a number above 0")
     return value
 
 
@@ -222,14 +224,14 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 def _size(value: object) -> int:
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([KMGT])(?:iB)?", value) if isinstance(value, str) else None
     if not match:
-        raise ValueError('is a size with its unit, as in "8G" (K, M, G and T are powers of 1024)')
+        raise ValueError('must be a size with its unit, as in "8G" (K, M, G and T are powers of 1024)')
     return round(float(match[1]) * UNITS[match[2]])
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
-            raise ValueError("is " + " or ".join(f'"{word}"' for word in words))
+            raise ValueError("must be " + " or ".join(f'"{word}"' for word in words))
         return value
 
     return read

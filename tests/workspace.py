@@ -89,7 +89,7 @@ class Workspace:
         return subprocess.Popen(
             words,
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "NO_COLOR": "1", **(env or {})},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "NO_COLOR": "1", "XDG_CONFIG_HOME": str(self.root / ".config"), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from mlbuild.app import Options, Workspace, build, status
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.config import Config
 from mlbuild.engine.events import Event
 from mlbuild.errors import UsageError
 from mlbuild.executors.machine import available_cpus
@@ -45,14 +46,15 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("-n", "--dry-run", action="store_true", help="say what would run and why; run nothing")
     add("-j", "--jobs", type=_positive, metavar="N", help="at most N tasks at once (default: the CPUs there are)")
-    add("-k", "--keep-going", action="store_true", help="go on with what does not depend on a failure")
+    switch = argparse.BooleanOptionalAction
+    add("-k", "--keep-going", action=switch, default=None, help="go on with what does not depend on a failure")
     add("-B", "--always-make", action="store_true", help="run the goals whether or not they are fresh")
     add("--force", action="append", default=[], metavar="NAME", help="run this one whether or not it is fresh")
     add("-q", "--question", action="store_true", help="no output; exit 1 if something is stale")
     add("--events", metavar="PATH", help="write every event there, as a line of JSON")
     add("-v", "--verbose", action="store_true", help="say also why each task runs")
     add("--quiet", action="store_true", help="say only what failed")
-    add("--no-color", action="store_true", help="no colours (NO_COLOR is respected, too)")
+    add("--color", action=switch, default=None, help="colours (NO_COLOR is respected, too)")
     add("--progress", choices=("auto", "plain", "off"), default="auto", help="how to show what happens")
     return parser
 
@@ -87,7 +89,7 @@ def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, 
                 signal.signal(number, handler)
 
     with ExitStack() as stack:
-        listeners = _listeners(options, stack)
+        listeners = _listeners(options, workspace.config, stack)
 
         def say(event: Event) -> None:
             for listener in listeners:
@@ -97,7 +99,7 @@ def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, 
     return 128 + caught[0] if caught else exit_status
 
 
-def _listeners(options: argparse.Namespace, stack: ExitStack) -> list[Callable[[Event], None]]:
+def _listeners(options: argparse.Namespace, config: Config, stack: ExitStack) -> list[Callable[[Event], None]]:
     listeners: list[Callable[[Event], None]] = []
     if options.events:
         listeners.append(JsonLines(stack.enter_context(_open_events(options.events))))
@@ -106,8 +108,8 @@ def _listeners(options: argparse.Namespace, stack: ExitStack) -> list[Callable[[
     if options.progress == "auto" and not options.quiet and _is_screen():
         from mlbuild.ui.live import Live
 
-        jobs = options.jobs or available_cpus()
-        color = not options.no_color and "NO_COLOR" not in os.environ
+        jobs = options.jobs or config.jobs or available_cpus()
+        color = options.color if options.color is not None else config.color and "NO_COLOR" not in os.environ
         listeners.append(stack.enter_context(Live(jobs, verbose=options.verbose, color=color)))
     else:
         listeners.append(Plain(sys.stdout, verbose=options.verbose, quiet=options.quiet))

@@ -8,7 +8,7 @@ from typing import TypeVar
 from mlbuild.errors import Location, PipelineError, UsageError
 from mlbuild.expression import Argument, Literal, Template, evaluate, written
 from mlbuild.files import Files
-from mlbuild.language import ast, clauses, parameters
+from mlbuild.language import ast, clauses
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants, literal_value
 from mlbuild.language.names import Names
@@ -131,6 +131,9 @@ class _Loader:
                 refuse_pending("executor", name.at)
 
     def _parameters(self, path: str, at: Location) -> object:
+        # YAML and TOML are loaded only for those who use such files.
+        from mlbuild.language import parameters
+
         try:
             return parameters.read(path, self._bytes(path, at))
         except PipelineError as error:

@@ -62,10 +62,13 @@ class Store:
         folder: it is made if missing.
         workspace: the folder that paths are relative to.
         tmp: a folder on the store's file system for what is not whole yet.
+        link: how objects with files of their own are shared with the workspace: `auto` (by reflink, else large ones by
+            hard link), `copy` (not at all), `hard` (all by hard link).
     """
 
-    def __init__(self, folder: str, workspace: str, tmp: str) -> None:
+    def __init__(self, folder: str, workspace: str, tmp: str, link: str = "auto") -> None:
         self._workspace = workspace
+        self._link = link
         self._objects = os.path.join(folder, "objects")
         self._tmp = tmp
         os.makedirs(self._objects, exist_ok=True)
@@ -135,13 +138,13 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO objects VALUES (?, ?)", (digest, data))
 
     def _put_large(self, full: str, digest: str) -> None:
-        """By reflink, else by hard link with write permission off, else by copy."""
+        """Shared with the file in the workspace if that may be, else a copy."""
         place = self._file(digest)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         fresh = os.path.join(self._tmp, f"{digest}-{os.getpid()}")
         with suppress(FileNotFoundError):
             os.unlink(fresh)
-        if not _clone(full, fresh) and not (os.path.getsize(full) > COPIED and _link(full, fresh)):
+        if not self._share(full, fresh):
             shutil.copyfile(full, fresh)
             if digest_file(fresh) != digest:
                 os.unlink(fresh)
@@ -196,12 +199,19 @@ class Store:
         held = self._file(digest)
         if not os.path.exists(held) or digest_file(held) != digest:
             self._drop(digest)
-        if _clone(held, place):
-            return
+        if not self._share(held, place):
+            shutil.copyfile(held, place)
+
+    def _share(self, held: str, place: str) -> bool:
+        """Make `place` a reflink, or a hard link with write permission off; False if it must be a copy."""
+        if self._link == "copy":
+            return False
+        if self._link == "auto" and _clone(held, place):
+            return True
+        status = os.stat(held)
+        large = status.st_size > COPIED or self._link == "hard"
         # At most one path of a workspace shares an object: writing to one must not change another.
-        if os.path.getsize(held) > COPIED and os.stat(held).st_nlink == 1 and _link(held, place):
-            return
-        shutil.copyfile(held, place)
+        return large and status.st_nlink == 1 and _link(held, place)
 
     def _small(self, digest: str) -> bytes:
         row = self._db.execute("SELECT data FROM objects WHERE digest = ?", (digest,)).fetchone()
