@@ -30,6 +30,8 @@ from mlbuild.graph.dag import Graph
 from mlbuild.graph.select import select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
+from mlbuild.language.collect import Mistakes
+from mlbuild.language.layout import laid_out
 from mlbuild.state.journal import Journal, LastAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.stats import FileClock, Stats
@@ -163,6 +165,38 @@ def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> 
         journal.close()
 
 
+def lay_out(folder: str, paths: Sequence[str], *, write: bool) -> list[str]:
+    """Lay out Pipelinefiles; none is touched if one of them can't be read.
+
+    Args:
+        folder: what paths are relative to.
+
+    Returns:
+        Those that are laid out otherwise (or were, with `write`).
+
+    Raises:
+        ManyErrors: what is wrong with them.
+        UsageError: one can't be read or written.
+    """
+    files, mistakes, changed = Files(folder), Mistakes(), {}
+    for path in paths:
+        with mistakes.noted():
+            try:
+                before = files.read(path)
+                after = laid_out(path, before).encode()
+            except OSError as error:
+                raise UsageError(f"can't read {path}: {error.strerror}") from None
+            if before != after:
+                changed[path] = after
+    mistakes.settle()
+    for path, after in changed.items() if write else ():
+        try:
+            files.replace(path, after)
+        except OSError as error:
+            raise UsageError(f"can't write {path}: {error.strerror}") from None
+    return list(changed)
+
+
 def verify(workspace: Workspace) -> None:
     """Look at every task of the pipeline. Raises MlbuildError for what only the whole graph shows."""
     graph = workspace.graph
@@ -294,4 +328,15 @@ def _shown(value: object) -> str:
     return text if isinstance(text, str) else " ".join(text)
 
 
-__all__ = ["Options", "State", "Workspace", "build", "find", "last_attempt", "open_workspace", "status", "verify"]
+__all__ = [
+    "Options",
+    "State",
+    "Workspace",
+    "build",
+    "find",
+    "last_attempt",
+    "lay_out",
+    "open_workspace",
+    "status",
+    "verify",
+]

@@ -224,7 +224,7 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 def _size(value: object) -> int:
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([KMGT])(?:iB)?", value) if isinstance(value, str) else None
     if not match:
-        raise ValueError('must be a size with its unit, as in "8G" (K, M, G and T are powers of 1024)')
+        raise ValueError('must be a size with its unit, as in "8G"')
     return round(float(match[1]) * UNITS[match[2]])
 
 

@@ -213,14 +213,13 @@ class Reference:
 
     `selectors` go by the partitions of `target`, in their order, one each: a shared partition that is not named is
     `One(Point(partition=itself))`. `output` names one output; `metrics` is the way into the metrics files (`()` all of
-    the files, None: not the metrics). `optional` is `x?`.
+    the files, None: not the metrics).
     """
 
     target: str
     selectors: tuple[One | Between | Every, ...]
     output: str | None
     metrics: tuple[str | int, ...] | None
-    optional: bool
     at: Location
 
 

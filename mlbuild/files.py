@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -37,6 +38,20 @@ class Files:
     def read(self, path: str) -> bytes:
         """All bytes of a file. Raises OSError as the system does."""
         return Path(self.full(path)).read_bytes()
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Put other bytes into a file (links followed), whole or not at all. Raises OSError as the system does."""
+        full = os.path.realpath(self.full(path))
+        fresh = f"{full}.{os.getpid()}.new"
+        try:
+            with open(fresh, "xb") as file:
+                file.write(data)
+            os.chmod(fresh, os.stat(full).st_mode & 0o7777)
+            os.rename(fresh, full)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(fresh)
+            raise
 
     def glob(self, pattern: str) -> list[str]:
         """The paths that match, sorted; `**` goes down any number of folders, hidden names need a dot of their own."""

@@ -114,10 +114,18 @@ class Target:
     metrics: tuple[Output, ...] = ()
     params: tuple[Node, ...] = ()
     resources: Resources = field(default_factory=Resources)
+    after: tuple[Input, ...] = ()
+    """References to what must come before, without bringing anything."""
     timeout: float | None = None
     """Seconds."""
     retry: Retry = field(default_factory=Retry)
     checks: tuple[Check, ...] = ()
+    on_failure: str = "stop"
+    """`continue`: what needs it is made without it; `stop`: it is not made."""
+    max_active: int | None = None
+    """How many of its tasks may run at once."""
+    cache: str = "true"
+    """`false`: its outputs are not stored; `never`: nor is it ever fresh."""
     recipe: Recipe | None = None
 
 

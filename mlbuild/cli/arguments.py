@@ -14,16 +14,21 @@ from mlbuild.errors import UsageError
 OVERRIDE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)*)=(?P<value>.*)", re.DOTALL)
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose mistakes are UsageErrors, with the options that every command has."""
+GOALS = ("GOAL or NAME=value", "targets, tasks, named outputs, paths; overrides")
 
-    def __init__(self, command: str, description: str) -> None:
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose mistakes are UsageErrors, with the options that every command has.
+
+    Args:
+        words: what the words beside the options are, and in a sentence.
+    """
+
+    def __init__(self, command: str, description: str, words: tuple[str, str] = GOALS) -> None:
         super().__init__(prog=f"mlbuild {command}".rstrip(), description=description, allow_abbrev=False)
         self.add_argument("-f", "--file", metavar="PATH", help="this Pipelinefile; its folder is the workspace")
         self.add_argument("-C", "--directory", metavar="PATH", default=".", help="as if started in this folder")
-        self.add_argument(
-            "words", nargs="*", metavar="GOAL or NAME=value", help="targets, tasks, named outputs, paths; overrides"
-        )
+        self.add_argument("words", nargs="*", metavar=words[0], help=words[1])
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` lists the options")

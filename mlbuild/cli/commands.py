@@ -5,12 +5,26 @@ COMMANDS = {
     "status": "each target's state",
     "explain": "why a task would run, or why not",
     "log": "what a task's last attempt printed",
+    "fmt": "lay out the Pipelinefile",
     "check": "read the Pipelinefile and say everything that is wrong with it",
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "graph", "runs", "metrics", "cancel", "remove", "store", "fmt", "init", "attach", "impact"),
-        *("accept", "show", "shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
+        *("backfill", "graph", "runs", "metrics", "cancel", "remove", "store", "init", "attach", "impact"),
+        *(
+            "accept",
+            "show",
+            "shell",
+            "submit",
+            "executors",
+            "watch",
+            "config",
+            "push",
+            "pull",
+            "ui",
+            "report",
+            "import",
+        ),
     )
 )
 """Subcommands whose names are taken already."""

@@ -115,7 +115,7 @@ class Inspector:
         return [*(("input", path) for path in inputs), *(("code", path) for path in code)]
 
     def _inputs(self, task: Task) -> dict[str, None]:
-        return dict.fromkeys(path for source in self._graph.sources(task) for path in source.paths)
+        return dict.fromkeys(path for source in self._graph.sources(task) for path, _ in source.reads)
 
     def _params(self, task: Task) -> dict[str, str]:
         """The values named in `params:`, which count although the recipe may not name them."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from json import dumps
 from re import compile as compile_pattern
+from typing import Protocol
 
 from mlbuild.errors import MlbuildError, PipelineError
-from mlbuild.expression import Call, Key, Name, One, Reference
+from mlbuild.expression import Call, Key, Name, Reference
 from mlbuild.graph.makers import Makers
 from mlbuild.graph.partitions import Keys
-from mlbuild.graph.references import OutsidePartition, resolve
+from mlbuild.graph.references import is_plural, resolve
 from mlbuild.graph.task import Source, Task
 from mlbuild.target import Glob, Input, Output, Pipeline, Target
 from mlbuild.template import render
@@ -28,32 +29,52 @@ class MissingInput(PipelineError):
     """A path that no target makes and that does not exist."""
 
 
+class Disk(Protocol):
+    """What the graph asks of the workspace."""
+
+    def exists(self, path: str) -> bool:
+        """Whether a path is there (files that no target makes must be)."""
+        ...
+
+    def glob(self, pattern: str) -> list[str]:
+        """The existing paths that a pattern matches, sorted."""
+        ...
+
+    def walk(self, path: str) -> Iterator[str]:
+        """Every file below a directory, relative to it."""
+        ...
+
+    def was_made(self, path: str) -> bool:
+        """Whether a task, of now or of earlier, made what is there."""
+        ...
+
+
 class Graph:
     """The tasks of a pipeline.
 
     Args:
         pipeline: what the Pipelinefile declares.
         now: the moment up to which calendars without an end go; aware.
-        exists: whether a path is there (files that no target makes must be).
-        glob: the existing paths that a pattern matches, sorted.
+        disk: what is there.
     """
 
     def __init__(
         self,
         pipeline: Pipeline,
         now: datetime,
-        exists: Callable[[str], bool],
-        glob: Callable[[str], list[str]],
+        disk: Disk,
     ) -> None:
         self.pipeline = pipeline
         self.partitions = {name: Keys(partition, now) for name, partition in pipeline.partitions.items()}
-        self._exists = exists
-        self._glob = glob
+        self._disk = disk
         self._tasks: dict[tuple[str, tuple[str, ...]], Task] = {}
         self._sources: dict[Task, tuple[Source, ...]] = {}
         self._paths: dict[str, bool] = {}
         self.missing: dict[Task, MissingInput] = {}
         """Tasks of partitioned targets that lack an input which other keys may have: they are blocked."""
+        self.orphans: set[str] = set()
+        """Paths among inputs that tasks made which are no more: they do not count."""
+        self._left_out: set[Task] = set()
         self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
 
     # --- tasks
@@ -95,21 +116,40 @@ class Graph:
         if found is None:
             found = tuple(self._source(item, task) for item in task.target.inputs)
             self._sources[task] = found
-        return found
+        return tuple(source.without(self._left_out) for source in found) if self._left_out else found
 
     def producers(self, task: Task) -> list[Task]:
-        """The tasks that a task needs, each once, in order."""
-        return list(
-            dict.fromkeys(
-                producer for source in self.sources(task) for producer in source.producers if producer is not None
-            )
-        )
+        """The tasks whose results a task takes, each once, in order."""
+        return list(dict.fromkeys(need for source in self.sources(task) for need in source.needs))
 
-    def referred(self, reference: Reference, task: Task) -> list[Task]:
-        """The tasks that a reference means where it stands in `task`. Raises OutsidePartition."""
+    def needs(self, task: Task) -> list[Task]:
+        """The tasks that must come before a task, each once: its producers, then those that are only for the order."""
+        return list(dict.fromkeys((*self.producers(task), *(need for need, _ in self._after(task)))))
+
+    def _after(self, task: Task) -> Iterator[tuple[Task, bool]]:
+        """What comes before a task for the order alone, and whether it may be absent."""
+        for item in task.target.after:
+            assert isinstance(item.source, Reference)
+            for need in self.referred(item.source, task, optional=item.optional):
+                yield need, item.optional
+
+    def may_lack(self, task: Task, need: Task) -> bool:
+        """Whether a task can be made although something that it needs was not."""
+        if need.target.on_failure == "continue":
+            return True
+        ways = [source.optional for source in self.sources(task) if need in source.needs]
+        return all((*ways, *(optional for other, optional in self._after(task) if other is need)))
+
+    def leave_out(self, task: Task) -> None:
+        """From now on nothing that the task makes counts: it failed, or can't be made."""
+        self._left_out.add(task)
+
+    def referred(self, reference: Reference, task: Task, *, optional: bool = False) -> list[Task]:
+        """The tasks that a reference means where it stands in `task`. Raises OutsidePartition, unless `optional`."""
         target = self.pipeline.targets[reference.target]
         own = dict(zip(task.target.partitions, task.keys, strict=True))
-        return [self.task(target, keys) for keys in resolve(reference, target, own, self.partitions)]
+        found = resolve(reference, target, own, self.partitions, optional=optional)
+        return [self.task(target, keys) for keys in found]
 
     def _source(self, item: Input, task: Task) -> Source:
         if isinstance(item.source, Reference):
@@ -120,25 +160,12 @@ class Graph:
         return self._from_path(item, clean(render(item.source, scope)), task)
 
     def _from_reference(self, item: Input, reference: Reference, task: Task) -> Source:
-        try:
-            tasks = self.referred(reference, task)
-        except OutsidePartition:
-            if not item.optional:
-                raise
-            tasks = []
-        paths: list[str] = []
-        producers: list[Task | None] = []
-        for producer in tasks:
-            brought = self.brought(reference, producer)
-            paths += brought or [""]
-            producers += [producer] * max(1, len(brought))
+        tasks = self.referred(reference, task, optional=item.optional)
+        reads = tuple((path, task) for task in tasks for path in self.brought(reference, task))
         name = item.name or reference.output or reference.target
-        single = len(paths) == 1 and not is_plural(reference)
-        kept = tuple(path for path in paths if path)
-        if len(kept) != len(paths):
-            # A group, or a target without outputs: an edge that brings no path.
-            return Source(name, (), tuple(dict.fromkeys(producers)), False, item.at)
-        return Source(name, kept, tuple(producers), single, item.at)
+        target = self.pipeline.targets[reference.target]
+        single = len(reads) < 2 and not is_plural(reference, target, self.partitions)
+        return Source(name, tuple(path for path, _ in reads), reads, tuple(tasks), single, item.at, item.optional)
 
     def brought(self, reference: Reference, producer: Task) -> list[str]:
         """The paths that a reference brings of one task: the output named, else the outputs, else the metrics."""
@@ -153,32 +180,62 @@ class Graph:
         ]
 
     def _from_path(self, item: Input, path: str, task: Task) -> Source:
-        makers = [self.task(target, keys) for target, keys, _ in self.makers.of(path)]
-        makers = [maker for maker in dict.fromkeys(makers) if maker is not task]
-        if not makers and not self._is_there(path):
-            if item.optional:
-                return Source(item.name, (), (), False, item.at)
-            hint = f'make it, correct the path, or write "{path}"? if it may be absent'
-            error = MissingInput(f"no target makes {path}, and it does not exist", item.at, hint)
-            if not task.keys:
-                raise error
-            self.missing[task] = error
-        return Source(item.name, (path,), tuple(makers) or (None,), True, item.at)
+        made = {made: self.task(target, keys) for target, keys, made in self.makers.of(path)}
+        inside = {made: maker for made, maker in made.items() if made.startswith(path.rstrip("/") + "/")}
+        inside.pop(path.rstrip("/") + "/", None)
+        around = [maker for made, maker in made.items() if made not in inside and maker is not task]
+        paths: tuple[str, ...] = (path,)
+        reads: tuple[tuple[str, Task | None], ...]
+        if around or not (inside or self._is_there(path)):
+            reads = tuple((path, maker) for maker in around)
+        elif inside:
+            reads = self._held(path, {made: maker for made, maker in inside.items() if maker is not task})
+        else:
+            reads = ((path, None),)
+        if not reads:
+            paths = () if item.optional else paths
+            self._note_missing(item, path, task)
+        needs = tuple(dict.fromkeys(maker for _, maker in reads if maker is not None))
+        return Source(item.name, paths, reads, needs, True, item.at, item.optional)
+
+    def _note_missing(self, item: Input, path: str, task: Task) -> None:
+        """Raises MissingInput, unless other keys of the target may have what it lacks."""
+        if item.optional:
+            return
+        hint = f'make it, correct the path, or write "{path}"? if it may be absent'
+        error = MissingInput(f"no target makes {path}, and it does not exist", item.at, hint)
+        if not task.keys:
+            raise error
+        self.missing[task] = error
 
     def _from_glob(self, item: Input, pattern: str, task: Task) -> Source:
-        made: dict[str, Task | None] = {
-            path: self.task(target, keys) for target, keys, path in self.makers.matching(pattern)
-        }
-        for path in self._glob(pattern):
-            if path not in made and path + "/" not in made and not any(self.makers.of(path)):
-                made[path] = None
-        paths = sorted(made)
-        return Source(item.name, tuple(paths), tuple(made[path] for path in paths), False, item.at)
+        made = {path: self.task(target, keys) for target, keys, path in self.makers.matching(pattern)}
+        own = {path: maker for path, maker in made.items() if maker is not task}
+        reads = self._with_users(own, self._disk.glob(pattern))
+        needs = tuple(dict.fromkeys(maker for _, maker in reads if maker is not None))
+        return Source(item.name, tuple(path for path, _ in reads), reads, needs, False, item.at, item.optional)
+
+    def _held(self, path: str, made: dict[str, Task]) -> tuple[tuple[str, Task | None], ...]:
+        """What counts of a directory that holds what tasks make."""
+        folder = path.rstrip("/")
+        return self._with_users(made, [f"{folder}/{name}" for name in self._disk.walk(folder)])
+
+    def _with_users(self, made: dict[str, Task], there: Iterable[str]) -> tuple[tuple[str, Task | None], ...]:
+        """What tasks make, and beside it the user's own files; what tasks made that are no more does not count."""
+        found: dict[str, Task | None] = dict(made)
+        for path in there:
+            if any(self.makers.of(path)):
+                continue
+            if self._disk.was_made(path):
+                self.orphans.add(path)
+            else:
+                found[path] = None
+        return tuple(sorted(found.items(), key=lambda item: item[0]))
 
     def _is_there(self, path: str) -> bool:
         there = self._paths.get(path)
         if there is None:
-            there = self._paths[path] = self._exists(path)
+            there = self._paths[path] = self._disk.exists(path)
         return there
 
     # --- order
@@ -194,7 +251,7 @@ class Graph:
         for goal in wanted:
             if goal in order:
                 continue
-            path = [(goal, self.producers(goal), 0)]
+            path = [(goal, self.needs(goal), 0)]
             entered[goal] = None
             while path:
                 task, needs, position = path.pop()
@@ -207,7 +264,7 @@ class Graph:
                 if below in entered:
                     raise self._cycle([*entered][[*entered].index(below) :])
                 if below not in order:
-                    path.append((below, self.producers(below), 0))
+                    path.append((below, self.needs(below), 0))
                     entered[below] = None
         verify_outputs(order)
         self._verify_missing(order)
@@ -249,11 +306,6 @@ class KeyScope:
 
     def call(self, node: Call, arguments: list[object]) -> object:
         raise PipelineError(f"`{node.function}()` can't be used here", node.at)
-
-
-def is_plural(reference: Reference) -> bool:
-    """Whether the reference may mean several tasks (a window, a range, `*`)."""
-    return any(not isinstance(selector, One) for selector in reference.selectors)
 
 
 def task_name(target: str, keys: tuple[Key, ...]) -> str:

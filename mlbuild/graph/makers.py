@@ -82,4 +82,8 @@ class Makers:
 def _prefix(output: Output) -> str:
     """What every path of the output begins with: its text up to the first slot."""
     first = output.path.parts[0] if output.path.parts else ""
-    return first if isinstance(first, str) else ""
+    if not isinstance(first, str):
+        return ""
+    while first.startswith("./"):
+        first = first[2:].lstrip("/")
+    return first.partition("/./")[0].partition("//")[0]

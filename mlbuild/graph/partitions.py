@@ -11,6 +11,9 @@ from mlbuild.errors import PipelineError
 from mlbuild.expression import Key
 from mlbuild.target import Calendar, Listed, Partition
 
+WIDTHS = ("hourly", "daily", "weekly", "monthly")
+"""The periods of calendars, the narrowest first."""
+HOUR = timedelta(hours=1)
 QUARTER = timedelta(minutes=15)
 """Every time zone's offset is a multiple of it."""
 
@@ -31,6 +34,7 @@ class Keys:
         else:
             self.all = tuple(Key(text, text) for text in _texts(source, partition, now))
         self._positions = {key.text: position for position, key in enumerate(self.all)}
+        self._periods: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self.all)
@@ -50,6 +54,34 @@ class Keys:
     def ordered(self) -> bool:
         """Whether the texts of the keys sort as the keys do (calendars)."""
         return isinstance(self.partition.source, Calendar)
+
+    @property
+    def period(self) -> str:
+        """Of a calendar: `hourly`, `daily`, `weekly` or `monthly`; else ''."""
+        source = self.partition.source
+        return source.period if isinstance(source, Calendar) else ""
+
+    def periods(self, unit: str) -> list[str]:
+        """For each key of a calendar, the period of this width in which it begins."""
+        if unit not in self._periods:
+            self._periods[unit] = [period_of(key.text, unit) for key in self.all]
+        return self._periods[unit]
+
+
+def is_finer(keys: Keys, others: Keys) -> bool:
+    """Whether a key of another calendar may contain several keys of this one."""
+    return keys is not others and WIDTHS.index(keys.period) < WIDTHS.index(others.period)
+
+
+def period_of(text: str, unit: str) -> str:
+    """The key of the period of this width in which the period `text` begins: 2013-02 → 2013-01-28, for `weekly`."""
+    if unit == "hourly":
+        return text
+    day = f"{text[:7]}-01" if len(text) == len("2013-01") else text[:10]
+    if unit == "weekly":
+        monday = date.fromisoformat(day)
+        return (monday - timedelta(days=monday.weekday())).isoformat()
+    return day[:7] if unit == "monthly" else day
 
 
 def _texts(calendar: Calendar, partition: Partition, now: datetime) -> Iterator[str]:
@@ -121,17 +153,15 @@ def _hours(calendar: Calendar, partition: Partition, zone: tzinfo, now: datetime
         until = now.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
     else:
         until = _end_of(calendar.last, partition).replace(tzinfo=zone).astimezone(UTC)
-    step = timedelta(hours=1) if zone is UTC else QUARTER
-    shown: list[datetime] = []
-    last = ""
+    shown: list[tuple[str, datetime]] = []
     while moment < until:
         local = moment.astimezone(zone)
-        text = local.strftime("%Y-%m-%dT%H")
-        if text != last:
-            shown.append(local)
-            last = text
-        moment += step
-    twice = Counter(local.strftime("%Y-%m-%dT%H") for local in shown)
-    for local in shown:
-        text = local.strftime("%Y-%m-%dT%H")
+        text = local.isoformat()[: len("2013-01-31T06")]
+        # What the clock shows once more, from its first minute on, is another hour; half of one makes it longer.
+        if not shown or text != shown[-1][0] or (local.fold and not local.minute):
+            shown.append((text, local))
+        shifts = (moment + HOUR).astimezone(zone).utcoffset() != local.utcoffset()
+        moment += QUARTER if shifts or local.minute else HOUR
+    twice = Counter(text for text, _ in shown)
+    for text, local in shown:
         yield text if twice[text] == 1 else text + local.strftime("%z")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import product
 
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import Between, Every, Key, One, Point, Reference
-from mlbuild.graph.partitions import Keys
+from mlbuild.graph.partitions import Keys, is_finer, period_of
 from mlbuild.target import Target
 
 
@@ -17,63 +18,127 @@ class OutsidePartition(PipelineError):
 
 
 def resolve(
-    reference: Reference, target: Target, own: Mapping[str, Key], partitions: Mapping[str, Keys]
+    reference: Reference,
+    target: Target,
+    own: Mapping[str, Key],
+    partitions: Mapping[str, Keys],
+    *,
+    optional: bool = False,
 ) -> list[tuple[Key, ...]]:
     """The keys of the referred `target` that the reference means, in key order.
 
     Args:
         own: the keys of the task in which the reference stands, by partition.
+        optional: keys that do not exist are left out.
 
     Raises:
         OutsidePartition: a single key or a literal end is none of the partition's; never for windows and open ranges,
             which are cut to it.
     """
-    choices = []
+    choices: list[Sequence[Key]] = []
     for name, selector in zip(target.partitions, reference.selectors, strict=True):
         keys = partitions[name]
         if isinstance(selector, Every):
             choices.append(keys.all)
-        elif isinstance(selector, One):
-            choices.append((keys.all[_single(selector.point, keys, own, partitions)],))
-        else:
-            choices.append(keys.all[slice(*_bounds(selector, keys, own, partitions))])
+            continue
+        try:
+            first, stop = _bounds(selector, keys, own, partitions, optional)
+        except OutsidePartition:
+            if not optional:
+                raise
+            return []
+        choices.append(keys.all[first:stop])
     return list(product(*choices))
 
 
-def _single(point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> int:
-    position = _position(point, keys, own, partitions)
-    if not 0 <= position < len(keys):
-        shown = point.key or f"{point.partition}{point.offset:+d}"
-        raise OutsidePartition(
-            f"{shown} is outside the partition `{keys.partition.name}` ({_extent(keys)})",
-            point.at,
-            "add `?` if it may be absent",
-        )
-    return position
+def is_plural(reference: Reference, target: Target, partitions: Mapping[str, Keys]) -> bool:
+    """Whether the reference may mean several tasks: a window, a range, `*`, a day in the place of its hours."""
+    for name, selector in zip(target.partitions, reference.selectors, strict=True):
+        other = selector.point.partition if isinstance(selector, One) else None
+        if not isinstance(selector, One) or (other and is_finer(partitions[name], partitions[other])):
+            return True
+    return False
 
 
-def _bounds(selector: Between, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> tuple[int, int]:
+def _bounds(
+    selector: One | Between, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys], optional: bool
+) -> tuple[int, int]:
     """First and one past last position."""
-    first = 0 if selector.first is None else _position(selector.first, keys, own, partitions)
-    last = len(keys) - 1 if selector.last is None else _position(selector.last, keys, own, partitions)
-    return max(0, first), max(0, min(last, len(keys) - 1) + 1)
+    if isinstance(selector, One):
+        return _single(selector.point, keys, own, partitions)
+    first = 0 if selector.first is None else _place(selector.first, keys, own, partitions, optional)[0]
+    stop = len(keys) if selector.last is None else _place(selector.last, keys, own, partitions, optional)[1]
+    return max(0, first), max(0, stop)
 
 
-def _position(point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> int:
-    """Where a point lies in `keys`; it may lie outside."""
+def _single(point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> tuple[int, int]:
+    first, stop = _place(point, keys, own, partitions, False)
+    if not 0 <= first < stop <= len(keys):
+        hint = "add `?` if it may be absent"
+        shown = _shown(point, own, partitions)
+        raise OutsidePartition(
+            f"{shown} is outside the partition `{keys.partition.name}` ({_extent(keys)})", point.at, hint
+        )
+    return first, stop
+
+
+def _shown(point: Point, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> str:
+    if point.partition is None:
+        return str(point.key)
+    shift = f"{point.offset:+d}" if point.offset else ""
+    end = f".{point.end}" if point.end else f" = {own[point.partition]}"
+    return f"{point.partition}{end}{shift}"
+
+
+def _place(
+    point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys], optional: bool
+) -> tuple[int, int]:
+    """Where a point lies in `keys`: first and one past last position, which may lie outside."""
     if point.key is not None:
-        return known(point.key, keys, point.at)
+        if optional and keys.ordered and keys.position(point.key) is None:
+            cut = keys.first_from(point.key)
+            return cut, cut
+        position = known(point.key, keys, point.at)
+        return position, position + 1
     assert point.partition is not None
-    if point.partition != keys.partition.name:
-        message = f"a key of `{point.partition}` in the place of one of `{keys.partition.name}` is not there yet"
-        raise PipelineError(message, point.at)
+    others = partitions[point.partition]
+    position = _start(point, others, own) + point.offset
+    if others is keys:
+        return position, position + 1
+    return _contained(keys, others, position)
+
+
+def _start(point: Point, keys: Keys, own: Mapping[str, Key]) -> int:
     if point.end:
-        start = 0 if point.end == "first" else len(keys) - 1
-    else:
-        found = keys.position(own[point.partition].text)
-        assert found is not None
-        start = found
-    return start + point.offset
+        return 0 if point.end == "first" else len(keys) - 1
+    found = keys.position(own[str(point.partition)].text)
+    assert found is not None
+    return found
+
+
+def _contained(keys: Keys, others: Keys, position: int) -> tuple[int, int]:
+    """Where the key of another calendar lies in `keys`: what it contains, or the one key that it is contained in.
+
+    A period belongs to the one in which it begins (a week to the month of its Monday). What lies outside the other
+    calendar is empty, at its end.
+    """
+    if not others.all:
+        return 0, 0
+    text = others.all[max(0, min(position, len(others) - 1))].text
+    unit = others.period if is_finer(keys, others) else keys.period
+    first, stop = _span(keys, period_of(text, unit), unit)
+    if position < 0:
+        return first, first
+    return (first, stop) if position < len(others) else (stop, stop)
+
+
+def _span(keys: Keys, text: str, unit: str) -> tuple[int, int]:
+    """First and one past last position of the keys that begin in the period `text`."""
+    exact = keys.position(text)
+    if exact is not None and unit == keys.period:
+        return exact, exact + 1
+    begins = keys.periods(unit)
+    return bisect_left(begins, text), bisect_right(begins, text)
 
 
 def known(text: str, keys: Keys, at: Location | None) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from mlbuild.errors import Location
 from mlbuild.expression import Bundle, Key
@@ -49,16 +50,34 @@ def _bundle(paths: tuple[str, ...], names: list[str | None]) -> Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One item of a task's `inputs:`: the paths it brings, and the task that makes each (None: a file of the user's).
+    """One item of a task's `inputs:`.
 
-    `name` is what `{inputs.NAME}` calls it; `single` says that one path was declared, not a list that may hold one.
+    Attributes:
+        name: what `{inputs.NAME}` calls it.
+        paths: what it brings.
+        reads: the paths whose content counts, and the task that makes each (None: a file of the user's). They are
+            `paths`, but for a directory that holds what tasks make.
+        needs: the tasks it comes from, those included that bring no path.
+        single: one path was declared, not a list that may hold one.
+        optional: it may be absent.
     """
 
     name: str | None
     paths: tuple[str, ...]
-    producers: tuple[Task | None, ...]
+    reads: tuple[tuple[str, Task | None], ...]
+    needs: tuple[Task, ...]
     single: bool
     at: Location
+    optional: bool = False
+
+    def without(self, tasks: Collection[Task]) -> Source:
+        """What is left of it if these tasks make nothing."""
+        reads = tuple((path, task) for path, task in self.reads if task not in tasks)
+        if len(reads) == len(self.reads):
+            return self
+        gone = {path for path, _ in self.reads} - {path for path, _ in reads}
+        paths = tuple(path for path in self.paths if reads and path not in gone)
+        return replace(self, paths=paths, reads=reads)
 
 
 def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:

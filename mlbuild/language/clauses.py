@@ -125,20 +125,18 @@ class _Reader:
         return tuple(found)
 
     def _input(self, item: Argument) -> Iterator[Input]:
-        node = _value(item)
-        if isinstance(node, Maybe):
-            refuse_pending("?", node.at, written(node))
+        node, optional = _optional(_value(item))
         reference = self._context.references.reference(node, self._header)
         if reference is not None:
             if reference.metrics:
                 message = f"`{written(node)}` is a value, and an input is a file"
                 raise PipelineError(message, node.at, f"{reference.target}.metrics brings the files that hold it")
-            yield Input(item.name, reference, item.at)
+            yield Input(item.name, reference, item.at, optional)
         elif isinstance(node, Call):
-            yield Input(item.name, self._glob(node), item.at)
+            yield Input(item.name, self._glob(node), item.at, optional)
         else:
             for path in self._paths(node):
-                yield Input(item.name, path, item.at)
+                yield Input(item.name, path, item.at, optional)
 
     def _glob(self, call: Call) -> Glob:
         refuse_pending(f"{call.function}()", call.at)
@@ -356,6 +354,11 @@ def _arguments(clause: Clause) -> list[Argument]:
 def _value(item: Argument) -> Node:
     assert not isinstance(item.value, Star | Span)
     return item.value
+
+
+def _optional(node: Node) -> tuple[Node, bool]:
+    """`x?` as (x, True)."""
+    return (node.operand, True) if isinstance(node, Maybe) else (node, False)
 
 
 def _roots(template: Template) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lark
 from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
@@ -69,6 +69,21 @@ def parse(path: str, data: bytes) -> ast.File:
     if errors:
         raise ManyErrors(errors)
     return file
+
+
+class Lexeme(NamedTuple):
+    """A word or sign of a file: its kind in the grammar, its text, and where it starts (in characters)."""
+
+    kind: str
+    text: str
+    start: int
+
+
+def lexemes(path: str, data: bytes) -> tuple[str, list[Lexeme]]:
+    """The text of a file and what it is made of, without blanks, line breaks and comments. Raises as `parse` does."""
+    text = parse(path, data).source.text
+    found = (Lexeme(token.type, str(token), token.start_pos or 0) for token in _machine()[1].seen)
+    return text, [lexeme for lexeme in found if lexeme.kind != "_NL"]
 
 
 def literal(text: str) -> Node:
@@ -149,10 +164,12 @@ class _Layout:
         self.source = source
         self.indents = [("", 0)]
         self.open: list[Token] = []
+        self.seen: list[Token] = []
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         last: Token | None = None
         for token in stream:
+            self.seen.append(token)
             if last is None and token.type != "_NL" and (token.column or 1) > 1:
                 raise PipelineError("the first line is indented", self._at(token), "statements begin at the left edge")
             if token.type == "_NL":
@@ -209,7 +226,7 @@ class _Layout:
 
     def _check_recipe(self, token: Token) -> None:
         """The grammar cannot see how deep `run:` itself stands."""
-        first = re.match(r"[^\n]*\n\s*\n?([ \t]*)", token) if _is_block(token) else None
+        first = re.match(r"[^\n]*\n\s*\n?([ \t]*)", token) if is_block(token) else None
         if not first:
             return
         lines = token.split("\n")
@@ -229,7 +246,8 @@ class _Layout:
 HEAD = re.compile(r"run([ \t]+python)?[ \t]*:[ \t]*")
 
 
-def _is_block(recipe: str) -> bool:
+def is_block(recipe: str) -> bool:
+    """Whether the commands of a recipe, from `run` on, stand below it."""
     head = HEAD.match(recipe)
     assert head
     return recipe[head.end() : head.end() + 1] in ("\n", "#")
@@ -385,7 +403,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         at = Location(self.source, token.line, token.column, len("run"))
         head = HEAD.match(token)
         assert head
-        script = self._block(token, at) if _is_block(token) else self._one_line(token, head.end(), at)
+        script = self._block(token, at) if is_block(token) else self._one_line(token, head.end(), at)
         return ast.Clause("run", (ast.Script("python" if head[1] else "shell", script, at),), at)
 
     def _one_line(self, token: Token, start: int, at: Location) -> Template:

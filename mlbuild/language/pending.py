@@ -15,11 +15,9 @@ NOT_YET = frozenset(
         # sources of partitions
         *("glob() as a partition", "lines()"),
         # items of inputs and outputs
-        *("first()", "any()", "local()", "stat()", "temp()", "a URL", "?"),
+        *("first()", "any()", "local()", "stat()", "temp()", "a URL"),
         # functions
         *("env() in an expression", "glob() in an expression", "lines() in an expression"),
-        # references
-        "a calendar of another width",
         # slots
         *("{checkpoint}", "{inputs:json}", "{params:file}"),
     }

@@ -15,7 +15,6 @@ from mlbuild.expression import (
     Every,
     Index,
     Literal,
-    Maybe,
     Name,
     Node,
     One,
@@ -29,7 +28,6 @@ from mlbuild.expression import (
 from mlbuild.language.collect import AlreadySaid
 from mlbuild.language.constants import Constants
 from mlbuild.language.names import Names
-from mlbuild.language.pending import refuse_pending
 from mlbuild.target import Calendar, Listed, Partition
 from mlbuild.values import formatted, nearest
 
@@ -70,8 +68,6 @@ class References:
 
     def linked(self, node: N, own: Header) -> N:
         """An expression with Reference in the place of all that means targets. `own` is the target it stands in."""
-        if isinstance(node, Maybe):
-            refuse_pending("?", node.at)
         if isinstance(node, Name | Attribute | Index):
             found = self.reference(node, own)
             if found is not None:
@@ -98,7 +94,7 @@ class References:
         index = steps[0] if steps and isinstance(steps[0], Index) else None
         output, metrics = self._part(header, steps[1:] if index else steps)
         selectors = self._selectors(header, index, base, own)
-        return Reference(header.name, selectors, output, metrics, False, node.at)
+        return Reference(header.name, selectors, output, metrics, node.at)
 
     # --- What of the target
 
@@ -232,11 +228,24 @@ class References:
 
     def _own_point(self, node: Node, name: str, end: str, offset: int, partition: str, own: Header) -> Point:
         if name != partition:
-            refuse_pending("a calendar of another width", node.at, f"{partition} = {written(node)}")
+            self._check_calendars(node, name, partition)
         if not end and name not in own.partitions:
             hint = f"write one key, or all: [{partition} = *]"
             raise PipelineError(f"this target has no `{name}` of its own", node.at, hint)
         return Point(node.at, partition=name, end=end, offset=offset)
+
+    def _check_calendars(self, node: Node, name: str, partition: str) -> None:
+        """A key can stand for those of another partition if both are calendars by the same clock."""
+        for one in (name, partition):
+            if one not in self._partitions:
+                raise AlreadySaid(f"partition `{one}`")
+        own, other = self._partitions[name].source, self._partitions[partition].source
+        if not isinstance(own, Calendar) or not isinstance(other, Calendar):
+            message = f"a key of `{name}` says nothing of `{partition}`: only calendars contain each other"
+            raise PipelineError(message, node.at, f"write one key of `{partition}`, or all: [{partition} = *]")
+        if (own.zone or "UTC") != (other.zone or "UTC"):
+            message = f"`{name}` and `{partition}` go by different clocks: {own.zone or 'UTC'}, {other.zone or 'UTC'}"
+            raise PipelineError(message, node.at, 'give both the same `in "…"`')
 
     def _key_text(self, node: Node, partition: str, header: Header) -> str:
         if isinstance(node, Name) and not self._names.is_constant(node.name):

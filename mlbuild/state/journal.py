@@ -230,6 +230,10 @@ class Journal:
         outputs = tuple(Stored(*output) for output in json.loads(row[1]))
         return Trace(task, _unpack(row[0]), outputs, *row[2:])
 
+    def made_paths(self) -> set[str]:
+        """All that the last successes of all tasks made, of those too that are no more; a directory ends in `/`."""
+        return {output[0] for (rows,) in self._db.execute("SELECT outputs FROM traces") for output in json.loads(rows)}
+
     def durations(self) -> dict[str, float]:
         """Seconds that each task's last success took, by task."""
         return dict(self._db.execute("SELECT task, seconds FROM traces WHERE attempt IS NOT NULL"))
