@@ -15,6 +15,7 @@ from mlbuild.config import Config
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.checks import verify_checks
+from mlbuild.engine.disk import Disk
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.recovery import Recovery
@@ -97,10 +98,11 @@ def open_workspace(path: str, overrides: Sequence[tuple[str, str]] = (), start: 
     files = Files(root)
     settings = config.read(files)
     pipeline = load(os.path.basename(path), files, overrides)
-    graph = Graph(pipeline, datetime.now(UTC), files.exists, files.glob)
+    layout = Layout(root)
+    graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
     folder = os.path.relpath(os.path.abspath(start), root)
     inside = folder != "." and not folder.startswith("..")
-    return Workspace(files, settings, Layout(root), pipeline, graph, folder if inside else "", tuple(overrides))
+    return Workspace(files, settings, layout, pipeline, graph, folder if inside else "", tuple(overrides))
 
 
 # --- looking
@@ -289,6 +291,8 @@ def build(
             keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
         )
         say(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
+        for path in sorted(graph.orphans):
+            say(events.Said(f"{path} was made by a task that is no more, so it does not count"))
         on_start(scheduler.interrupt)
         scheduler.run()
         exit_status = 1 if scheduler.failed else 0

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mlbuild.digest import is_strewn
+
 
 class Files:
     """The files of a workspace. Paths are relative to its folder, or absolute.
@@ -60,10 +62,10 @@ class Files:
         return sorted(glob.glob(pattern, root_dir=self.root, recursive=True))
 
     def walk(self, path: str) -> Iterator[str]:
-        """Every file below a directory, relative to it, in a fixed order."""
+        """Every file below a directory, relative to it, in a fixed order; without what editors and systems strew."""
         base = self.full(path)
         for folder, folders, names in os.walk(base):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not is_strewn(name))
             prefix = os.path.relpath(folder, base)
-            for name in sorted(names):
+            for name in sorted(name for name in names if not is_strewn(name)):
                 yield name if prefix == "." else f"{prefix}/{name}"

@@ -78,7 +78,7 @@ mlbuild.toml:3:1: error: there is no setting `executors.big.cpu`
     | ^^^
   hint: did you mean `cpus`?
 
-mlbuild.toml:4:1: error: `executors.big.memory` must be a size with its unit, as in "8G" (K, M, G and T are powers of 1024)
+mlbuild.toml:4:1: error: `executors.big.memory` must be a size with its unit, as in "8G"
   4 | memory = 8
     | ^^^^^^
 

@@ -116,7 +116,7 @@ def _enter(blocks: list[str], indent: str) -> None:
 
 
 def _indent_comments(comments: list[_Line], before: list[str], level: int) -> None:
-    """Comments on lines of their own go with what follows; behind a block, those that stand as deep as it go with it."""
+    """A comment on a line of its own goes with what follows; behind a block, with the block if it stands as deep."""
     for line in comments:
         deep = sum(len(indent) <= len(line.indent) for indent in before) - 1
         line.level = max(level, deep)
