@@ -4,27 +4,15 @@ COMMANDS = {
     "build": "bring goals up to date (what `mlbuild GOAL` does, too)",
     "status": "each target's state",
     "explain": "why a task would run, or why not",
+    "graph": "the graph: a tree with states, or for dot, mermaid, json",
     "log": "what a task's last attempt printed",
     "fmt": "lay out the Pipelinefile",
     "check": "read the Pipelinefile and say everything that is wrong with it",
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "graph", "runs", "metrics", "cancel", "remove", "store", "init", "attach", "impact"),
-        *(
-            "accept",
-            "show",
-            "shell",
-            "submit",
-            "executors",
-            "watch",
-            "config",
-            "push",
-            "pull",
-            "ui",
-            "report",
-            "import",
-        ),
+        *("backfill", "runs", "metrics", "cancel", "remove", "store", "init", "attach", "impact", "accept", "show"),
+        *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )
 """Subcommands whose names are taken already."""

@@ -66,10 +66,14 @@ def status_lines(seen: Sequence[Seen], *, tasks: bool) -> list[str]:
     width = max((len(name) for name in rows), default=0)
     lines = []
     for name, group in rows.items():
-        counts = Counter(each.state for each in group)
-        shown = [state if len(group) == 1 else f"{counts[state]} {state}" for state in ORDER if counts[state]]
-        lines.append(f"{name:<{width}}  {', '.join(shown)}")
+        lines.append(f"{name:<{width}}  {states_text(Counter(each.state for each in group))}")
     return lines
+
+
+def states_text(counts: Mapping[str, int]) -> str:
+    """The state of one task, or how many are in each: `fresh`, `3 fresh, 1 stale`."""
+    one = sum(counts.values()) == 1
+    return ", ".join(state if one else f"{counts[state]} {state}" for state in ORDER if counts.get(state))
 
 
 def _why(each: Seen) -> str:
