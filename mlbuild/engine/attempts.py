@@ -169,7 +169,7 @@ class Attempts:
         """Record a success: store, trace, and then drop what it replaced. Raises Damaged if outputs still change."""
         made = [Stored(made.path, made.digest, made.size) for made in result.made]
         seconds = result.ended - result.started
-        if attempt.fingerprint.problem is None and made:
+        if attempt.fingerprint.problem is None and made and attempt.task.target.cache == "true":
             made = self._keep(attempt, made, seconds)
         reach("stored")
         trace = self._trace(attempt.task, attempt.fingerprint, tuple(made), seconds, attempt.id)

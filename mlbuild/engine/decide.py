@@ -40,7 +40,7 @@ class Facts:
     Attributes:
         present: what stands at each path that the task makes: its digest, or None.
         checks: the digest of the conditions as they are now.
-        idle: it has neither inputs nor outputs, so that it runs whenever it is asked for by name.
+        always: it runs in every build, and has not run in this one.
     """
 
     fingerprint: Fingerprint
@@ -50,7 +50,7 @@ class Facts:
     checks: str
     is_goal: bool
     forced: bool
-    idle: bool
+    always: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def decide(facts: Facts) -> Decision:
         return Decision(Verdict.RUN, (Reason("forced"),), edited)
     if facts.fingerprint.problem:
         return Decision(Verdict.RUN, (Reason("uncacheable", facts.fingerprint.problem),), edited)
-    if facts.idle and facts.is_goal:
+    if facts.always:
         return Decision(Verdict.RUN, (Reason("always"),), edited)
     same = trace is not None and trace.fingerprint.key == facts.fingerprint.key
     out_of_place = _out_of_place(facts) if same else ()

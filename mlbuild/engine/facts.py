@@ -50,6 +50,7 @@ class Inspector:
         self._store = store
         self._goals = set(goals)
         self.forced = set(forced)
+        self._ran: set[Task] = set()
         self._words: dict[str, Words] = {}
         self._is_code_file: dict[str, bool] = {}
 
@@ -68,14 +69,24 @@ class Inspector:
             checks=checks_digest(task),
             is_goal=task in self._goals,
             forced=task in self.forced,
-            idle=not task.made and not task.target.inputs,
+            always=task not in self._ran and self._runs_always(task),
         )
+
+    def _runs_always(self, task: Task) -> bool:
+        """In every build: because it says so, or because it has nothing by which it could be fresh."""
+        idle = not task.made and not task.target.inputs and task in self._goals
+        return idle or task.target.cache == "never"
+
+    def has_run(self, task: Task) -> None:
+        """The task succeeded in this build: it need not run whatever its state any more."""
+        self.forced.discard(task)
+        self._ran.add(task)
 
     def trace(self, task: Task) -> Trace | None:
         return self._journal.trace(task.name) if self._journal else None
 
     def _action(self, task: Task, fingerprint: Fingerprint) -> Action | None:
-        if self._store is None or fingerprint.problem or not task.made:
+        if self._store is None or fingerprint.problem or not task.made or task.target.cache != "true":
             return None
         return self._store.action(fingerprint.key)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -27,6 +27,7 @@ from mlbuild.killpoint import reach
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Conflict, Journal
 from mlbuild.state.store import Action, Damaged
+from mlbuild.target import Target
 
 SLICE = 0.02
 """Seconds of deciding between two looks at what has finished."""
@@ -92,6 +93,10 @@ class Scheduler:
         self._ready: deque[Task] = deque()
         self._queue: list[tuple[float, int, Wanted]] = []
         self._later: list[tuple[float, int, Wanted]] = []
+        self._active: Counter[str] = Counter()
+        """How many tasks of each target run."""
+        self._held: dict[str, list[tuple[float, int, Wanted]]] = {}
+        """What waits because as many tasks of its target run as may, by target."""
         self._waiting: dict[Task, Wanted] = {}
         self._running: dict[str, Attempt] = {}
         self._handles: dict[str, str] = {}
@@ -100,6 +105,7 @@ class Scheduler:
         self._absent: dict[str, str | None] = {}
         self._built: set[Task] = set()
         self._failures: dict[Task, int] = {}
+        self._broken = False
         self._changes: dict[Task, int] = {}
         self._announced: set[int] = set()
         self._yielding_to: int | None = None
@@ -148,14 +154,14 @@ class Scheduler:
     @property
     def _winding_down(self) -> bool:
         """Nothing more starts."""
-        return self.interrupted or (self.states.counts[State.FAILED] > 0 and not self._keep_going)
+        return self.interrupted or (self._broken and not self._keep_going)
 
     def _goes_on(self) -> bool:
         if self._running or self._checking:
             return True
         if self._winding_down:
             return False
-        return bool(self._ready or self._queue or self._later or self._waiting or self._yielding_to)
+        return bool(self._ready or self._queue or self._held or self._later or self._waiting or self._yielding_to)
 
     def _patience(self) -> float:
         """How long to wait for a result, in seconds."""
@@ -260,7 +266,7 @@ class Scheduler:
     def _want(self, wanted: Wanted, decision: Decision) -> None:
         """A task must run: after what it needs and is absent, if anything is."""
         task = wanted.task
-        absent = [need for need in self._order[task] if self.states[need] is State.ABSENT]
+        absent = [need for need in self._graph.producers(task) if self.states[need] is State.ABSENT]
         if absent:
             self.states.set(task, State.PENDING)
             self._missing_needs[task] = len(absent)
@@ -283,8 +289,12 @@ class Scheduler:
 
     def _launch(self) -> None:
         """Start what there is room for, the longest path first; a task that must wait for room is not overtaken."""
+        self._let_next()
         while self._queue and not self._winding_down and not self._yielding_to:
             wanted = self._queue[0][2]
+            if self._is_full(wanted.task.target):
+                self._held.setdefault(wanted.task.target.name, []).append(heapq.heappop(self._queue))
+                continue
             if not self._has_room(wanted.task):
                 break
             heapq.heappop(self._queue)
@@ -302,7 +312,19 @@ class Scheduler:
         self._journal.submitted([(attempt.id, handle)])
         self._watch(attempt, handle)
 
+    def _is_full(self, target: Target) -> bool:
+        """Whether as many of its tasks run as may."""
+        return target.max_active is not None and self._active[target.name] >= target.max_active
+
+    def _let_next(self) -> None:
+        """Put back into the queue what waited for another task of its target, one a target."""
+        for name in [name for name, held in self._held.items() if not self._is_full(held[0][2].task.target)]:
+            heapq.heappush(self._queue, self._held[name].pop(0))
+            if not self._held[name]:
+                del self._held[name]
+
     def _watch(self, attempt: Attempt, handle: str) -> None:
+        self._active[attempt.task.target.name] += 1
         self._running[attempt.id] = attempt
         self._handles[attempt.id] = handle
         self.states.set(attempt.task, State.RUNNING)
@@ -370,11 +392,13 @@ class Scheduler:
         self._ready.clear()
         self._queue.clear()
         self._later.clear()
+        self._held.clear()
         self._waiting.clear()
         self._absent.clear()
-        kept = set(self.states.within(State.FAILED, State.BLOCKED, *ACTIVE))
+        gone = set(self.states.within(State.FAILED, State.BLOCKED))
+        kept = gone.union(self.states.within(*ACTIVE))
         for task, needs in self._order.items():
-            self._missing_needs[task] = len(needs)
+            self._missing_needs[task] = len([need for need in needs if need not in gone])
             if task not in kept:
                 self.states.set(task, State.PENDING)
         for task in self._order:
@@ -388,6 +412,7 @@ class Scheduler:
         if attempt is None:
             return
         del self._handles[result.attempt]
+        self._active[attempt.task.target.name] -= 1
         if result.ok:
             self._check_then(attempt.task, lambda problem: self._conclude(attempt, result, problem))
         elif result.reason is jobs.Reason.INPUT_CHANGED:
@@ -422,7 +447,7 @@ class Scheduler:
             self._attempts.abandon(attempt, result)
             self._fail(attempt, result)
             return
-        self._inspector.forced.discard(task)
+        self._inspector.has_run(task)
         self._built.add(task)
         seconds = result.ended - result.started
         self._say(events.TaskFinished(task.name, seconds, result.max_rss, result.cpu_seconds, "local", attempt.number))
@@ -486,28 +511,44 @@ class Scheduler:
 
     def _fail_with(self, task: Task) -> None:
         self.states.set(task, State.FAILED)
-        for consumer in self._consumers[task]:
-            self._block(consumer, task.name)
+        consumers = self._consumers[task]
+        tolerated = bool(consumers) and all(self._graph.may_lack(consumer, task) for consumer in consumers)
+        self._broken = self._broken or not (tolerated or task.target.on_failure == "continue")
+        self._go_on_without(task, task.name)
         self._recheck()
 
     def _block(self, task: Task, by: str) -> None:
-        """A task can't be made, nor can what needs it."""
+        """A task can't be made."""
+        self.states.set(task, State.BLOCKED)
+        self._say(events.TaskBlocked(task.name, by))
+        self._go_on_without(task, by)
+
+    def _go_on_without(self, task: Task, by: str) -> None:
+        """Nothing will come of a task: what needs it is blocked, unless it may be absent there."""
         stack = [task]
         while stack:
-            below = stack.pop()
-            if self.states[below] is not State.BLOCKED:
-                self.states.set(below, State.BLOCKED)
-                self._say(events.TaskBlocked(below.name, by))
-                stack += self._consumers[below]
+            gone = stack.pop()
+            self._graph.leave_out(gone)
+            for consumer in self._consumers[gone]:
+                if self._graph.may_lack(consumer, gone):
+                    self._count_down(consumer)
+                elif self.states[consumer] is not State.BLOCKED:
+                    self.states.set(consumer, State.BLOCKED)
+                    self._say(events.TaskBlocked(consumer.name, by))
+                    stack.append(consumer)
 
     def _settle(self, task: Task, state: State) -> None:
         """A task is in place: what needs only it can be decided."""
         self.states.set(task, State.BUILT if task in self._built else state)
         for consumer in self._consumers[task]:
-            self._missing_needs[consumer] -= 1
-            if not self._missing_needs[consumer] and self.states[consumer] is State.PENDING:
-                self._make_ready(consumer)
+            self._count_down(consumer)
         self._recheck()
+
+    def _count_down(self, task: Task) -> None:
+        """One of the tasks that this one waits for is over."""
+        self._missing_needs[task] -= 1
+        if not self._missing_needs[task] and self.states[task] is State.PENDING:
+            self._make_ready(task)
 
     def _recheck(self) -> None:
         """What was over just now may be what conditions wait for."""

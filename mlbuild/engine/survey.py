@@ -57,14 +57,17 @@ def survey(graph: Graph, order: Order, inspector: Inspector) -> dict[Task, Surve
     planned: dict[str, str | None] = {}
     for task, needs in order.items():
         missing = graph.missing.get(task)
-        blocked = missing.message if missing else _blocked([found[need] for need in needs])
+        required = [found[need] for need in needs if not graph.may_lack(task, need)]
+        blocked = missing.message if missing else _blocked(required)
         if blocked:
+            graph.leave_out(task)
             found[task] = Surveyed(task, Decision(Verdict.RUN, (Reason("blocked", blocked),)), blocked=blocked)
         else:
-            found[task] = _survey(task, [found[need] for need in needs if found[need].runs], inspector, planned)
+            running = [found[need] for need in graph.producers(task) if found[need].runs and not found[need].blocked]
+            found[task] = _survey(task, running, inspector, planned)
     for task in reversed(order):
         if found[task].runs and not found[task].blocked:
-            _bring_in(task, order, found)
+            _bring_in(graph.producers(task), found)
     return found
 
 
@@ -92,9 +95,9 @@ def _survey(task: Task, running: list[Surveyed], inspector: Inspector, planned: 
     return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited))
 
 
-def _bring_in(task: Task, order: Order, found: dict[Task, Surveyed]) -> None:
+def _bring_in(needs: list[Task], found: dict[Task, Surveyed]) -> None:
     """What is absent must be made after all for a task that runs."""
-    for need in order[task]:
+    for need in needs:
         if found[need].decision.verdict is Verdict.ABSENT:
             found[need] = Surveyed(need, Decision(Verdict.RUN, found[need].decision.reasons))
 

@@ -86,8 +86,8 @@ def _shown(point: Point, own: Mapping[str, Key], partitions: Mapping[str, Keys])
     if point.partition is None:
         return str(point.key)
     shift = f"{point.offset:+d}" if point.offset else ""
-    end = f".{point.end}" if point.end else f" = {own[point.partition]}"
-    return f"{point.partition}{end}{shift}"
+    where = "" if point.end else f" at {own[point.partition]}"
+    return f"{point.partition}{'.' + point.end if point.end else ''}{shift}{where}"
 
 
 def _place(

@@ -24,7 +24,7 @@ from mlbuild.expression import (
     walk,
     written,
 )
-from mlbuild.language.ast import Clause, Condition, Script, TargetOf
+from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants
 from mlbuild.language.names import Names
@@ -275,6 +275,39 @@ class _Reader:
             return int(value)
         return int(value) if value == int(value) else value
 
+    def _after(self, clause: Clause) -> tuple[Input, ...]:
+        found = []
+        for item in clause.items:
+            assert isinstance(item, Edge)
+            with self._noted():
+                if item.state:
+                    refuse_pending(f"after {item.state}", item.at, f"{written(item.value)} {item.state}")
+                node, optional = _optional(item.value)
+                reference = self._context.references.reference(node, self._header)
+                if reference is None or reference.output or reference.metrics is not None:
+                    hint = "as in `after: migrate` or `after: extract[*]`"
+                    raise PipelineError(f"`{written(node)}` is no target", node.at, hint)
+                found.append(Input(None, reference, item.at, optional))
+        return tuple(found)
+
+    def _max_active(self, clause: Clause) -> int:
+        node = _value(_arguments(clause)[0])
+        value = self._constant(node)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            hint = "as in `max_active: 2`"
+            raise PipelineError(f"a number of tasks is needed, and this is {written(node)}", node.at, hint)
+        return value
+
+    def _choice(self, clause: Clause) -> str:
+        """One of the words that a clause takes."""
+        node = _value(_arguments(clause)[0])
+        words = _CHOICES[clause.word]
+        if written(node) in words:
+            return written(node)
+        near = nearest(written(node), words)
+        hint = f"did you mean `{near}`?" if near else f"write {', '.join(words[:-1])} or {words[-1]}"
+        raise PipelineError(f"`{clause.word}:` can't be {written(node)}", node.at, hint)
+
     def _timeout(self, clause: Clause) -> float:
         return self._seconds(_value(_arguments(clause)[0]))
 
@@ -396,11 +429,16 @@ _CLAUSES: dict[str, tuple[str, Callable[[_Reader, Clause], object]]] = {
     "metrics": ("metrics", _Reader._outputs),
     "params": ("params", _Reader._params),
     "resources": ("resources", _Reader._resources),
+    "after": ("after", _Reader._after),
+    "on_failure": ("on_failure", _Reader._choice),
+    "max_active": ("max_active", _Reader._max_active),
+    "cache": ("cache", _Reader._choice),
     "timeout": ("timeout", _Reader._timeout),
     "retry": ("retry", _Reader._retry),
     "check": ("checks", _Reader._checks),
     "run": ("recipe", _Reader._run),
 }
+_CHOICES = {"on_failure": ("stop", "continue"), "cache": ("true", "false", "never")}
 _RETRY: dict[str, tuple[str, Callable[[_Reader, Node], object]]] = {
     "": ("count", _Reader._count),
     "backoff": ("backoff", _Reader._seconds),

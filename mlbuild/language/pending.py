@@ -8,8 +8,8 @@ NOT_YET = frozenset(
     {
         "executor",
         # clauses
-        *("code:", "environ:", "requires:", "checkpoint:", "stall:", "on:", "after:", "when:", "on_failure:"),
-        *("max_active:", "batch:", "cache:", "run python:"),
+        *("code:", "environ:", "requires:", "checkpoint:", "stall:", "on:", "when:", "batch:", "run python:"),
+        *("after failed", "after finished", "after started"),
         # resources
         *("gpus", "gpu_memory", "disk", "nodes"),
         # sources of partitions
