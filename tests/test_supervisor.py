@@ -126,8 +126,7 @@ def test_without_a_driver_it_finishes_what_runs(place: LocalPlace) -> None:
 
 
 def test_of_a_dead_driver_nothing_is_begun(place: LocalPlace) -> None:
-    os.mkdir(run_folder(place))
-    connection = supervisor.start(str(run_folder(place)), str(place.workspace))
+    connection = supervisor.prepare()
     executor = LocalExecutor(str(run_folder(place)), str(place.workspace), 4, 4, None, connection)
     assert run(executor, make_job(place, "echo $PPID > parent")).ok
     pid = int((place.workspace / "parent").read_text())

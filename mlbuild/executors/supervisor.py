@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 
 def prepare() -> socket.socket:
-    """Fork what `start` makes a supervisor of; best before anything heavy is loaded, for it stays as large as we are now.
+    """Fork what `start` makes a supervisor of; best before anything heavy is loaded, for it stays as large as we are.
 
     It leaves when the socket returned is closed. Raises OSError.
     """
@@ -131,8 +131,10 @@ def _wait(driver: socket.socket) -> None:
     attempt.hold_signals()
     gc.freeze()  # what the driver had loaded shall stay shared with it
     _close_others({driver.fileno()})
-    workspace, given, _, _ = socket.recv_fds(driver, 1 << 16, 3, socket.MSG_CMSG_CLOEXEC)
+    workspace, given, _, _ = socket.recv_fds(driver, 1 << 16, 3)
     if workspace:
+        for file in given:
+            os.set_inheritable(file, False)
         folder, lock, listener = given
         _serve(folder, os.fsdecode(workspace), lock, socket.socket(fileno=listener), driver)
 
