@@ -87,7 +87,10 @@ def test_an_output_edited_by_hand_is_put_right_and_kept_aside(chain: Workspace) 
     chain.write("build/a.txt", "mine\n")
     ended = chain.ok()
     assert (ended.ran, ended.restored) == ([], ["upper[a]"])
-    assert "build/a.txt was not as mlbuild had left it; that version is now .mlbuild/failed/edited-2/build/a.txt" in ended.out
+    assert (
+        "build/a.txt was not as mlbuild had left it; that version is now .mlbuild/failed/edited-2/build/a.txt"
+        in ended.out
+    )
     assert chain.read("build/a.txt") == "A\n"
     assert chain.read(".mlbuild/failed/edited-2/build/a.txt") == "mine\n"
 

@@ -93,12 +93,15 @@ def complete(workspace: Workspace, before: set[object]) -> None:
     workspace.wait_until_quiet()
 
 
+RESTORING = ("restored-aside", "restored")
+ROLLING_BACK = ("discarded", "put-back")
+RUNNING = tuple(point for point in KILL_POINTS if point not in RESTORING + ROLLING_BACK)
+
+
 @pytest.mark.parametrize("nth", [1, 3])
-@pytest.mark.parametrize("point", [*KILL_POINTS, *SUPERVISOR_KILL_POINTS])
+@pytest.mark.parametrize("point", [*RUNNING, *SUPERVISOR_KILL_POINTS])
 def test_killed_at_a_named_point(parts: Workspace, point: str, nth: int) -> None:
     log = parts.root / ".killed.jsonl"
-    if point.startswith(("restored", "discarded", "put-back")):
-        pytest.skip("passed by restoring and by failing only: tested below")
     process = parts.start("-j2", "version=2", env={"MLBUILD_TEST_KILL": f"{point}:{nth}"}, events=str(log))
     process.communicate(timeout=60)
     if not point.startswith("supervisor-"):
@@ -107,7 +110,7 @@ def test_killed_at_a_named_point(parts: Workspace, point: str, nth: int) -> None
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("point", ["restored-aside", "restored"])
+@pytest.mark.parametrize("point", RESTORING)
 def test_killed_while_restoring(parts: Workspace, point: str, nth: int) -> None:
     parts.ok("version=2")
     process = parts.start(env={"MLBUILD_TEST_KILL": f"{point}:{nth}"})
@@ -119,7 +122,7 @@ def test_killed_while_restoring(parts: Workspace, point: str, nth: int) -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("point", ["discarded", "put-back"])
+@pytest.mark.parametrize("point", ROLLING_BACK)
 def test_killed_while_rolling_back(parts: Workspace, point: str, nth: int) -> None:
     broken = PIPELINE.replace("echo {k} >> finished", "exit 1")
     parts.pipeline(broken)

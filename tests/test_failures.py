@@ -73,7 +73,9 @@ def test_a_failed_output_is_not_left_in_place(workspace: Workspace) -> None:
 
 
 def test_what_stood_there_is_put_back(workspace: Workspace) -> None:
-    workspace.pipeline('param n = 0\ntarget t:\n    outputs: "t.txt", "d/"\n    run: echo {n} > t.txt; echo {n} > d/x; exit {n}\n')
+    workspace.pipeline(
+        'param n = 0\ntarget t:\n    outputs: "t.txt", "d/"\n    run: echo {n} > t.txt; echo {n} > d/x; exit {n}\n'
+    )
     workspace.ok()
     assert workspace.build("n=1").status == 1
     assert (workspace.read("t.txt"), workspace.read("d/x")) == ("0\n", "0\n")
@@ -156,7 +158,9 @@ def test_a_timeout_ends_a_recipe(workspace: Workspace) -> None:
 
 
 def test_an_input_that_changes_meanwhile_is_not_recorded(workspace: Workspace) -> None:
-    workspace.pipeline('target t:\n    inputs: "in.txt"\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}; sh edit.sh\n')
+    workspace.pipeline(
+        'target t:\n    inputs: "in.txt"\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}; sh edit.sh\n'
+    )
     workspace.write("in.txt", "1\n")
     workspace.write("edit.sh", "test -e edited || echo 2 > in.txt; touch edited\n")
     ended = workspace.ok()
@@ -166,7 +170,9 @@ def test_an_input_that_changes_meanwhile_is_not_recorded(workspace: Workspace) -
 
 
 def test_an_input_that_always_changes_fails_the_task(workspace: Workspace) -> None:
-    workspace.pipeline('target t:\n    inputs: "in.txt"\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}; echo >> in.txt\n')
+    workspace.pipeline(
+        'target t:\n    inputs: "in.txt"\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}; echo >> in.txt\n'
+    )
     workspace.write("in.txt", "1\n")
     ended = workspace.build()
     assert ended.status == 1
@@ -201,3 +207,39 @@ def test_more_memory_than_there_is_is_refused_before_anything_runs(workspace: Wo
     ended = workspace.build()
     assert ended.status == 2
     assert "t asks for 900T of memory" in ended.err
+
+
+def test_a_check_that_waits_does_not_outlast_the_build(workspace: Workspace) -> None:
+    """What a condition looks at won't be built any more, since something else failed: it is left out."""
+    workspace.pipeline(
+        """
+        partition k: range(2)
+        target a[k]:
+            outputs: "{k}.txt"
+            check: size(a[k-1]) >= 0
+            run: if [ {k} = 0 ]; then sleep 1; exit 1; fi; echo > {outputs}
+        target b:
+            inputs: a["0"]
+            outputs: "b.txt"
+            check: size(c) >= 0
+            run: touch {outputs}
+        target c:
+            outputs: "c.txt"
+            run: sleep 0.2; exit 1
+        target all:
+            inputs: a[*], b, c
+        """
+    )
+    ended = workspace.build("-j2", "all")
+    assert ended.status == 1
+    assert workspace.build("-j1", "-k", "all").status == 1
+
+
+def test_an_output_folder_that_can_not_be_made_fails_the_task(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "file/t.txt"\n    run: touch {outputs}\n')
+    workspace.write("file", "in the way")
+    ended = workspace.build()
+    assert ended.status == 1
+    assert f"FAILED  t: not started: File exists: {workspace.root / 'file'}\n" in ended.out
+    (workspace.root / "file").unlink()
+    assert workspace.ok().ran == ["t"]

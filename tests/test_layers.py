@@ -100,7 +100,9 @@ def test_no_module_is_in_an_import_cycle() -> None:
     modules = {".".join(["mlbuild", *path.relative_to(ROOT).with_suffix("").parts]): path for path in FILES}
     arrows: dict[str, set[str]] = {}
     for name, path in modules.items():
-        found = {known for module in imported(path) for known in (module, module.rpartition(".")[0]) if known in modules}
+        found = {
+            known for module in imported(path) for known in (module, module.rpartition(".")[0]) if known in modules
+        }
         arrows[name] = found - {name}
     done: set[str] = set()
     for start in arrows:

@@ -28,9 +28,7 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
 
 def before(folder: Path) -> set[str]:
     """What the interpreter itself loads here, `.pth` files and all."""
-    ended = subprocess.run(
-        [sys.executable, "-c", LISTING], cwd=folder, capture_output=True, text=True, check=True
-    )
+    ended = subprocess.run([sys.executable, "-c", LISTING], cwd=folder, capture_output=True, text=True, check=True)
     return set(ended.stderr.rpartition("LOADED")[2].split())
 
 

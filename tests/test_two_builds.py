@@ -112,3 +112,20 @@ def test_a_build_goes_on_after_the_owner_was_killed(workspace: Workspace) -> Non
     assert two.returncode == 0, err
     assert not workspace.exists("doubled")
     assert workspace.read("score.txt") == "score 2\n"
+
+
+def test_a_build_takes_over_from_the_one_it_waits_for(workspace: Workspace) -> None:
+    workspace.pipeline(TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done"))
+    one = workspace.start()
+    workspace.wait_for("ran")
+    two = workspace.start()
+    time.sleep(0.7)
+    one.kill()
+    one.communicate(timeout=60)
+    time.sleep(0.5)
+    workspace.write("go", "")
+    out, err = two.communicate(timeout=60)
+    assert two.returncode == 0, err
+    assert "train: taken over from build 1, which died" in out
+    assert workspace.lines("ran") == ["train 1", "evaluate 1"]
+    assert not workspace.exists("doubled")

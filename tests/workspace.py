@@ -15,8 +15,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "mlbuild"]
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds after which a test gives up on a process."""
 
 
@@ -86,10 +87,13 @@ class Workspace:
     def start(self, *arguments: str, env: dict[str, str] | None = None, events: str = "") -> subprocess.Popen[str]:
         """Start a command in a session of its own, without waiting for it."""
         words = [*COMMAND, *arguments, *(["--events", events] if events else [])]
+        # Recipes that say `python` mean this one, as in an activated virtual environment.
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        own = {"PYTHONPATH": str(ROOT), "PATH": path, "NO_COLOR": "1", "XDG_CONFIG_HOME": str(self.root / ".config")}
         return subprocess.Popen(
             words,
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "NO_COLOR": "1", "XDG_CONFIG_HOME": str(self.root / ".config"), **(env or {})},
+            env={**os.environ, **own, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

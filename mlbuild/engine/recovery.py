@@ -25,7 +25,12 @@ class Recovery:
         self._attempts = attempts
         self._say = say
         self._open: dict[str, list[OpenAttempt]] = {}
-        for record in journal.open_attempts():
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Another build may have died since the last look."""
+        self._open.clear()
+        for record in self._journal.open_attempts():
             self._open.setdefault(record.task, []).append(record)
 
     def take(self, task: Task) -> tuple[Attempt, str] | None:
@@ -34,13 +39,12 @@ class Recovery:
         What was lost is undone: what stood in the place of its outputs is put back.
         """
         for record in self._open.pop(task.name, []):
-            if self._journal.lives(record.run) or not self._journal.adopt(record.id, record.run):
+            if self._journal.lives(record.run) or not self._journal.adopt(record):
                 continue
             job = Job.from_json(record.job)
             attempt = Attempt(task, record.number, record.fingerprint, job, record.had, record.edited, adopted=True)
             handle = record.handle or self._executor.find(job)
             if handle and self._executor.reattach(handle, job):
-                self._journal.lease(task.name, record.fingerprint.key, [])
                 self._say(f"taken over from build {record.run}, which died", task)
                 return attempt, handle
             self._attempts.abandon(attempt, JobResult(record.id, Reason.LOST, detail="its build died"))

@@ -19,6 +19,7 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
 from mlbuild.errors import MlbuildError
 from mlbuild.executors import job as jobs
+from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Executor, JobResult
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
@@ -128,6 +129,7 @@ class Scheduler:
             if self._stopped < self._stopping:
                 self._stopped = self._stopping
                 self._executor.cancel(list(self._handles.values()), now=self._stopping > 1)
+            self._conclude_checks()
             if not self._goes_on():
                 break
             for result in self._executor.finished(self._patience()):
@@ -175,6 +177,13 @@ class Scheduler:
         self.states.set(task, State.READY)
         self._ready.append(task)
 
+    def _reopen(self, task: Task) -> None:
+        """Decide a task that ran, as soon as what it needs is in place."""
+        if self._missing_needs[task]:
+            self.states.set(task, State.PENDING)
+        else:
+            self._make_ready(task)
+
     def _decide_ready(self) -> None:
         until = time.monotonic() + SLICE
         while self._ready and not self._winding_down and not self._yielding_to:
@@ -185,6 +194,8 @@ class Scheduler:
                 if error.at is None:
                     raise
                 self._fail_without_attempt(task, "pipelinefile", str(error))
+            except OSError as error:
+                self._fail_without_attempt(task, "unreadable", words(error))
             if time.monotonic() > until:
                 return
 
@@ -307,7 +318,13 @@ class Scheduler:
 
     def _start(self, wanted: Wanted) -> None:
         attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
-        self._attempts.open(attempt)
+        try:
+            self._attempts.open(attempt)
+        except OSError as error:
+            result = JobResult(attempt.id, jobs.Reason.NOT_STARTED, detail=words(error))
+            self._attempts.abandon(attempt, result)
+            self._fail(attempt, result)
+            return
         (handle,) = self._executor.submit([attempt.job])
         self._journal.submitted([(attempt.id, handle)])
         self._watch(attempt, handle)
@@ -336,6 +353,9 @@ class Scheduler:
         """Whether the task is ours to work on; if not, it waits, or is decided again."""
         task = wanted.task
         conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._needs(task))
+        if conflict and conflict.dead:
+            self._start_over()
+            return False
         if conflict:
             self._wait_for(conflict, wanted)
             return False
@@ -374,13 +394,14 @@ class Scheduler:
             self._go_on_yielding(self._yielding_to)
             return
         for task, wanted in list(self._waiting.items()):
-            if self._journal.conflict(task.name, wanted.fingerprint.key, self._needs(task)) is None:
+            conflict = self._journal.conflict(task.name, wanted.fingerprint.key, self._needs(task))
+            if conflict is None or conflict.dead:
                 # What the other build left is new to us, and so may be what our decisions rest on.
                 self._start_over()
                 return
 
     def _go_on_yielding(self, run: int) -> None:
-        if self._running or self._checking:
+        if self._running:
             return
         self._journal.yield_leases()
         if not self._journal.lives(run):
@@ -389,6 +410,7 @@ class Scheduler:
 
     def _start_over(self) -> None:
         """Decide everything again but what runs and what has failed: the world has changed."""
+        self._recovery.look_again()
         self._ready.clear()
         self._queue.clear()
         self._later.clear()
@@ -431,8 +453,17 @@ class Scheduler:
         for other in check_references(self._graph, task):
             if other in self.states and other is not task and self.states[other] not in OVER:
                 return
+        self._test(task)
+
+    def _test(self, task: Task) -> None:
         then = self._checking.pop(task)
         then(failed_check(self._graph, task, self._files, self._is_in_place))
+
+    def _conclude_checks(self) -> None:
+        """Test conditions without what they look at, if that won't come any more, or not before this build yields."""
+        if not self._running and (self._winding_down or self._yielding_to):
+            for task in list(self._checking):
+                self._test(task)
 
     def _conclude(self, attempt: Attempt, result: JobResult, problem: str | None) -> None:
         """The recipe went well; record what it made, if its conditions hold."""
@@ -453,7 +484,7 @@ class Scheduler:
         self._say(events.TaskFinished(task.name, seconds, result.max_rss, result.cpu_seconds, "local", attempt.number))
         if attempt.adopted:
             # It was started for another build: whether it is what this one wants is decided now.
-            self._make_ready(task)
+            self._reopen(task)
         else:
             self._settle(task, State.BUILT)
 
@@ -481,7 +512,7 @@ class Scheduler:
                 self.states.set(task, State.CANCELLED)
                 self._say(events.TaskCancelled(task.name))
             else:
-                self._make_ready(task)
+                self._reopen(task)
             return
         self._failures[task] = self._failures.get(task, 0) + 1
         delay = delay_before_retry(task.target.retry, self._failures[task], result)

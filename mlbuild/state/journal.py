@@ -104,6 +104,8 @@ class Conflict:
     task: str
     same: bool
     """It wants the very same result, so that waiting for the task is enough; else for the end of the build."""
+    dead: bool = False
+    """The build has died, but what it started on the task may go on: that must be taken over first."""
 
 
 class Journal:
@@ -346,13 +348,20 @@ class Journal:
         self._published.clear()
         self._db.executemany("UPDATE attempts SET job = NULL, detail = NULL WHERE id = ?", rows)
 
-    def adopt(self, attempt: str, owner: int) -> bool:
-        """Make an attempt of the dead build `owner` this build's own; False if another was faster."""
+    def adopt(self, attempt: OpenAttempt) -> bool:
+        """Make an attempt of a dead build this build's own, with its lease; False if another was faster."""
         with self._transaction():
             cursor = self._db.execute(
-                "UPDATE attempts SET run = ? WHERE id = ? AND run = ? AND ended IS NULL", (self.run, attempt, owner)
+                "UPDATE attempts SET run = ? WHERE id = ? AND run = ? AND ended IS NULL",
+                (self.run, attempt.id, attempt.run),
             )
-            return cursor.rowcount == 1
+            if cursor.rowcount != 1:
+                return False
+            self._db.execute("DELETE FROM leases WHERE task = ? AND run = ?", (attempt.task, attempt.run))
+            self._db.execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 1)", (attempt.task, self.run, attempt.fingerprint.key)
+            )
+            return True
 
     def last_attempt(self, task: str, number: int | None = None) -> LastAttempt | None:
         """The newest attempt at a task, or the one of this number."""
@@ -394,12 +403,18 @@ class Journal:
         ).fetchall()
         for run, pid, held, busy in rows:
             if not self.lives(run):
-                self._db.execute("DELETE FROM leases WHERE run = ?", (run,))
+                if busy and self._is_open(task, run):
+                    return Conflict(run, pid, task, same=held == fingerprint, dead=True)
+                self._db.execute("DELETE FROM leases WHERE task = ? AND run = ?", (task, run))
             elif held != fingerprint:
                 return Conflict(run, pid, task, same=False)
             elif busy:
                 return Conflict(run, pid, task, same=True)
         return None
+
+    def _is_open(self, task: str, run: int) -> bool:
+        query = "SELECT 1 FROM attempts WHERE task = ? AND run = ? AND job NOT NULL AND ended IS NULL"
+        return self._db.execute(query, (task, run)).fetchone() is not None
 
     def yield_leases(self) -> None:
         """Give back every lease on which no work is going on."""
