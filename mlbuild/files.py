@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from mlbuild.digest import is_strewn
+
+
+def as_regex(pattern: str) -> str:
+    """The regular expression of a glob: `*` and `?` stay within a name and pass over hidden ones, `**` does not."""
+    *folders, last = pattern.split("/")
+    written = "".join("(?:[^/.][^/]*/)*" if name == "**" else f"{_name_regex(name)}/" for name in folders)
+    return written + (r"(?:[^/.][^/]*(?:/[^/.][^/]*)*)?" if last == "**" else _name_regex(last))
+
+
+def _name_regex(name: str) -> str:
+    pieces = re.findall(r"\*+|\?|\[!?\]?[^\]]*\]|.", name, re.DOTALL)
+    hidden = r"(?!\.)" if name[:1] in ("*", "?", "[", "\0") else ""
+    return hidden + "".join(_piece_regex(piece) for piece in pieces)
+
+
+def _piece_regex(piece: str) -> str:
+    if piece[0] in "*?":
+        return "[^/]*" if piece[0] == "*" else "[^/]"
+    if piece[0] == "[" and len(piece) > 1:
+        inner = piece[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+        chosen = f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]".replace("[^", "[\\^")
+        with suppress(re.error):
+            re.compile(chosen)
+            return chosen
+    return re.escape(piece)
+
+
+def literal_start(pattern: str) -> str:
+    """What every path that a glob matches begins with."""
+    return pattern[: min((pattern.index(char) for char in "*?[" if char in pattern), default=len(pattern))]
 
 
 class Files:

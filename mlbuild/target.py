@@ -24,9 +24,13 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Keys that are written down (or were worked out when the Pipelinefile was read)."""
+    """Keys that are written down (or were worked out when the Pipelinefile was read).
+
+    `paths` are the files behind the keys that a glob found, one each: those that tasks make are no keys.
+    """
 
     keys: tuple[Key, ...]
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task, inputs_bundle
+from mlbuild.language import functions
 
 
 class RecipeScope:
@@ -96,7 +97,7 @@ class CheckScope(RecipeScope):
                 return len(paths)
             case "exists":
                 return all(self._files.exists(path) for path in paths)
-        return super().call(node, arguments)
+        return functions.call(node, arguments, self._files)
 
     def _metrics(self, task: Task) -> Mapping[str, object]:
         """The values of a task's metrics files: those of unnamed files together, those of a named one by its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from json import dumps
 from re import compile as compile_pattern
@@ -10,11 +11,12 @@ from typing import Protocol
 
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.expression import Call, Key, Name, Reference
+from mlbuild.files import literal_start
 from mlbuild.graph.makers import Makers
 from mlbuild.graph.partitions import Keys
 from mlbuild.graph.references import is_plural, resolve
 from mlbuild.graph.task import Source, Task
-from mlbuild.target import Glob, Input, Output, Pipeline, Target
+from mlbuild.target import Glob, Input, Listed, Output, Pipeline, Target
 from mlbuild.template import render
 
 BARE_KEY = compile_pattern(r"(?!.*\.\.)[A-Za-z0-9_.+:@%/-]+").fullmatch
@@ -76,6 +78,24 @@ class Graph:
         """Paths among inputs that tasks made which are no more: they do not count."""
         self._left_out: set[Task] = set()
         self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
+        if any(isinstance(one.source, Listed) and one.source.paths for one in pipeline.partitions.values()):
+            self.partitions |= {name: self._without_made(keys, now) for name, keys in self.partitions.items()}
+            self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
+
+    def _without_made(self, keys: Keys, now: datetime) -> Keys:
+        """The keys of a glob without those whose file a target makes."""
+        partition = keys.partition
+        if not isinstance(partition.source, Listed) or not partition.source.paths:
+            return keys
+        pairs = zip(partition.source.keys, partition.source.paths, strict=True)
+        kept = [(key, path) for key, path in pairs if not any(self.makers.of(path))]
+        if not kept:
+            hint = "the keys of a glob are those of files that no target makes"
+            raise PipelineError(
+                f"partition `{partition.name}` has no keys: targets make all that it matches", partition.at, hint
+            )
+        source = Listed(tuple(key for key, _ in kept), tuple(path for _, path in kept))
+        return Keys(replace(partition, source=source), now)
 
     # --- tasks
 
@@ -209,11 +229,20 @@ class Graph:
         self.missing[task] = error
 
     def _from_glob(self, item: Input, pattern: str, task: Task) -> Source:
+        self._refuse_looking_in(pattern, item)
         made = {path: self.task(target, keys) for target, keys, path in self.makers.matching(pattern)}
         own = {path: maker for path, maker in made.items() if maker is not task}
         reads = self._with_users(own, self._disk.glob(pattern))
         needs = tuple(dict.fromkeys(maker for _, maker in reads if maker is not None))
         return Source(item.name, tuple(path for path, _ in reads), reads, needs, False, item.at, item.optional)
+
+    def _refuse_looking_in(self, pattern: str, item: Input) -> None:
+        """Raises PipelineError for a glob of what is known only once a task has run."""
+        folder = literal_start(pattern).rpartition("/")[0]
+        for target, _, made in self.makers.of(folder) if folder else ():
+            if made.endswith("/") and f"{folder}/".startswith(made):
+                message = f"what lies in {made} is known only once `{target.name}` has made it"
+                raise PipelineError(message, item.at, f'name the directory: "{made}"')
 
     def _held(self, path: str, made: dict[str, Task]) -> tuple[tuple[str, Task | None], ...]:
         """What counts of a directory that holds what tasks make."""

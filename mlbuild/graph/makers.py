@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import translate
 from itertools import product
+from re import DOTALL
 from re import compile as compile_pattern
 
 from mlbuild.expression import Key
+from mlbuild.files import as_regex, literal_start
 from mlbuild.graph.partitions import Keys
 from mlbuild.target import Output, Target
 
@@ -60,16 +61,12 @@ class Makers:
 
     def matching(self, pattern: str) -> Iterator[tuple[Target, tuple[Key, ...], str]]:
         """The tasks that make paths which a glob matches."""
-        literal = pattern[: min((pattern.index(char) for char in "*?[" if char in pattern), default=len(pattern))]
-        # `*` stays within one folder, as on disk; `**` does not.
-        regex = translate(pattern).replace("(?s:", "(?:")
-        if "**" not in pattern:
-            regex = regex.replace(".*", "[^/]*")
-        matches = compile_pattern(regex).match
+        literal = literal_start(pattern)
+        matches = compile_pattern(as_regex(pattern), DOTALL).fullmatch
         for made in self._made:
             if made.prefix.startswith(literal) or literal.startswith(made.prefix):
                 for path, keys in self._paths(made).items():
-                    if matches(path):
+                    if matches(path.rstrip("/")):
                         yield made.target, keys, path
 
     def _paths(self, made: _Made) -> dict[str, tuple[Key, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import (
@@ -19,30 +19,11 @@ from mlbuild.expression import (
     evaluate,
     walk,
 )
+from mlbuild.files import Files
+from mlbuild.language import functions
 from mlbuild.language.collect import AlreadySaid, Mistakes
 from mlbuild.language.names import Names
-from mlbuild.language.pending import refuse_pending
 from mlbuild.target import Constant
-from mlbuild.values import kind_of, nearest
-
-FUNCTIONS: dict[str, tuple[int, int]] = {
-    "size": (1, 1),
-    "count": (1, 1),
-    "rows": (1, 1),
-    "exists": (1, 1),
-    "env": (1, 2),
-    "glob": (1, 1),
-    "range": (1, 2),
-    "keys": (1, 1),
-    "lines": (1, 1),
-    "min": (1, 1000),
-    "max": (1, 1000),
-    "mean": (1, 1000),
-    "any": (1, 1000),
-    "all": (1, 1000),
-}
-"""Fewest and most arguments of the functions of expressions."""
-LONGEST_RANGE = 1_000_000
 
 
 class Constants:
@@ -51,9 +32,11 @@ class Constants:
     Args:
         names: all declared names, for what is said of a wrong one.
         mistakes: where an evaluation that fails is noted, once.
+        files: what `glob` and `lines` look at.
     """
 
-    def __init__(self, names: Names, mistakes: Mistakes) -> None:
+    def __init__(self, names: Names, mistakes: Mistakes, files: Files) -> None:
+        self.files = files
         self._names = names
         self._mistakes = mistakes
         self._makers: dict[str, tuple[str, Location, Callable[[], object]]] = {}
@@ -93,13 +76,10 @@ class Constants:
         raise PipelineError("a target has no value here", node.at)
 
     def call(self, node: Call, arguments: list[object]) -> object:
-        check_call(node)
-        if node.function == "range":
-            return _range(node, arguments)
-        if node.function == "keys":
-            return _keys(node, arguments[0])
-        refuse_pending(f"{node.function}() in an expression", node.at, f"{node.function}() here")
-        raise PipelineError(f"`{node.function}()` looks at files, which a task has and this place has not", node.at)
+        return functions.call(node, arguments, self.files)
+
+    def is_target(self, name: str) -> bool:
+        return self._names.kind(name) == "target"
 
     def _make(self, name: str) -> Constant | None:
         if name not in self._made:
@@ -112,20 +92,6 @@ class Constants:
         return self._made[name]
 
 
-def check_call(node: Call) -> None:
-    """Raise PipelineError if there is no such function, or if it takes another number of arguments."""
-    if node.function not in FUNCTIONS:
-        near = nearest(node.function, FUNCTIONS)
-        hint = f"did you mean `{near}`?" if near else "the functions are " + ", ".join(FUNCTIONS)
-        raise PipelineError(f"there is no function `{node.function}`", node.at, hint)
-    fewest, most = FUNCTIONS[node.function]
-    given = len(node.arguments)
-    if not fewest <= given <= most:
-        wanted = f"{fewest} or {most}" if most == fewest + 1 else "at least 1" if most > fewest else str(fewest)
-        noun = "value" if wanted.endswith("1") else "values"
-        raise PipelineError(f"`{node.function}()` takes {wanted} {noun}, not {given}", node.at)
-
-
 def literal_value(node: Node, name: str) -> object:
     """The value of a `param`, which is a literal. Raises PipelineError if it is an expression."""
     for part in walk(node):
@@ -133,22 +99,6 @@ def literal_value(node: Node, name: str) -> object:
             hint = f"a param is one literal, so that `{name}=…` can replace it; write `let` for what is worked out"
             raise PipelineError(f"the value of param `{name}` is no literal", node.at, hint)
     return evaluate(node, _NO_SCOPE)
-
-
-def _range(node: Call, arguments: list[object]) -> list[object]:
-    numbers = [argument for argument in arguments if isinstance(argument, int) and not isinstance(argument, bool)]
-    if len(numbers) < len(arguments):
-        raise PipelineError("`range()` takes whole numbers", node.at)
-    found = range(*numbers)
-    if len(found) > LONGEST_RANGE:
-        raise PipelineError(f"`range()` gives at most {LONGEST_RANGE:,} numbers", node.at)
-    return list(found)
-
-
-def _keys(node: Call, value: object) -> list[object]:
-    if not isinstance(value, Mapping):
-        raise PipelineError(f"`keys()` takes a table, and this is {kind_of(value)}", node.at)
-    return list(value)
 
 
 class _NoScope:

@@ -47,7 +47,7 @@ class _Loader:
         self._mistakes = Mistakes()
         self._noted = self._mistakes.noted
         self._names = Names()
-        self._constants = Constants(self._names, self._mistakes)
+        self._constants = Constants(self._names, self._mistakes, files)
         self._trees: list[ast.File] = []
         self._read: list[str] = []
 

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from glob import escape
+
 from mlbuild.errors import Location, PipelineError
-from mlbuild.expression import Binary, Call, Index, ListOf, Literal, Name, Node, Template, Unary, evaluate, written
+from mlbuild.expression import (
+    Binary,
+    Call,
+    Index,
+    ListOf,
+    Literal,
+    Name,
+    Node,
+    Slot,
+    Template,
+    Unary,
+    evaluate,
+    expand,
+    walk,
+    written,
+)
+from mlbuild.files import as_regex
 from mlbuild.language.ast import PartitionOf, Periods
 from mlbuild.language.constants import Constants
 from mlbuild.language.pending import refuse_pending
@@ -18,6 +37,8 @@ SHAPES = {
 }
 """Dates that a calendar may begin and end with, by example."""
 PERIODS = tuple(SHAPES)
+LONGEST_NAME = 200
+"""Bytes of a key between two `/`. A file's name may have 255, and more than the key stands in it."""
 
 
 def partition(statement: PartitionOf, constants: Constants) -> Partition:
@@ -25,7 +46,13 @@ def partition(statement: PartitionOf, constants: Constants) -> Partition:
     source = statement.source
     if isinstance(source, Periods):
         return Partition(statement.name.text, _calendar(source, constants), statement.name.at)
-    return Partition(statement.name.text, Listed(_keys(statement, source, constants)), statement.name.at)
+    name = statement.name.text
+    if isinstance(source, Call) and source.function == "glob":
+        paths = _matched(name, source, constants)
+        return Partition(
+            name, Listed(_keys(name, list(paths), source, constants), tuple(paths.values())), statement.name.at
+        )
+    return Partition(name, Listed(_keys(name, _values(source, constants), source, constants)), statement.name.at)
 
 
 # --- Calendars
@@ -65,13 +92,14 @@ def _date(node: Node, period: str, constants: Constants) -> str:
 # --- Lists
 
 
-def _keys(statement: PartitionOf, source: Node, constants: Constants) -> tuple[Key, ...]:
+def _keys(name: str, values: list[object], source: Node, constants: Constants) -> tuple[Key, ...]:
+    """The keys of these values, as written where they stand in a list of the Pipelinefile."""
     if isinstance(source, ListOf):
         placed = [(_written_key(item, constants), item.at) for item in source.items]
     else:
-        placed = [(_key(value, source.at), source.at) for value in _values(source, constants)]
+        placed = [(_key(value, source.at), source.at) for value in values]
     if not placed:
-        raise PipelineError(f"partition `{statement.name.text}` has no keys", source.at)
+        raise PipelineError(f"partition `{name}` has no keys", source.at)
     seen: set[str] = set()
     for key, at in placed:
         if key.text in seen:
@@ -80,8 +108,47 @@ def _keys(statement: PartitionOf, source: Node, constants: Constants) -> tuple[K
     return tuple(key for key, _ in placed)
 
 
+def _matched(name: str, source: Call, constants: Constants) -> dict[object, str]:
+    """The keys that `glob("raw/{name}.csv")` finds, each with the file behind it."""
+    node = source.arguments[0].value if source.arguments else None
+    slot = "{" + name + "}"
+    if not isinstance(node, Template) or not any(_is_slot(part, name) for part in node.parts):
+        hint = f'write {slot} where the keys stand: glob("raw/{slot}.csv")'
+        raise PipelineError(f"this says not which part of a path is the key of `{name}`", source.at, hint)
+    texts = [_pattern(part, name, constants) for part in node.parts]
+    regex = as_regex("".join(texts)).replace(KEY, "(?P<key>[^/]+?)", 1).replace(KEY, "(?P=key)")
+    found: dict[object, str] = {}
+    for path in constants.files.glob("".join(texts).replace(KEY, "*")):
+        match = re.fullmatch(regex, path, re.DOTALL)
+        if match and match["key"] in found:
+            message = f"two files have the key {match['key']}: {found[match['key']]} and {path}"
+            raise PipelineError(message, source.at)
+        if match:
+            found[match["key"]] = path
+    if not found:
+        raise PipelineError(f"partition `{name}` has no keys: no file matches", source.at)
+    return found
+
+
+KEY = "\0"
+"""Stands in a pattern for the key that is looked for."""
+
+
+def _is_slot(part: str | Slot, name: str) -> bool:
+    return isinstance(part, Slot) and isinstance(part.expression, Name) and part.expression.name == name
+
+
+def _pattern(part: str | Slot, name: str, constants: Constants) -> str:
+    if isinstance(part, str):
+        return part
+    if _is_slot(part, name):
+        return KEY
+    text = expand(part, constants)
+    return escape(text if isinstance(text, str) else " ".join(text))
+
+
 def _values(source: Node, constants: Constants) -> list[object]:
-    _refuse_other_sources(source)
+    _refuse_other_sources(source, constants)
     value = evaluate(source, constants)
     if isinstance(value, list):
         return value
@@ -89,13 +156,12 @@ def _values(source: Node, constants: Constants) -> list[object]:
     raise PipelineError(f"a partition has many keys, and this is {kind_of(value)}", source.at, hint)
 
 
-def _refuse_other_sources(source: Node) -> None:
+def _refuse_other_sources(source: Node, constants: Constants) -> None:
     if isinstance(source, Name) and source.name in PERIODS:
         hint = f"write: {source.name} from {SHAPES[source.name][0]}"
         raise PipelineError(f"`{source.name}` needs the date at which it begins", source.at, hint)
-    if isinstance(source, Call):
-        refuse_pending(f"{source.function}() as a partition", source.at, f"{source.function}()")
-        refuse_pending(f"{source.function}()", source.at)
+    if any(isinstance(part, Name) and constants.is_target(part.name) for part in walk(source)):
+        refuse_pending("lines() of an output", source.at, written(source))
 
 
 def _written_key(item: Node, constants: Constants) -> Key:
@@ -126,6 +192,10 @@ def _problem(text: str) -> str | None:
         return "it is empty"
     if "\0" in text:
         return "it holds a NUL character"
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return "it is not UTF-8"
+    if any(len(part.encode()) > LONGEST_NAME for part in text.split("/")):
+        return f"a name of more than {LONGEST_NAME} bytes is too long for a file"
     if text.startswith("/") or text.endswith("/") or "//" in text:
         return "it begins or ends with `/`, or holds `//`"
     if any(part in (".", "..") for part in text.split("/")):

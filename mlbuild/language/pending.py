@@ -13,11 +13,9 @@ NOT_YET = frozenset(
         # resources
         *("gpus", "gpu_memory", "disk", "nodes"),
         # sources of partitions
-        *("glob() as a partition", "lines()"),
+        "lines() of an output",
         # items of inputs and outputs
         *("first()", "any()", "local()", "stat()", "temp()", "a URL"),
-        # functions
-        *("env() in an expression", "glob() in an expression", "lines() in an expression"),
         # slots
         *("{checkpoint}", "{inputs:json}", "{params:file}"),
     }

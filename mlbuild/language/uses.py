@@ -18,7 +18,8 @@ from mlbuild.expression import (
     written,
 )
 from mlbuild.language.collect import Mistakes
-from mlbuild.language.constants import Constants, check_call
+from mlbuild.language.constants import Constants
+from mlbuild.language.functions import check_call
 from mlbuild.language.names import TASK_NAMES, Names
 from mlbuild.language.pending import refuse_pending
 from mlbuild.language.words import names_used, root, slots
@@ -71,7 +72,6 @@ class Uses:
                 self._check_field(part)
             elif isinstance(part, Call):
                 check_call(part)
-                refuse_pending(f"{part.function}() in an expression", part.at, f"{part.function}() here")
 
     def check_slots(self, template: Template, allowed: Iterable[str]) -> None:
         """Raise ManyErrors with each slot of a text that is wrong."""
