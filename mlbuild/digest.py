@@ -87,7 +87,7 @@ def digest_manifest(rows: list[tuple[str, str, int]]) -> str:
 
 
 def digest_path(path: str) -> tuple[str, int] | None:
-    """(digest, size in bytes) of a file or directory, None if nothing is there. A directory's digest starts with `t` (tree).
+    """(digest, size in bytes) of a file or directory, or None. A directory's digest starts with `t` (tree).
 
     Raises OSError for what can't be read and for what is neither file nor folder (a socket, a device).
     """

@@ -1,4 +1,4 @@
-"""`kill -9` of the driver, of its supervisor, of both, at named points and at random moments: the next build completes."""
+"""`kill -9` of driver, supervisor or both, at named points and at random moments: the next build completes."""
 
 from __future__ import annotations
 
@@ -154,7 +154,11 @@ def test_killed_at_a_random_moment(parts: Workspace, victims: str, round_: int) 
 
 def test_a_build_takes_over_what_still_runs(workspace: Workspace) -> None:
     workspace.pipeline(
-        'target t:\n    outputs: "t.txt"\n    run: echo >> started; while ! test -e g[o]; do sleep 0.02; done; echo > t.txt\n'
+        """
+        target t:
+            outputs: "t.txt"
+            run: echo >> started; while ! test -e g[o]; do sleep 0.02; done; echo > t.txt
+        """
     )
     process = workspace.start()
     workspace.wait_for("started")

@@ -177,7 +177,8 @@ def test_an_input_that_always_changes_fails_the_task(workspace: Workspace) -> No
     ended = workspace.build()
     assert ended.status == 1
     assert len(ended.tasks("task_started")) == 3
-    assert "in.txt" in [row for row in ended.events if row["event"] == "task_failed"][0]["detail"]
+    (failed,) = (row for row in ended.events if row["event"] == "task_failed")
+    assert failed["detail"] == "in.txt has changed"
 
 
 def test_a_missing_input_is_an_error_before_anything_runs(workspace: Workspace) -> None:
@@ -194,7 +195,13 @@ def test_a_missing_input_is_an_error_before_anything_runs(workspace: Workspace) 
 
 def test_a_key_without_its_input_is_blocked_and_the_others_are_built(workspace: Workspace) -> None:
     workspace.pipeline(
-        'partition k: ["a", "b"]\ntarget t[k]:\n    inputs: "{k}.in"\n    outputs: "{k}.out"\n    run: cp {inputs} {outputs}\n'
+        """
+        partition k: ["a", "b"]
+        target t[k]:
+            inputs: "{k}.in"
+            outputs: "{k}.out"
+            run: cp {inputs} {outputs}
+        """
     )
     workspace.write("a.in", "a")
     ended = workspace.build()
