@@ -31,8 +31,10 @@ from mlbuild.graph.dag import Graph
 from mlbuild.graph.select import select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
+from mlbuild.language.ast import TargetOf
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.layout import laid_out
+from mlbuild.language.parser import parse
 from mlbuild.state.journal import Journal, LastAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.stats import FileClock, Stats
@@ -165,6 +167,12 @@ def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> 
         return tasks[0].name, journal.last_attempt(tasks[0].name, number)
     finally:
         journal.close()
+
+
+def has_target(path: str, name: str) -> bool:
+    """Whether a Pipelinefile (absolute) declares a target itself. Raises ManyErrors if it can't be read."""
+    tree = parse(os.path.basename(path), Files("/").read(path))
+    return any(isinstance(one, TargetOf) and one.name.text == name for one in tree.statements)
 
 
 def lay_out(folder: str, paths: Sequence[str], *, write: bool) -> list[str]:

@@ -298,6 +298,14 @@ def test_a_file_from_elsewhere_gets_plain_line_breaks(workspace: Workspace) -> N
     assert path.read_bytes() == b"target t:\n    run: true\n"
 
 
+def test_a_target_called_fmt(workspace: Workspace) -> None:
+    workspace.pipeline("target fmt :\n  run: true\n")
+    assert workspace.run("fmt").err == (
+        "error: `fmt` is a subcommand and a target\n  hint: for the target: `mlbuild build fmt`, or `mlbuild -- fmt`\n"
+    )
+    assert workspace.run("fmt", "Pipelinefile").status == 0
+
+
 def test_what_cannot_be_read(workspace: Workspace) -> None:
     assert workspace.run("fmt", "nowhere").err == "error: can't read nowhere: No such file or directory\n"
     assert workspace.run("fmt", ".").err == "error: can't read .: Is a directory\n"

@@ -71,7 +71,12 @@ def _refuse_ambiguous(workspace: Workspace, word: str) -> None:
     """A first word that is a subcommand as well as a target could mean either."""
     if word in COMMANDS or word in NOT_YET:
         if word in workspace.pipeline.targets:
-            hint = f"for the target: `mlbuild build {word}`, or `mlbuild -- {word}`"
-            raise UsageError(f"`{word}` is a subcommand and a target", hint=hint)
+            raise ambiguous(word)
         if word in NOT_YET:
             raise UsageError(f"the subcommand `{word}` is not there yet")
+
+
+def ambiguous(word: str) -> UsageError:
+    """The error for a first word that is a subcommand and a target."""
+    hint = f"for the target: `mlbuild build {word}`, or `mlbuild -- {word}`"
+    return UsageError(f"`{word}` is a subcommand and a target", hint=hint)

@@ -6,12 +6,14 @@ COMMANDS = {
     "explain": "why a task would run, or why not",
     "graph": "the graph: a tree with states, or for dot, mermaid, json",
     "log": "what a task's last attempt printed",
+    "init": "write a first Pipelinefile",
     "fmt": "lay out the Pipelinefile",
     "check": "read the Pipelinefile and say everything that is wrong with it",
+    "completion": "a script for bash, zsh or fish that completes what is typed",
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "runs", "metrics", "cancel", "remove", "store", "init", "attach", "impact", "accept", "show"),
+        *("backfill", "runs", "metrics", "cancel", "remove", "store", "attach", "impact", "accept", "show"),
         *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )

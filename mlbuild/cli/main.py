@@ -17,6 +17,10 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--version"]:
         print(f"mlbuild {__version__}")
         return 0
+    if arguments[:1] == ["__complete"]:
+        from mlbuild.cli.completion import complete
+
+        return complete(arguments[1:])
     try:
         return _run(arguments)
     except KeyboardInterrupt:

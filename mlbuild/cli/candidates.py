@@ -1,0 +1,129 @@
+"""What can stand where the cursor is on a command line.
+
+Only looks at the left edge of the Pipelinefile, but for tasks: so a broken one completes as well as a whole one, and a
+key press loads next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+
+from mlbuild.cli.commands import COMMANDS
+
+Candidate = tuple[str, str]
+"""(What is typed, what it is in a few words or nothing.)"""
+
+COMMON = ("--file", "--directory", "--help")
+BUILD = (
+    *("--dry-run", "--jobs", "--keep-going", "--no-keep-going", "--always-make", "--force", "--question", "--events"),
+    *("--verbose", "--quiet", "--color", "--no-color", "--progress"),
+)
+OPTIONS = {
+    "": ("--version", *BUILD),
+    "build": BUILD,
+    "status": ("--tasks", "--json"),
+    "explain": ("--json",),
+    "graph": ("--format", "--tasks", "--json"),
+    "log": ("--attempt",),
+    "fmt": ("--check",),
+}
+"""Beside those that all commands have. Written down here, since loading a command takes ten times as long."""
+VALUES = {
+    "--progress": ("auto", "plain", "off"),
+    "--format": ("tree", "dot", "mermaid", "json"),
+}
+PATHS = ("-f", "--file", "-C", "--directory", "--events")
+"""Options whose value is a path: for the shell to complete."""
+NUMBERS = ("-j", "--jobs", "--attempt")
+NO_GOALS = ("fmt", "init", "completion")
+
+DECLARED = re.compile(
+    r"""^(?:target[ \t]+(?P<target>\w+)[ \t]*(?:\[[^]\n]*\])?[ \t]*:[^\n]*(?:\n[ \t]+\"\"\"(?P<description>[^"\n]+))?"""
+    r"""|param[ \t]+(?P<param>\w+)[ \t]*=[ \t]*(?P<value>[^#\n]*)|include[ \t]+["'](?P<file>[^"'\n]+)["'])""",
+    re.MULTILINE,
+)
+LONGEST = 4 << 20
+MOST_TASKS = 1000
+
+
+def candidates(words: Sequence[str]) -> list[Candidate]:
+    """What the last of the words (behind `mlbuild`) can be completed to; empty if that is for the shell to say."""
+    *before, current = words or [""]
+    current = current.lstrip("'\"").replace("\\", "")
+    try:
+        return [found for found in _all(before, current) if found[0].startswith(current)]
+    except OSError:
+        return []
+
+
+def _all(before: list[str], current: str) -> Iterator[Candidate]:
+    last = before[-1] if before else ""
+    command = next((word for word in before[:1] if word in COMMANDS), "")
+    if last in PATHS or last in NUMBERS or "=" in (last, current):
+        return
+    if last in VALUES:
+        yield from ((value, "") for value in VALUES[last])
+    elif current.startswith("-") and "--" not in before:
+        yield from ((option, "") for option in (*OPTIONS.get(command, ()), *COMMON))
+    elif command == "completion":
+        yield from ((shell, "") for shell in ("bash", "zsh", "fish"))
+    elif command not in NO_GOALS:
+        if not before:
+            yield from COMMANDS.items()
+        yield from _goals(before, current)
+
+
+def _goals(before: list[str], current: str) -> Iterator[Candidate]:
+    path = _pipelinefile(_value(before, "-f", "--file"), _value(before, "-C", "--directory") or ".")
+    if path and "[" in current:
+        yield from ((name, "") for name in islice(_tasks(path, current.partition("[")[0]), MOST_TASKS))
+    elif path:
+        yield from _declared(path, os.path.dirname(path), set())
+
+
+def _value(before: list[str], *names: str) -> str | None:
+    found = [value for option, value in pairwise(before) if option in names]
+    return found[-1] if found else None
+
+
+def _pipelinefile(file: str | None, folder: str) -> str | None:
+    if file:
+        return os.path.join(folder, file)
+    folder = os.path.abspath(folder)
+    while not os.path.isfile(os.path.join(folder, "Pipelinefile")):
+        if os.path.dirname(folder) == folder:
+            return None
+        folder = os.path.dirname(folder)
+    return os.path.join(folder, "Pipelinefile")
+
+
+def _declared(path: str, root: str, seen: set[str]) -> Iterator[Candidate]:
+    """The targets and params of a file and of those that it includes."""
+    if path in seen or not os.path.isfile(path):
+        return
+    seen.add(path)
+    with open(path, encoding="utf-8", errors="replace") as file:
+        text = file.read(LONGEST)
+    for match in DECLARED.finditer(text):
+        if match["file"]:
+            yield from _declared(os.path.join(root, match["file"]), root, seen)
+        elif match["param"]:
+            yield f"{match['param']}=", f"now {match['value'].strip()}"
+        else:
+            yield match["target"], (match["description"] or "").strip()
+
+
+def _tasks(path: str, target: str) -> Iterator[str]:
+    # This much is loaded only once a `[` was typed.
+    from mlbuild.app import open_workspace
+    from mlbuild.errors import MlbuildError
+
+    try:
+        workspace = open_workspace(path)
+        if target in workspace.pipeline.targets:
+            yield from (task.name for task in workspace.graph.tasks(workspace.pipeline.targets[target]))
+    except MlbuildError:
+        return
