@@ -18,6 +18,7 @@ from mlbuild.engine.checks import verify_checks
 from mlbuild.engine.disk import Disk
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
+from mlbuild.engine.preconditions import verify_files, verify_variables
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import State
@@ -27,7 +28,7 @@ from mlbuild.executors.job import Job
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.files import Files
-from mlbuild.graph.dag import Graph
+from mlbuild.graph.dag import Graph, conflicts
 from mlbuild.graph.select import select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
@@ -146,6 +147,7 @@ def status(
         goals = list(workspace.pipeline.targets)
     wanted = select(graph, goals, workspace.folder)
     order = graph.closure(wanted)
+    verify_files(graph, workspace.files, order)
     with _looking(workspace, wanted) as (inspector, journal):
         inspector.forced.update(select_some(workspace, forced))
         found = survey(graph, order, inspector)
@@ -208,10 +210,21 @@ def lay_out(folder: str, paths: Sequence[str], *, write: bool) -> list[str]:
 
 
 def verify(workspace: Workspace) -> None:
-    """Look at every task of the pipeline. Raises MlbuildError for what only the whole graph shows."""
-    graph = workspace.graph
-    order = graph.closure(task for target in workspace.pipeline.targets.values() for task in graph.tasks(target))
-    verify_checks(graph, order)
+    """Look at every task of the pipeline. Raises ManyErrors for what only the whole graph shows, one for each place."""
+    graph, mistakes = workspace.graph, Mistakes()
+    tasks = [task for target in workspace.pipeline.targets.values() for task in graph.tasks(target)]
+    for task in tasks:
+        with mistakes.noted():
+            graph.needs(task)
+    mistakes.found += [*conflicts(tasks), *graph.lacking(set(tasks))]
+    if not mistakes.found:
+        with mistakes.noted():
+            order = graph.closure(tasks)
+            verify_checks(graph, order)
+            verify_files(graph, workspace.files, order)
+    # A mistake in a partitioned target comes with each of its keys.
+    mistakes.found = [*{str(error.at): error for error in reversed(mistakes.found)}.values()]
+    mistakes.settle()
 
 
 # --- building
@@ -260,6 +273,8 @@ def build(
     wanted = select(graph, goals, workspace.folder)
     order = graph.closure(wanted)
     verify_checks(graph, order)
+    verify_files(graph, workspace.files, order)
+    verify_variables(order)
     layout.create()
     with ExitStack() as stack:
         journal = Journal(layout)

@@ -54,6 +54,7 @@ class MlbuildError(Exception):
     """
 
     exit_status = 2
+    kind = "error"
 
     def __init__(self, message: str, at: Location | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -62,7 +63,7 @@ class MlbuildError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        text = f"error: {self.message}"
+        text = f"{self.kind}: {self.message}"
         if self.at:
             text = f"{self.at}: {text}\n{self.at.caret()}"
         if self.hint:
@@ -76,6 +77,12 @@ class PipelineError(MlbuildError):
 
 class UsageError(MlbuildError):
     """The command line is wrong: an option, a goal, an override."""
+
+
+class Doubt(MlbuildError):
+    """What may not be meant. It is shown and never raised."""
+
+    kind = "doubtful"
 
 
 class ConfigError(MlbuildError):

@@ -69,6 +69,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """An item of `environ:`: a variable that the recipe has. Without a value it must be set where mlbuild is started.
+
+    What it holds counts, unless it is a secret.
+    """
+
+    name: str
+    value: Node | None
+    at: Location
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What `run:` holds. `kind` is `shell` or `python`."""
 
@@ -117,6 +130,11 @@ class Target:
     outputs: tuple[Output, ...] = ()
     metrics: tuple[Output, ...] = ()
     params: tuple[Node, ...] = ()
+    requires: tuple[Input, ...] = ()
+    """Files (paths and globs) that pin the software."""
+    code: tuple[Input, ...] | None = ()
+    """Files that count beside those that the recipe names; None: those don't count either."""
+    environ: tuple[Variable, ...] = ()
     resources: Resources = field(default_factory=Resources)
     after: tuple[Input, ...] = ()
     """References to what must come before, without bringing anything."""
@@ -135,12 +153,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value of the file: a `param`, a `params` file (a mapping), or a `let`. `kind` is one of those words."""
+    """A value of the file: a `param`, a `params` file (a mapping), or a `let`. `kind` is one of those words.
+
+    `path` is that of a file of values.
+    """
 
     name: str
     kind: str
     value: object
     at: Location
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def test_a_missing_input_is_an_error_before_anything_runs(workspace: Workspace) 
         "Pipelinefile:2:13: error: no target makes nope.txt, and it does not exist\n"
         '  2 |     inputs: "nope.txt"\n'
         "    |             ^^^^^^^^^^\n"
-        '  hint: make it, correct the path, or write "nope.txt"? if it may be absent\n'
+        "  hint: make it, correct the path, or write `?` behind it if it may be absent\n"
     )
 
 

@@ -37,7 +37,7 @@ def recipe(body: str) -> Template:
 
 
 def rendered(body: str, **values: object) -> str:
-    return render_recipe(recipe(body), Values(**values), as_file=lambda items: f"file({items!r})")
+    return render_recipe(recipe(body), Values(**values), as_file=lambda slot, content: f"file({content!r})")
 
 
 def bash(script: str) -> str:
@@ -224,7 +224,7 @@ def test_nul_is_refused_everywhere() -> None:
         ('a "{xs}"', 'a "p q r"'),
         ("a {none}", "a "),
         ("a {xs:raw}", "a p q r"),
-        ("a {xs:file}", "a 'file('\\''p q\\nr\\n'\\'')'"),
+        ("a {xs:file}", r"a 'file(['\''p q'\'', '\''r'\''])'"),
         ("a {xs:--in}", "a --in 'p q' --in r"),
         ("a {none:--in}", "a "),
         ("a {null:--in}", "a "),
@@ -248,7 +248,7 @@ def test_formats_and_what_is_no_slot(body: str, expected: str) -> None:
         paths=Bundle(("a/b.csv",)),
         table={"k": [1, None]},
     )
-    assert render_recipe(recipe(body), scope, as_file=lambda items: f"file({items!r})") == expected
+    assert render_recipe(recipe(body), scope, as_file=lambda slot, content: f"file({content!r})") == expected
 
 
 def test_null_has_no_text() -> None:
@@ -259,7 +259,7 @@ def test_null_has_no_text() -> None:
 def test_kept_names_stay_as_written() -> None:
     body = "a {resources.cpus:d} {x}"
     scope = Values(x=1)
-    assert render_recipe(recipe(body), scope, str, frozenset({"resources"})) == "a {resources.cpus:d} 1"
+    assert render_recipe(recipe(body), scope, lambda slot, content: "", frozenset({"resources"})) == "a {resources.cpus:d} 1"
 
 
 def test_a_slot_knows_its_place_in_the_file() -> None:

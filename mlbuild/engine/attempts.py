@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from mlbuild.engine.facts import Inspector, checks_digest
+from mlbuild.engine.facts import Inspector, checks_digest, variable_value
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import PipelineError
 from mlbuild.executors.job import Job, JobResult, Read
-from mlbuild.expression import evaluate
+from mlbuild.expression import Slot, evaluate
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
 from mlbuild.language.quoting import render_recipe
+from mlbuild.language.words import root
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Journal, OpenAttempt, Trace
 from mlbuild.state.layout import Layout
@@ -99,7 +100,7 @@ class Attempts:
             task=task.name,
             workspace=self._layout.workspace,
             recipe=self._recipe(task, attempt, number),
-            environment={"MLBUILD_ATTEMPT": str(number)},
+            environment={"MLBUILD_ATTEMPT": str(number), **self._environment(task)},
             log=self._layout.log(self._journal.run, attempt),
             reads=self._reads(task, fingerprint),
             outputs=task.made,
@@ -143,8 +144,9 @@ class Attempts:
     def _recipe(self, task: Task, attempt: str, number: int) -> str:
         lists: list[str] = []
 
-        def as_file(text: str) -> str:
-            path = self._layout.list_file(attempt, len(lists))
+        def as_file(slot: Slot, content: object) -> str:
+            text, ending = self._file(slot, content)
+            path = self._layout.list_file(attempt, len(lists), ending)
             lists.append(path)
             with open(os.path.join(self._layout.workspace, path), "w", encoding="utf-8") as file:
                 file.write(text)
@@ -152,6 +154,21 @@ class Attempts:
 
         assert task.target.recipe is not None
         return render_recipe(task.target.recipe.text, RecipeScope(self._graph, task, number), as_file)
+
+    def _file(self, slot: Slot, content: object) -> tuple[str, str]:
+        """The text of `{x:file}` and the ending of its name."""
+        if isinstance(content, Mapping):
+            from mlbuild.language import parameters
+
+            return parameters.written(content, self._graph.pipeline.constants[root(slot.expression) or ""].path)
+        assert isinstance(content, list)
+        return "".join(f"{item}\n" for item in content), "txt"
+
+    def _environment(self, task: Task) -> dict[str, str]:
+        """The variables that the recipe is given; the others it has from us, and so are written down nowhere."""
+        scope = RecipeScope(self._graph, task)
+        given = [variable for variable in task.target.environ if variable.value is not None]
+        return {variable.name: variable_value(variable, scope) or "" for variable in given}
 
     def _reads(self, task: Task, fingerprint: Fingerprint) -> tuple[Read, ...]:
         """What the recipe must find as the fingerprint says."""

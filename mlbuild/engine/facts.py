@@ -9,16 +9,20 @@ from collections.abc import Collection, Iterator, Mapping
 from mlbuild.digest import digest_bytes
 from mlbuild.engine.decide import Facts
 from mlbuild.engine.scope import RecipeScope
-from mlbuild.expression import Part, evaluate
+from mlbuild.errors import PipelineError
+from mlbuild.expression import Part, Scope, Slot, Template, evaluate, written
 from mlbuild.files import Files
-from mlbuild.graph.dag import Graph
+from mlbuild.graph.dag import Graph, clean
 from mlbuild.graph.task import Task
 from mlbuild.language.quoting import render_recipe
-from mlbuild.language.words import Words, params_used, words
+from mlbuild.language.words import Words, params_used, root, words
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Journal, Trace
 from mlbuild.state.stats import Stats
 from mlbuild.state.store import Action, Store
+from mlbuild.target import Glob, Input, Variable
+from mlbuild.template import render
+from mlbuild.values import formatted
 
 AS_WRITTEN = frozenset({"resources", "checkpoint", "attempt"})
 """What a recipe may name without becoming stale when it changes: it stands in the fingerprint as written."""
@@ -112,18 +116,33 @@ class Inspector:
         parts |= {f"output {path}": output.name or "" for output, path in zip(declared, task.made, strict=True)}
         parts |= self._params(task)
         scope = RecipeScope(self._graph, task)
+        for variable in task.target.environ:
+            value = variable_value(variable, scope)
+            problem = problem or ("" if value is not None else f"the variable {variable.name} is not set") or None
+            if not variable.is_secret:
+                parts[f"environ {variable.name}"] = value or ""
         notes = {}
         if task.target.recipe is not None:
             text = task.target.recipe.text
-            parts["recipe"] = render_recipe(text, scope, as_file=lambda text: text, keep=AS_WRITTEN)
-            notes = {f"param {name}": value for name, value in self._values(text, task, scope)}
+            parts["recipe"] = render_recipe(
+                text, scope, as_file=lambda *what: _as_counted(task, *what), keep=AS_WRITTEN
+            )
+            notes = {
+                f"param {name}": _canonical(value)
+                for used, whole in self._values(text, task, scope)
+                for name, value in _leaves(used, whole)
+            }
         return Fingerprint(parts, notes, problem)
 
     def reads(self, task: Task) -> list[tuple[str, str]]:
-        """The paths whose content counts, each once, as (`input` or `code`, path)."""
-        inputs = self._inputs(task)
-        code = [path for path in self._code(task) if path not in inputs]
-        return [*(("input", path) for path in inputs), *(("code", path) for path in code)]
+        """The paths whose content counts, each once, as (`input`, `requires` or `code`, path)."""
+        found = dict.fromkeys(self._inputs(task), "input")
+        for kind, paths in (("requires", self._declared(task.target.requires, task)), ("code", self._code(task))):
+            found |= {path: kind for path in paths if path not in found}
+        return [(kind, path) for path, kind in found.items()]
+
+    def _declared(self, items: tuple[Input, ...], task: Task) -> list[str]:
+        return [path for item in items for path in declared_paths(item, task, self._graph, self._files)]
 
     def _inputs(self, task: Task) -> dict[str, None]:
         return dict.fromkeys(path for source in self._graph.sources(task) for path, _ in source.reads)
@@ -132,23 +151,27 @@ class Inspector:
         """The values named in `params:`, which count although the recipe may not name them."""
         scope = RecipeScope(self._graph, task)
         listed = task.target.params
-        return {f"param {name}": value for node in listed for name, value in self._values(node, task, scope)}
+        values = (pair for node in listed for pair in self._values(node, task, scope))
+        return {f"param {name}": _canonical(value) for name, value in values}
 
-    def _values(self, node: Part, task: Task, scope: RecipeScope) -> Iterator[tuple[str, str]]:
+    def _values(self, node: Part, task: Task, scope: RecipeScope) -> Iterator[tuple[str, object]]:
         """(name as written, value) of each param, params file and `let` in a text or expression."""
         for name, used in params_used(node).items():
             if name not in task.target.partitions:
-                yield name, _canonical(evaluate(used, scope))
+                yield name, evaluate(used, scope)
 
     # --- code
 
     def _code(self, task: Task) -> list[str]:
-        """The files of the workspace that the recipe names and no target makes, each once."""
-        if task.target.recipe is None:
+        """The files that `code:` names, and those of the workspace that the recipe does and no target makes."""
+        if task.target.recipe is None or task.target.code is None:
             return []
+        return [*self._declared(task.target.code, task), *self._named(task.target.recipe.text, task)]
+
+    def _named(self, recipe: Template, task: Task) -> list[str]:
         found = self._words.get(task.target.name)
         if found is None:
-            found = words(task.target.recipe.text, RecipeScope(self._graph, task))
+            found = words(recipe, RecipeScope(self._graph, task))
             if not found.varies:
                 self._words[task.target.name] = found
         candidates = [*found.paths, *(path for module in found.modules for path in _module_files(module))]
@@ -173,6 +196,49 @@ def _module_files(module: str) -> list[str]:
 def checks_digest(task: Task) -> str:
     """The digest of a task's conditions: what changes when they must be tested again."""
     return digest_bytes("\n".join(check.text for check in task.target.checks).encode())
+
+
+def declared_paths(item: Input, task: Task, graph: Graph, files: Files) -> list[str]:
+    """The paths of an item of `requires:` or `code:`; of one that may be absent, only what is there."""
+    scope = graph.scope(task.target, task.keys)
+    if isinstance(item.source, Glob):
+        return files.glob(clean(render(item.source.pattern, scope)))
+    assert isinstance(item.source, Template)
+    path = clean(render(item.source, scope))
+    return [] if item.optional and not files.exists(path) else [path]
+
+
+def variable_value(variable: Variable, scope: Scope) -> str | None:
+    """What a variable holds in a recipe; None if it must be set and is not."""
+    if variable.value is None:
+        return os.environ.get(variable.name)
+    value = evaluate(variable.value, scope)
+    try:
+        text = formatted(value, "")
+    except ValueError as error:
+        raise PipelineError(f"`{written(variable.value)}` {error}", variable.at) from None
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def _as_counted(task: Task, slot: Slot, content: object) -> str:
+    """What counts of `{x:file}`: all that it holds; of params nothing but what `params:` lists, if it lists any."""
+    if not isinstance(content, Mapping):
+        assert isinstance(content, list)
+        return "".join(f"{item}\n" for item in content)
+    return (
+        written(slot)
+        if any(root(node) == root(slot.expression) for node in task.target.params)
+        else _canonical(content)
+    )
+
+
+def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """The values in a table, each with its dotted name; a value that is no table is itself."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, item in value.items():
+        yield from _leaves(f"{name}.{key}", item)
 
 
 def _canonical(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from json import dumps
@@ -222,7 +222,7 @@ class Graph:
         """Raises MissingInput, unless other keys of the target may have what it lacks."""
         if item.optional:
             return
-        hint = f'make it, correct the path, or write "{path}"? if it may be absent'
+        hint = "make it, correct the path, or write `?` behind it if it may be absent"
         error = MissingInput(f"no target makes {path}, and it does not exist", item.at, hint)
         if not task.keys:
             raise error
@@ -295,19 +295,19 @@ class Graph:
                 if below not in order:
                     path.append((below, self.needs(below), 0))
                     entered[below] = None
-        verify_outputs(order)
-        self._verify_missing(order)
+        for mistake in (*conflicts(order), *self.lacking(order)):
+            raise mistake
         return order
 
-    def _verify_missing(self, order: Order) -> None:
-        """Raises MissingInput if no key of a target has an input that it declares."""
-        for target in {task.target.name: task.target for task in self.missing if task in order}.values():
+    def lacking(self, tasks: Collection[Task]) -> Iterator[MissingInput]:
+        """For each target of the tasks: an input that it declares and no key of it has."""
+        for target in {task.target.name: task.target for task in self.missing if task in tasks}.values():
             for task in self.tasks(target):
                 self.sources(task)
                 if task not in self.missing:
                     break
             else:
-                raise next(error for task, error in self.missing.items() if task.target is target)
+                yield next(error for task, error in self.missing.items() if task.target is target)
 
     def _cycle(self, tasks: list[Task]) -> MlbuildError:
         circle = [*tasks, tasks[0]]
@@ -353,15 +353,15 @@ def clean(path: str) -> str:
     return lead + "/".join(parts) + tail
 
 
-def verify_outputs(tasks: Iterable[Task]) -> None:
-    """Raises PipelineError if two tasks make the same path, or one makes a path inside another's directory."""
+def conflicts(tasks: Iterable[Task]) -> Iterator[PipelineError]:
+    """Where two tasks make the same path, or one makes a path inside another's directory."""
     makers: dict[str, Task] = {}
     for task in tasks:
         for path in task.made:
             other = makers.setdefault(path.rstrip("/"), task)
             if other is not task:
                 message = f"{task.name} and {other.name} both make {path}"
-                raise PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
+                yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
     for path, task in makers.items():
         folder = path
         while "/" in folder:
@@ -369,4 +369,4 @@ def verify_outputs(tasks: Iterable[Task]) -> None:
             other = makers.get(folder, task)
             if other is not task:
                 message = f"{task.name} makes {path}, which lies in {folder}/ that {other.name} makes"
-                raise PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
+                yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")

@@ -16,6 +16,7 @@ from mlbuild.expression import (
     Maybe,
     Name,
     Node,
+    Reference,
     Span,
     Star,
     TableOf,
@@ -32,7 +33,7 @@ from mlbuild.language.pending import refuse_pending
 from mlbuild.language.references import Header, References
 from mlbuild.language.uses import CHECK, PATH, RECIPE, RESOURCE, Uses
 from mlbuild.language.words import names_used, slots
-from mlbuild.target import Check, Glob, Input, Output, Partition, Recipe, Resources, Retry, Target
+from mlbuild.target import Check, Glob, Input, Output, Partition, Recipe, Resources, Retry, Target, Variable
 from mlbuild.values import kind_of, nearest
 
 RETRIED = ("signal", "timeout", "stalled", "out_of_memory", "lost")
@@ -243,6 +244,47 @@ class _Reader:
                 nodes.append(node)
         return tuple(nodes)
 
+    def _files(self, clause: Clause) -> tuple[Input, ...]:
+        """Paths and globs of files that count by content, and are no inputs."""
+        found: list[Input] = []
+        for item in _arguments(clause):
+            with self._noted():
+                if item.name:
+                    raise PipelineError(f"`{clause.word}:` gives no names", item.at, "names are for `inputs:`")
+                for one in self._input(item):
+                    if isinstance(one.source, Reference):
+                        raise PipelineError("what a target makes is an input", item.at, "put it into `inputs:`")
+                    found.append(one)
+        return tuple(found)
+
+    def _code(self, clause: Clause) -> tuple[Input, ...] | None:
+        items = [_value(item) for item in _arguments(clause)]
+        if len(items) == 1 and isinstance(items[0], Name) and items[0].name == "none":
+            return None
+        return self._files(clause)
+
+    def _environ(self, clause: Clause) -> tuple[Variable, ...]:
+        found = []
+        for item in _arguments(clause):
+            with self._noted():
+                found.append(self._variable(item))
+        self._refuse_same_names([(one.name, one.at) for one in found])
+        return tuple(found)
+
+    def _variable(self, item: Argument) -> Variable:
+        node = _value(item)
+        if item.name is None:
+            is_secret = isinstance(node, Call) and node.function == "secret" and len(node.arguments) == 1
+            name = node.arguments[0].value if is_secret and isinstance(node, Call) else node
+            if isinstance(name, Name):
+                return Variable(name.name, None, item.at, is_secret)
+            hint = 'as in `environ: OMP_NUM_THREADS = "1", CUDA_HOME, secret(API_TOKEN)`'
+            raise PipelineError(f"`{written(item)}` names no variable", item.at, hint)
+        if isinstance(node, Call) and node.function == "secret":
+            raise PipelineError("a secret has the value that it is set to", item.at, f"write secret({item.name})")
+        self._uses.check(node, PATH)
+        return Variable(item.name, node, item.at)
+
     def _resources(self, clause: Clause) -> Resources:
         amounts: dict[str, Any] = {}
         for item in _arguments(clause):
@@ -429,6 +471,9 @@ _CLAUSES: dict[str, tuple[str, Callable[[_Reader, Clause], object]]] = {
     "metrics": ("metrics", _Reader._outputs),
     "params": ("params", _Reader._params),
     "resources": ("resources", _Reader._resources),
+    "requires": ("requires", _Reader._files),
+    "code": ("code", _Reader._code),
+    "environ": ("environ", _Reader._environ),
     "after": ("after", _Reader._after),
     "on_failure": ("on_failure", _Reader._choice),
     "max_active": ("max_active", _Reader._max_active),

@@ -39,18 +39,18 @@ class Constants:
         self.files = files
         self._names = names
         self._mistakes = mistakes
-        self._makers: dict[str, tuple[str, Location, Callable[[], object]]] = {}
+        self._makers: dict[str, tuple[str, Location, Callable[[], object], str]] = {}
         self._made: dict[str, Constant | None] = {}
         self._making: list[str] = []
 
-    def add(self, name: str, kind: str, at: Location, make: Callable[[], object]) -> None:
+    def add(self, name: str, kind: str, at: Location, make: Callable[[], object], path: str = "") -> None:
         """Declare a constant, whose value `make` gives when it is first needed."""
-        self._makers[name] = (kind, at, make)
+        self._makers[name] = (kind, at, make, path)
 
     def override(self, name: str, change: Callable[[object], object]) -> None:
         """Have a constant's value changed before anything sees it."""
-        kind, at, make = self._makers[name]
-        self._makers[name] = (kind, at, lambda: change(make()))
+        kind, at, make, path = self._makers[name]
+        self._makers[name] = (kind, at, lambda: change(make()), path)
 
     def all(self) -> dict[str, Constant]:
         """Every constant that has a value; what is wrong with the others is noted."""
@@ -83,11 +83,11 @@ class Constants:
 
     def _make(self, name: str) -> Constant | None:
         if name not in self._made:
-            kind, at, make = self._makers[name]
+            kind, at, make, path = self._makers[name]
             self._making.append(name)
             self._made[name] = None
             with self._mistakes.noted():
-                self._made[name] = Constant(name, kind, make(), at)
+                self._made[name] = Constant(name, kind, make(), at, path)
             self._making.pop()
         return self._made[name]
 

@@ -119,7 +119,8 @@ class _Loader:
                     hint = "say what it is to be called: params … as NAME"
                     raise PipelineError(f"the file's stem is no name: {name.text}", at, hint)
                 names.declare("params", name)
-                constants.add(name.text, "params", name.at, lambda: self._parameters(_plain(path, "params"), at))
+                place = _plain(path, "params")
+                constants.add(name.text, "params", name.at, lambda: self._parameters(place, at), place)
             case ast.Let(name, value):
                 names.declare("let", name)
                 constants.add(name.text, "let", name.at, lambda: evaluate(value, constants))
@@ -229,8 +230,11 @@ class _Loader:
     def _refuse_overridden_files(self, targets: dict[str, Target], changed: Iterable[str]) -> None:
         """A script that reads a params file itself does not see what the command line changed."""
         for target in targets.values():
+            given = {written(slot) for slot in slots(target.recipe.text)} if target.recipe else set()
             for node in target.params:
                 name = written(node)
+                if "{" + name.partition(".")[0] + ":file}" in given:
+                    continue
                 for dotted in changed:
                     if "." in dotted and f"{dotted}.".startswith(f"{name}."):
                         message = f"`{dotted}` can't be overridden: `{target.name}` reads it from the file itself"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
@@ -38,6 +38,28 @@ def read(path: str, data: bytes) -> dict[str, object]:
         )
     _refuse_circles(values, path)
     return values
+
+
+def written(values: Mapping[str, object], path: str) -> tuple[str, str]:
+    """The text of a file of these values in the format of the one at `path`, and the ending of its name."""
+    ending = path.rpartition(".")[2].lower()
+    if ending == "toml":
+        return "".join(f"{_toml_key(name)} = {_toml_value(value)}\n" for name, value in values.items()), ending
+    if ending == "json":
+        return json.dumps(values, indent=2, ensure_ascii=False), ending
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True), ending
+
+
+def _toml_key(name: object) -> str:
+    return json.dumps(str(name))
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml_key(name)} = {_toml_value(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    return repr(value) if isinstance(value, float) else json.dumps(value)
 
 
 def _refuse_circles(values: object, path: str) -> None:

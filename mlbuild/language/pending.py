@@ -8,7 +8,7 @@ NOT_YET = frozenset(
     {
         "executor",
         # clauses
-        *("code:", "environ:", "requires:", "checkpoint:", "stall:", "on:", "when:", "batch:", "run python:"),
+        *("checkpoint:", "stall:", "on:", "when:", "batch:", "run python:"),
         *("after failed", "after finished", "after started"),
         # resources
         *("gpus", "gpu_memory", "disk", "nodes"),
@@ -17,7 +17,7 @@ NOT_YET = frozenset(
         # items of inputs and outputs
         *("first()", "any()", "local()", "stat()", "temp()", "a URL"),
         # slots
-        *("{checkpoint}", "{inputs:json}", "{params:file}"),
+        *("{checkpoint}", "{inputs:json}"),
     }
 )
 

@@ -7,10 +7,10 @@ value that could need quoting is refused, never guessed at.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mlbuild.errors import PipelineError
-from mlbuild.expression import Name, Scope, Slot, Template, expand, walk, written
+from mlbuild.expression import Name, Scope, Slot, Template, evaluate, expand, walk, written
 from mlbuild.language.places import (
     AFTER_VARIABLE,
     BACKSLASH,
@@ -74,14 +74,15 @@ _TEXTS: dict[str, Callable[[str], str]] = {
 
 
 def render_recipe(
-    template: Template, scope: Scope, as_file: Callable[[str], str], keep: frozenset[str] = frozenset()
+    template: Template, scope: Scope, as_file: Callable[[Slot, object], str], keep: frozenset[str] = frozenset()
 ) -> str:
     """A shell text with the values of its slots, each quoted as its place needs.
 
     Args:
         template: a recipe, as parsed.
         scope: what the names mean.
-        as_file: for `{x:file}`: takes the items of x, one a line, and gives what stands there.
+        as_file: for `{x:file}`: takes the slot and the list of texts (or the table of params) that x is, and gives what
+            stands there.
         keep: root names whose slots are left standing as written.
 
     Raises:
@@ -102,12 +103,10 @@ def render_recipe(
     return whole
 
 
-def _slot(slot: Slot, scope: Scope, as_file: Callable[[str], str], keep: frozenset[str]) -> str:
+def _slot(slot: Slot, scope: Scope, as_file: Callable[[Slot, object], str], keep: frozenset[str]) -> str:
     if keep and not keep.isdisjoint(part.name for part in walk(slot) if isinstance(part, Name)):
         return written(slot)
-    value = expand(slot, scope)
-    if slot.format == "file":
-        value = as_file("".join(f"{item}\n" for item in ([value] if isinstance(value, str) else value)))
+    value = as_file(slot, _file_content(slot, scope)) if slot.format == "file" else expand(slot, scope)
     joined = value if isinstance(value, str) else " ".join(value)
     if "\0" in joined:
         raise PipelineError(
@@ -119,6 +118,19 @@ def _slot(slot: Slot, scope: Scope, as_file: Callable[[str], str], keep: frozens
         quote = _WORDS[slot.place]
         return quote(value) if isinstance(value, str) else " ".join(quote(item) for item in value)
     return _quoted(slot, joined)
+
+
+def _file_content(slot: Slot, scope: Scope) -> object:
+    """What the file of `{x:file}` holds: a table of params, or texts, a line each."""
+    value = evaluate(slot.expression, scope)
+    if isinstance(value, Mapping):
+        return value
+    texts = expand(slot, scope)
+    items = [texts] if isinstance(texts, str) else texts
+    for item in items:
+        if "\n" in item:
+            raise PipelineError(f"`{written(slot)}` is a line a path, and {item!r} holds a line break", slot.at)
+    return items
 
 
 def _quoted(slot: Slot, text: str) -> str:

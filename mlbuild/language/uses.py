@@ -90,8 +90,8 @@ class Uses:
         name = root(slot.expression) or ""
         refuse_pending("{" + name + "}", slot.at)
         refuse_pending("{" + name + ":" + slot.format + "}", slot.at, written(slot))
-        if slot.format == "file" and self._names.kind(name) == "params":
-            refuse_pending("{params:file}", slot.at, written(slot))
+        if slot.format == "file" and isinstance(slot.expression, Name) and self._names.kind(name) == "params":
+            return
         if not is_format(slot.format):
             known = "formats: raw, file, json, stem, name, dir, --flag, %Y-%m-%d, .3f."
             hint = f"{known} To write {written(slot)} itself, double the braces"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from glob import escape, glob
 
 from mlbuild.errors import StateError
 
@@ -52,9 +53,9 @@ class Layout:
     def log(self, run: int, attempt: str) -> str:
         return os.path.join(self.run(run), "logs", f"{attempt}.log")
 
-    def list_file(self, attempt: str, number: int) -> str:
+    def list_file(self, attempt: str, number: int, ending: str) -> str:
         """What `{x:file}` names, relative to the workspace."""
-        return f"{FOLDER}/tmp/{attempt}-{number}.txt"
+        return f"{FOLDER}/tmp/{attempt}-{number}.{ending}"
 
     def fresh_failed(self, path: str, attempt: str) -> str:
         """Where an output of a failed attempt goes; a name that is not taken."""
@@ -66,11 +67,9 @@ class Layout:
 
     def drop_run_lists(self, attempt: str) -> None:
         number = 0
-        while True:
-            try:
-                os.unlink(os.path.join(self.workspace, self.list_file(attempt, number)))
-            except OSError:
-                return
+        while found := glob(os.path.join(escape(self.tmp), f"{attempt}-{number}.*")):
+            for path in found:
+                os.unlink(path)
             number += 1
 
     def drop_empty_log(self, log: str) -> None:

@@ -1,0 +1,43 @@
+"""What a task needs beside its inputs: files that pin the software or are code, variables that are set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from mlbuild.engine.facts import declared_paths
+from mlbuild.errors import PipelineError
+from mlbuild.files import Files
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.task import Task
+from mlbuild.target import Input
+
+
+def verify_files(graph: Graph, files: Files, tasks: Iterable[Task]) -> None:
+    """Raises PipelineError for a path in `requires:` or `code:` that is not there, or that a target makes."""
+    for task in tasks:
+        for item in (*task.target.requires, *(task.target.code or ())):
+            for path in declared_paths(item, task, graph, files):
+                _verify_file(path, item, graph, files)
+
+
+def _verify_file(path: str, item: Input, graph: Graph, files: Files) -> None:
+    maker = next(graph.makers.of(path), None)
+    if maker:
+        raise PipelineError(f"`{maker[0].name}` makes {path}, so it is an input", item.at, "put it into `inputs:`")
+    if not files.exists(path):
+        raise PipelineError(
+            f"{path} does not exist", item.at, f'correct the path, or write "{path}"? if it may be absent'
+        )
+
+
+def verify_variables(tasks: Iterable[Task]) -> None:
+    """Raises PipelineError for a variable that must be set and is not."""
+    for target in {task.target.name: task.target for task in tasks}.values():
+        for variable in target.environ:
+            if variable.value is None and variable.name not in os.environ:
+                what = "secret" if variable.is_secret else "variable"
+                hint = f"set it where mlbuild is started: export {variable.name}=…"
+                raise PipelineError(
+                    f"the {what} {variable.name} is not set, and `{target.name}` needs it", variable.at, hint
+                )
