@@ -28,6 +28,7 @@ OPTIONS = {
     "explain": ("--json",),
     "graph": ("--format", "--tasks", "--json"),
     "log": ("--attempt",),
+    "check": ("--json",),
     "fmt": ("--check",),
 }
 """Beside those that all commands have. Written down here, since loading a command takes ten times as long."""

@@ -1,0 +1,181 @@
+"""What a pipeline may say without meaning it. Nothing here is a mistake; `mlbuild check` shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+
+from mlbuild.errors import Doubt, Location
+from mlbuild.expression import Attribute, Between, Name, One, Point, Reference, Slot, Template
+from mlbuild.language.names import TASK_NAMES
+from mlbuild.language.places import BARE, DOUBLE, REOPENED, SINGLE
+from mlbuild.language.text import BODY, NAME, STEP
+from mlbuild.language.words import root, slots
+from mlbuild.target import Glob, Input, Partition, Pipeline, Target
+
+OPERAND = rf"(?:{NAME}(?:{STEP})*|\d+(?:\.\d+)?)"
+BRACES = re.compile(r"(?<![$@%\\{])\{([^{}\n]+)\}")
+SPACED = re.compile(rf"\s+{BODY}\s*|\s*{BODY}\s+", re.ASCII)
+SUM = re.compile(rf"\s*{OPERAND}(?:\s*[-+*/]\s*{OPERAND})+\s*", re.ASCII)
+WORD = re.compile(rf"(?<![\w.\"']){NAME}", re.ASCII)
+OPTION = re.compile(r"(?:^|\s)(--?[A-Za-z][\w-]*)[ \t]+\Z")
+NO_LIST = ("file", "json")
+"""Formats of which one word comes, however long the list is."""
+
+
+def doubts(pipeline: Pipeline, options: Collection[str]) -> list[Doubt]:
+    """What is doubtful, by place.
+
+    Args:
+        options: those of the command line, with their dashes.
+    """
+    found = [*_named_like_options(pipeline.partitions.values(), options)]
+    for target in pipeline.targets.values():
+        for text, names in _texts(target):
+            found += _missed(text, {*pipeline.constants, *target.partitions, *names}, pipeline)
+        if target.recipe and target.recipe.kind == "shell":
+            found += [*_eaten(target.recipe.text, target), *_joined(target.recipe.text, target, pipeline)]
+    return sorted(found, key=lambda doubt: _place(doubt.at))
+
+
+def _place(at: Location | None) -> tuple[str, int, int]:
+    return (at.source.path, at.line, at.column) if at else ("", 0, 0)
+
+
+def _named_like_options(partitions: Iterable[Partition], options: Collection[str]) -> Iterator[Doubt]:
+    for partition in partitions:
+        option = "--" + partition.name.replace("_", "-")
+        if {option, f"--{partition.name}"} & set(options):
+            hint = f"its keys are chosen by --key {partition.name}=…"
+            yield Doubt(f"`{option}` is an option, so it does not choose keys of this partition", partition.at, hint)
+
+
+# --- Braces that are not read
+
+
+def _texts(target: Target) -> Iterator[tuple[Template, tuple[str, ...]]]:
+    """The texts in which values are put, and which names of the task mean something there."""
+    for item in target.inputs:
+        if isinstance(item.source, Template | Glob):
+            yield item.source if isinstance(item.source, Template) else item.source.pattern, ()
+    for output in (*target.outputs, *target.metrics):
+        yield output.path, ()
+    if target.recipe and target.recipe.kind == "shell":
+        yield target.recipe.text, TASK_NAMES
+
+
+def _missed(text: Template, known: set[str], pipeline: Pipeline) -> Iterator[Doubt]:
+    """`{ inputs }`, `{epochs*2}`: braces around what is known that pass through as they are."""
+    for line, start, end in _lines(text):
+        row = text.at.source.line(line)
+        for match in BRACES.finditer(row, start, end):
+            names = set(WORD.findall(match[1]))
+            if not names or not names <= known:
+                continue
+            at = Location(text.at.source, line, match.start() + 1, len(match[0]))
+            if SPACED.fullmatch(match[1]):
+                meant = "{" + match[1].strip() + "}"
+                yield Doubt(f"{match[0]} stays as it is, since blanks stand in it", at, f"for the value: {meant}")
+            elif SUM.fullmatch(match[1]):
+                hint = "work it out in the recipe"
+                if names <= set(pipeline.constants):
+                    hint = f"for the value: let NAME = {match[1].strip()}, and here {{NAME}}"
+                yield Doubt(f"{match[0]} stays as it is, since only names are looked up", at, hint)
+
+
+def _lines(text: Template) -> Iterator[tuple[int, int, int]]:
+    """The lines of the file that a text stands on: number, and from where to where (from 0) it is the text's."""
+    rows = sum(part.count("\n") for part in text.parts if isinstance(part, str))
+    first, start = text.at.line, text.at.column - 1
+    yield first, start, start + text.at.length
+    for line in range(first + 1, first + rows + 1):
+        yield line, 0, len(text.at.source.line(line))
+
+
+# --- Lists
+
+
+def _eaten(text: Template, target: Target) -> Iterator[Doubt]:
+    """`--features {inputs} --out x`, where there may be no inputs: then the option takes the next word."""
+    before: object = ""
+    for part in text.parts:
+        option = OPTION.search(before) if isinstance(before, str) else None
+        before = part
+        if not option or not isinstance(part, Slot) or part.place != BARE or _is_word(part):
+            continue
+        inputs = _inputs(part, target)
+        if inputs is not None and all(_may_be_empty(item) for item in inputs):
+            shown = _shown(part)
+            hint = f"{{{shown}:{option[1]}}} writes the option before each, and nothing where there is none"
+            yield Doubt(f"{{{shown}}} may be empty, and {option[1]} would take what comes next", part.at, hint)
+
+
+def _joined(text: Template, target: Target, pipeline: Pipeline) -> Iterator[Doubt]:
+    """`"{inputs}"`: several paths in one word."""
+    for slot in slots(text):
+        quoted = slot.place in (DOUBLE, REOPENED, SINGLE)
+        if quoted and not _is_word(slot) and _is_list(slot, target, pipeline):
+            message = f"{{{_shown(slot)}}} may be several, which inside quotes become one word"
+            yield Doubt(message, slot.at, "without the quotes each is a word of its own")
+
+
+def _is_word(slot: Slot) -> bool:
+    return slot.format in NO_LIST or slot.format.startswith("--")
+
+
+def _shown(slot: Slot) -> str:
+    node = slot.expression
+    return f"{root(node)}.{node.name}" if isinstance(node, Attribute) else str(root(node))
+
+
+def _inputs(slot: Slot, target: Target) -> list[Input] | None:
+    """The items that `{inputs}` or `{inputs.NAME}` brings; None if the slot is neither."""
+    match slot.expression:
+        case Name(name="inputs"):
+            return list(target.inputs)
+        case Attribute(base=Name(name="inputs"), name=name):
+            return [item for item in target.inputs if name == (item.name or _own_name(item))]
+    return None
+
+
+def _own_name(item: Input) -> str | None:
+    return (item.source.output or item.source.target) if isinstance(item.source, Reference) else None
+
+
+def _may_be_empty(item: Input) -> bool:
+    if item.optional or isinstance(item.source, Glob):
+        return True
+    selectors = item.source.selectors if isinstance(item.source, Reference) else ()
+    return any(isinstance(one, Between) and _may_be_cut_away(one) for one in selectors)
+
+
+def _may_be_cut_away(window: Between) -> bool:
+    """Whether a window without the task's own key lies wholly outside the partition for the first or the last keys."""
+    ends = (window.first, window.last)
+    if not all(isinstance(end, Point) and end.partition and not end.end for end in ends):
+        return False
+    first, last = (end.offset for end in ends if end)
+    return last < 0 or first > 0
+
+
+def _is_list(slot: Slot, target: Target, pipeline: Pipeline) -> bool:
+    inputs = _inputs(slot, target)
+    if inputs is not None:
+        return len(inputs) > 1 or any(_is_several(item, pipeline) for item in inputs)
+    match slot.expression:
+        case Name(name="outputs"):
+            return len(target.outputs) > 1
+        case Name(name="metrics"):
+            return len(target.metrics) > 1
+        case Name(name=name) if name in pipeline.constants:
+            return isinstance(pipeline.constants[name].value, list)
+    return False
+
+
+def _is_several(item: Input, pipeline: Pipeline) -> bool:
+    source = item.source
+    if not isinstance(source, Reference):
+        return isinstance(source, Glob)
+    made = pipeline.targets[source.target]
+    several = source.output is None and len(made.outputs or made.metrics) > 1
+    return several or any(not isinstance(one, One) for one in source.selectors)
