@@ -164,4 +164,4 @@ def test_defaults_are_for_the_targets_of_their_file_that_lack_them(workspace: Wo
     workspace.pipeline('include "more.mk"\ndefaults:\n    retry: 1, backoff = 10ms\n    environ: MODE = "slow"\ntarget a:\n    run: echo a $MODE >> log; false\ntarget b:\n    retry: 0\n    environ: OTHER = "1"\n    run: echo b "$$MODE" >> log; false\n'.replace("$$MODE", "${MODE:-}"))
     workspace.write("more.mk", 'target c:\n    run: echo c >> log; false\n')
     assert workspace.build("-k", "-j1", "a", "b", "c").status == 1
-    assert sorted(workspace.lines("log")) == ["a slow", "a slow", "b", "c"]
+    assert sorted(workspace.lines("log")) == ["a slow", "a slow", "b ", "c"]
