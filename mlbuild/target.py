@@ -51,12 +51,16 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An item of `inputs:`: a path (Template), a glob, or a reference to other targets."""
+    """An item of `inputs:`: a path or URL (Template), a glob, or a reference to other targets.
+
+    `kind` is `input`, `stat` (size and time stand for the content) or `local` (of a URL: a copy of it on disk).
+    """
 
     name: str | None
     source: Template | Glob | Reference
     at: Location
     optional: bool = False
+    kind: str = "input"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from mlbuild.engine.facts import Inspector, checks_digest, variable_value
+from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import PipelineError
 from mlbuild.executors.job import Job, JobResult, Read
 from mlbuild.expression import Name, Slot, evaluate
+from mlbuild.files import copy_remote
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
@@ -98,6 +100,7 @@ class Attempts:
 
     def make(self, task: Task, fingerprint: Fingerprint, edited: tuple[str, ...]) -> Attempt:
         """The next attempt at a task; nothing of it has happened yet."""
+        self._bring_copies(task, fingerprint)
         self._made += 1
         attempt = f"{self._journal.run}-{self._made}"
         number = self._journal.next_number(task.name, fingerprint.key)
@@ -117,6 +120,20 @@ class Attempts:
             memory=memory,
         )
         return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited)
+
+    def _bring_copies(self, task: Task, fingerprint: Fingerprint) -> None:
+        """Copy what `local(…)` names, unless the copy is what it is now."""
+        for source in self._graph.sources(task):
+            for url, _ in source.reads if source.kind == "local" else ():
+                place = os.path.join(self._layout.workspace, self._layout.copy_of(url))
+                note, digest = Path(f"{place}.digest"), fingerprint.parts[f"input {url}"]
+                if os.path.exists(place) and note.exists() and note.read_text() == digest:
+                    continue
+                try:
+                    copy_remote(url, place)
+                except (OSError, ImportError, ValueError) as error:
+                    raise unreachable(url, error, source.at) from None
+                note.write_text(digest)
 
     def amounts(self, task: Task, number: int = 1) -> tuple[float, int | None]:
         """(cpus, memory in bytes) that an attempt of this number asks for."""

@@ -17,7 +17,7 @@ from mlbuild.engine.history import History
 from mlbuild.engine.policy import delay_before_retry
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
-from mlbuild.errors import MlbuildError
+from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Executor, JobResult
@@ -317,7 +317,12 @@ class Scheduler:
         return self._executor.has_room(jobs.Job("", task.name, "", "", cpus=cpus, memory=memory))
 
     def _start(self, wanted: Wanted) -> None:
-        attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
+        try:
+            attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
+        except PipelineError as error:
+            self._journal.give_back(wanted.task.name)
+            self._fail_without_attempt(wanted.task, "pipelinefile", str(error))
+            return
         try:
             self._attempts.open(attempt)
         except OSError as error:

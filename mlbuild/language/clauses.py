@@ -134,6 +134,8 @@ class _Reader:
                 message = f"`{written(node)}` is a value, and an input is a file"
                 raise PipelineError(message, node.at, f"{reference.target}.metrics brings the files that hold it")
             yield Input(item.name, reference, item.at, optional)
+        elif isinstance(node, Call) and node.function in ("local", "stat"):
+            yield Input(item.name, self._path(_only_argument(node)), item.at, optional, node.function)
         elif isinstance(node, Call):
             yield Input(item.name, self._glob(node), item.at, optional)
         else:
@@ -146,9 +148,7 @@ class _Reader:
             near = nearest(call.function, ["glob", "first", "any", "local", "stat"])
             hint = f"did you mean `{near}`?" if near else None
             raise PipelineError(f"`{call.function}()` is nothing that inputs can be", call.at, hint)
-        if len(call.arguments) != 1:
-            raise PipelineError('`glob()` takes one pattern, as in glob("data/*.csv")', call.at)
-        return Glob(self._path(_value(call.arguments[0])))
+        return Glob(self._path(_only_argument(call)))
 
     def _paths(self, node: Node) -> list[Template]:
         """The paths that an item means: a text, or a constant that holds a text or a list of texts."""
@@ -176,7 +176,9 @@ class _Reader:
                     raise PipelineError(
                         "`metrics` can't name an output", item.at, "the clause `metrics:` declares them"
                     )
-                found.append(Output(item.name, self._path(node), item.at))
+                path = self._path(node)
+                _refuse_url(path, "made")
+                found.append(Output(item.name, path, item.at))
         self._refuse_same_names([(item.name, item.at) for item in found])
         if clause.word == "outputs":
             self._uses.name("outputs", [item.name for item in found if item.name])
@@ -203,8 +205,6 @@ class _Reader:
             raise PipelineError(f"a path is needed, and this is {written(node)}", node.at, 'a path stands in "…"')
         if not node.parts:
             raise PipelineError("this path is empty", node.at)
-        if isinstance(node.parts[0], str) and "://" in node.parts[0]:
-            refuse_pending("a URL", node.at, written(node).strip('"'))
         self._uses.check_slots(node, PATH)
         return node
 
@@ -259,6 +259,8 @@ class _Reader:
                 for one in self._input(item):
                     if isinstance(one.source, Reference):
                         raise PipelineError("what a target makes is an input", item.at, "put it into `inputs:`")
+                    if isinstance(one.source, Template):
+                        _refuse_url(one.source, "read")
                     found.append(one)
         return tuple(found)
 
@@ -434,6 +436,19 @@ def _arguments(clause: Clause) -> list[Argument]:
 def _value(item: Argument) -> Node:
     assert not isinstance(item.value, Star | Span)
     return item.value
+
+
+def _only_argument(call: Call) -> Node:
+    if len(call.arguments) != 1 or call.arguments[0].name:
+        examples = {"glob": "data/*.csv", "local": "https://example.org/data.csv"}
+        hint = f'as in {call.function}("{examples.get(call.function, "data.csv")}")'
+        raise PipelineError(f"`{call.function}()` takes one path", call.at, hint)
+    return _value(call.arguments[0])
+
+
+def _refuse_url(path: Template, verb: str) -> None:
+    if isinstance(path.parts[0], str) and "://" in path.parts[0]:
+        raise PipelineError(f"only files are {verb} here, and this is a URL", path.at, "URLs stand in `inputs:`")
 
 
 def _optional(node: Node) -> tuple[Node, bool]:

@@ -15,9 +15,9 @@ NOT_YET = frozenset(
         # sources of partitions
         "lines() of an output",
         # items of inputs and outputs
-        *("first()", "any()", "local()", "stat()", "temp()", "a URL"),
+        *("first()", "any()", "temp()"),
         # slots
-        *("{checkpoint}", "{inputs:json}"),
+        *("{checkpoint}"),
     }
 )
 
