@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
+WIDEST = 200
+"""Characters. Of a longer line only what is around the place is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A text that was read: its path as the user would write it, and all of it."""
@@ -36,8 +40,11 @@ class Location:
 
     def caret(self) -> str:
         """The line itself and, below it, carets under the place (tabs are kept, so that they line up)."""
-        text = self.source.line(self.line)
+        text = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in self.source.line(self.line))
         start = self.column - 1
+        if len(text) > WIDEST:
+            cut = max(0, start - WIDEST // 2)
+            text, start = "…" * (cut > 0) + text[cut : cut + WIDEST] + "…", start - cut + (cut > 0)
         indent = "".join("\t" if char == "\t" else " " for char in text[:start])
         marks = "^" * max(1, min(self.length, len(text) - start))
         number = str(self.line)
