@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 WIDEST = 200
 """Characters. Of a longer line only what is around the place is shown."""
 
