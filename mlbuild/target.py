@@ -94,11 +94,27 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Executor:
+    """Where targets run. `kind` is `local`; what is None is as much as there is; memory in bytes.
+
+    `pools` are what else it has, by name: amounts that `resources:` takes from.
+    """
+
+    name: str
+    kind: str = "local"
+    cpus: float | None = None
+    memory: int | None = None
+    jobs: int | None = None
+    pools: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """What one attempt needs; memory in bytes. An amount may be an expression that uses `attempt`."""
 
     cpus: Node | float = 1
     memory: Node | int | None = None
+    pools: Mapping[str, Node | float] = field(default_factory=dict)
     at: Location | None = None
 
 
@@ -140,6 +156,8 @@ class Target:
     """Files that count beside those that the recipe names; None: those don't count either."""
     environ: tuple[Variable, ...] = ()
     resources: Resources = field(default_factory=Resources)
+    on: str = "local"
+    """The name of an executor."""
     after: tuple[Input, ...] = ()
     """References to what must come before, without bringing anything."""
     timeout: float | None = None
@@ -180,5 +198,6 @@ class Pipeline:
     """What a bare `mlbuild` builds."""
     overrides: Mapping[str, tuple[object, object]]
     """Dotted name → (value in effect, value without the override), for what the command line changed."""
+    executors: Mapping[str, Executor]
     files: tuple[str, ...]
     """Every file that was read for it, relative to the workspace."""

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import PipelineError
 from mlbuild.executors.job import Job, JobResult, Read
-from mlbuild.expression import Name, Slot, evaluate
+from mlbuild.expression import Name, Node, Slot, evaluate
 from mlbuild.files import copy_remote
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -104,7 +105,6 @@ class Attempts:
         self._made += 1
         attempt = f"{self._journal.run}-{self._made}"
         number = self._journal.next_number(task.name, fingerprint.key)
-        cpus, memory = self.amounts(task, number)
         job = Job(
             attempt=attempt,
             task=task.name,
@@ -116,8 +116,7 @@ class Attempts:
             reads=self._reads(task, fingerprint),
             outputs=task.made,
             timeout=task.target.timeout,
-            cpus=cpus,
-            memory=memory,
+            **self.request(task, number),
         )
         return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited)
 
@@ -135,19 +134,23 @@ class Attempts:
                     raise unreachable(url, error, source.at) from None
                 note.write_text(digest)
 
-    def amounts(self, task: Task, number: int = 1) -> tuple[float, int | None]:
-        """(cpus, memory in bytes) that an attempt of this number asks for."""
-        scope = RecipeScope(self._graph, task, number)
+    def request(self, task: Task, number: int = 1) -> dict[str, Any]:
+        """What an attempt of this number asks for, in the fields of a job."""
         resources = task.target.resources
-        values = [
-            value if isinstance(value, int | float | None) else evaluate(value, scope)
-            for value in (resources.cpus, resources.memory)
-        ]
-        for value in values:
-            if value is not None and not isinstance(value, int | float):
-                raise PipelineError(f"a resource is a number, not {value!r}", resources.at)
-        cpus, memory = values
-        return float(cpus or 0), None if memory is None else int(memory)  # type: ignore[arg-type, call-overload]
+        scope = RecipeScope(self._graph, task, number)
+
+        def amount(value: Node | float | None) -> float:
+            found = value if isinstance(value, int | float | None) else evaluate(value, scope)
+            if found is not None and not isinstance(found, int | float):
+                raise PipelineError(f"a resource is a number, not {found!r}", resources.at)
+            return found or 0
+
+        return {
+            "executor": task.target.on,
+            "cpus": float(amount(resources.cpus)),
+            "memory": None if resources.memory is None else int(amount(resources.memory)),
+            "pools": {name: amount(value) for name, value in resources.pools.items()},
+        }
 
     def open(self, attempt: Attempt) -> None:
         """Say what is intended, and make room for the outputs. After this the job may be submitted."""

@@ -6,9 +6,10 @@ from mlbuild.errors import Location, PipelineError
 
 NOT_YET = frozenset(
     {
-        "executor",
+        # kinds of executors
+        *("slurm()", "ray()"),
         # clauses
-        *("checkpoint:", "stall:", "on:", "when:", "batch:"),
+        *("checkpoint:", "stall:", "when:", "batch:"),
         *("after failed", "after finished", "after started"),
         # resources
         *("gpus", "gpu_memory", "disk", "nodes"),
@@ -17,7 +18,7 @@ NOT_YET = frozenset(
         # items of inputs and outputs
         *("first()", "any()", "temp()"),
         # slots
-        *("{checkpoint}"),
+        "{checkpoint}",
     }
 )
 
