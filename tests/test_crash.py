@@ -221,3 +221,18 @@ def test_a_second_signal_does_not_wait_for_grace(workspace: Workspace) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=8)
     assert process.returncode == 130
+
+
+def test_results_of_runs_that_a_lost_journal_knew_are_not_taken_for_new(workspace: Workspace) -> None:
+    text = 'target t:\n    outputs: "t.txt"\n    run: echo old > t.txt\n'
+    workspace.pipeline(text)
+    workspace.ok()
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (workspace.root / ".mlbuild" / name).unlink(missing_ok=True)
+    workspace.pipeline(text.replace("echo old", "echo half > t.txt; echo > started; sleep 60; echo new"))
+    process = workspace.start()
+    workspace.wait_for("started")
+    workspace.kill_supervisors()
+    _, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert workspace.read("t.txt") == "old\n"

@@ -187,14 +187,20 @@ class Journal:
     def begin(self, command: str) -> int:
         """Open a run: its number. Its lock is held until `close`, or until this process dies."""
         with self._transaction():
-            cursor = self._db.execute(
-                "INSERT INTO runs (started, command, pid) VALUES (?, ?, ?)", (time.time(), command, os.getpid())
+            self.run = self._next_run()
+            self._db.execute(
+                "INSERT INTO runs (id, started, command, pid) VALUES (?, ?, ?, ?)",
+                (self.run, time.time(), command, os.getpid()),
             )
-            self.run = cursor.lastrowid or 0
             os.makedirs(os.path.join(self._layout.run(self.run), "logs"), exist_ok=True)
             self._lock = os.open(self._layout.run_lock(self.run), os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self.run
+
+    def _next_run(self) -> int:
+        """A number that no run ever had: of folders, too, which may be older than the journal and hold results."""
+        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
+        return 1 + max(newest, *(int(name) for name in os.listdir(self._layout.runs) if name.isdigit()), 0)
 
     def end(self, exit_status: int, counts: dict[str, int]) -> None:
         """Close this run, and give back its leases."""
