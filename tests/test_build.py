@@ -248,3 +248,18 @@ def test_a_target_with_neither_inputs_nor_outputs_runs_whenever_it_is_asked_for(
     workspace.pipeline("target clean:\n    run: echo cleaned >> log.txt\n")
     workspace.ok("clean")
     assert workspace.ok("clean").ran == ["clean"]
+
+
+def test_what_an_output_links_to_stays_the_users(workspace: Workspace) -> None:
+    for name in ("one.bin", "two.bin"):
+        workspace.write(name, name * 100_000).chmod(0o644)
+    workspace.pipeline(
+        'target t:\n    outputs: "link.bin", "folder/"\n    run: ln -s one.bin link.bin; ln -s ../two.bin folder/link.bin\n'
+    )
+    workspace.ok()
+    for name in ("one.bin", "two.bin"):
+        status = (workspace.root / name).stat()
+        assert (status.st_nlink, status.st_mode & 0o777) == (1, 0o644)
+    (workspace.root / "link.bin").unlink()
+    assert workspace.ok().restored == ["t"]
+    assert workspace.read("link.bin") == "one.bin" * 100_000

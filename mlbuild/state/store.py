@@ -144,7 +144,8 @@ class Store:
         fresh = os.path.join(self._tmp, f"{digest}-{os.getpid()}")
         with suppress(FileNotFoundError):
             os.unlink(fresh)
-        if not self._share(full, fresh):
+        # What a link leads to is not ours to share, nor to make read-only.
+        if os.path.islink(full) or not self._share(full, fresh):
             shutil.copyfile(full, fresh)
             if digest_file(fresh) != digest:
                 os.unlink(fresh)
