@@ -253,9 +253,8 @@ def test_a_target_with_neither_inputs_nor_outputs_runs_whenever_it_is_asked_for(
 def test_what_an_output_links_to_stays_the_users(workspace: Workspace) -> None:
     for name in ("one.bin", "two.bin"):
         workspace.write(name, name * 100_000).chmod(0o644)
-    workspace.pipeline(
-        'target t:\n    outputs: "link.bin", "folder/"\n    run: ln -s one.bin link.bin; ln -s ../two.bin folder/link.bin\n'
-    )
+    recipe = "ln -s one.bin link.bin; ln -s ../two.bin folder/link.bin"
+    workspace.pipeline(f'target t:\n    outputs: "link.bin", "folder/"\n    run: {recipe}\n')
     workspace.ok()
     for name in ("one.bin", "two.bin"):
         status = (workspace.root / name).stat()
