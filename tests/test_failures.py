@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from workspace import Workspace
 
 TWO = """
@@ -250,3 +251,39 @@ def test_an_output_folder_that_can_not_be_made_fails_the_task(workspace: Workspa
     assert f"FAILED  t: not started: File exists: {workspace.root / 'file'}\n" in ended.out
     (workspace.root / "file").unlink()
     assert workspace.ok().ran == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "recipe"),
+    [
+        ('rows("a.csv.gz") > 0', "echo not gzip > a.csv.gz"),
+        ('rows("a.csv.gz") > 0', "echo cut off | gzip | head -c 15 > a.csv.gz"),
+        ('rows("a.csv") > 0', "head -c 200000 /dev/zero | tr '\\\\0' x > a.csv"),
+        ('rows("a.csv") > 0', "true"),
+        ('rows("a.parquet") > 0', "echo no > a.parquet"),
+        ("metrics.auc > 0", "printf 'auc: [1,\\\\n b: {' > m.yaml"),
+    ],
+)
+def test_a_condition_on_a_broken_file_fails_the_task(workspace: Workspace, condition: str, recipe: str) -> None:
+    text = (
+        f'target t:\n    metrics: "m.yaml"\n    check: {condition}\n    run:\n        echo > m.yaml\n        {recipe}\n'
+    )
+    workspace.pipeline(text)
+    ended = workspace.build()
+    assert (ended.status, ended.failed) == (1, ["t"])
+    assert f"check {condition}" in ended.out
+
+
+def test_conditions_on_odd_but_whole_files(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        target t:
+            outputs: "d/"
+            metrics: "m.csv"
+            check: size("d/") == 3 and max(metrics.a) == 3
+            run:
+                ln -s nowhere d/broken; echo ab > d/whole
+                printf 'a,b\\n1,2,surplus\\n3,4\\n' > m.csv
+        """
+    )
+    workspace.ok()
