@@ -199,8 +199,8 @@ class Journal:
 
     def _next_run(self) -> int:
         """A number that no run ever had: of folders, too, which may be older than the journal and hold results."""
-        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
-        return 1 + max(newest, *(int(name) for name in os.listdir(self._layout.runs) if name.isdigit()), 0)
+        newest: int = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()[0]
+        return 1 + max([newest, *(int(name) for name in os.listdir(self._layout.runs) if name.isdigit())])
 
     def end(self, exit_status: int, counts: dict[str, int]) -> None:
         """Close this run, and give back its leases."""
