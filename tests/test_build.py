@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 import pytest
@@ -262,3 +263,14 @@ def test_what_an_output_links_to_stays_the_users(workspace: Workspace) -> None:
     (workspace.root / "link.bin").unlink()
     assert workspace.ok().restored == ["t"]
     assert workspace.read("link.bin") == "one.bin" * 100_000
+
+
+def test_a_question_is_answered_as_a_build_would(chain: Workspace) -> None:
+    assert chain.run("-q").status == 0
+    assert chain.run("-q", "-B").status == 1
+    assert chain.run("-q", "-B", "--force", "all", "greet[a]").status == 1
+    shutil.rmtree(chain.root / ".mlbuild" / "store")
+    (chain.root / "build/a.txt").unlink()
+    # It is not in place, and nothing needs it.
+    assert chain.run("-q").status == 0
+    assert chain.ok().events[-1]["counts"] == {"fresh": 6, "absent": 1}
