@@ -28,7 +28,7 @@ all: a b
 Pipelinefile:1:1: error: `all` is no statement
   1 | all: a b
     | ^^^
-  hint: write `target all:`""",
+  hint: write `target all:`, and below it, indented, `inputs:` and `run:`""",
     ),
     "an assignment as in make": (
         """\
@@ -549,7 +549,7 @@ target x:
         """\
 Pipelinefile:3:14: error: a second item stands on this line
   3 |         "a", "b"
-    |              ^
+    |              ^^^
   hint: in a block, each item stands on a line of its own""",
     ),
     "two values without a comma": (
@@ -558,9 +558,9 @@ target x:
     inputs: 'a' 'b'
 """,
         """\
-Pipelinefile:2:17: error: `'` can't stand here
+Pipelinefile:2:17: error: `'b'` can't stand here
   2 |     inputs: 'a' 'b'
-    |                 ^
+    |                 ^^^
   hint: expected `,` or the end of the line""",
     ),
     "a continued line": (

@@ -11,10 +11,11 @@ from mlbuild.engine.facts import Inspector, checks_digest, variable_value
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import PipelineError
 from mlbuild.executors.job import Job, JobResult, Read
-from mlbuild.expression import Slot, evaluate
+from mlbuild.expression import Name, Slot, evaluate
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
+from mlbuild.language import python
 from mlbuild.language.quoting import render_recipe
 from mlbuild.language.words import root
 from mlbuild.state.fingerprint import Fingerprint
@@ -63,6 +64,12 @@ class Attempt:
     def id(self) -> str:
         return self.job.attempt
 
+    @property
+    def command(self) -> str:
+        """The recipe as a person knows it."""
+        recipe = self.task.target.recipe
+        return python.source_of(recipe.text) if recipe and self.job.kind == "python" else self.job.recipe
+
 
 class Attempts:
     """Carries attempts through their durable steps, in an order from which any later build can recover."""
@@ -100,6 +107,7 @@ class Attempts:
             task=task.name,
             workspace=self._layout.workspace,
             recipe=self._recipe(task, attempt, number),
+            kind=task.target.recipe.kind if task.target.recipe else "shell",
             environment={"MLBUILD_ATTEMPT": str(number), **self._environment(task)},
             log=self._layout.log(self._journal.run, attempt),
             reads=self._reads(task, fingerprint),
@@ -152,8 +160,12 @@ class Attempts:
                 file.write(text)
             return path
 
-        assert task.target.recipe is not None
-        return render_recipe(task.target.recipe.text, RecipeScope(self._graph, task, number), as_file)
+        recipe, scope = task.target.recipe, RecipeScope(self._graph, task, number)
+        assert recipe is not None
+        if recipe.kind == "python":
+            names = dict.fromkeys(name for name, _ in python.uses(recipe.text, scope.known()))
+            return python.program(recipe.text, {name: scope.name(Name(name, recipe.text.at)) for name in names})
+        return render_recipe(recipe.text, scope, as_file)
 
     def _file(self, slot: Slot, content: object) -> tuple[str, str]:
         """The text of `{x:file}` and the ending of its name."""

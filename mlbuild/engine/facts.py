@@ -10,10 +10,11 @@ from mlbuild.digest import digest_bytes
 from mlbuild.engine.decide import Facts
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import PipelineError
-from mlbuild.expression import Part, Scope, Slot, Template, evaluate, written
+from mlbuild.expression import Bundle, Key, Name, Part, Scope, Slot, Template, evaluate, written
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, clean
 from mlbuild.graph.task import Task
+from mlbuild.language import python
 from mlbuild.language.quoting import render_recipe
 from mlbuild.language.words import Words, params_used, root, words
 from mlbuild.state.fingerprint import Fingerprint
@@ -121,8 +122,10 @@ class Inspector:
             problem = problem or ("" if value is not None else f"the variable {variable.name} is not set") or None
             if not variable.is_secret:
                 parts[f"environ {variable.name}"] = value or ""
-        notes = {}
-        if task.target.recipe is not None:
+        notes: dict[str, str] = {}
+        if task.target.recipe is not None and task.target.recipe.kind == "python":
+            parts["recipe"], notes = _python_parts(task.target.recipe.text, scope)
+        elif task.target.recipe is not None:
             text = task.target.recipe.text
             parts["recipe"] = render_recipe(
                 text, scope, as_file=lambda *what: _as_counted(task, *what), keep=AS_WRITTEN
@@ -171,7 +174,8 @@ class Inspector:
     def _named(self, recipe: Template, task: Task) -> list[str]:
         found = self._words.get(task.target.name)
         if found is None:
-            found = words(recipe, RecipeScope(self._graph, task))
+            is_python = task.target.recipe is not None and task.target.recipe.kind == "python"
+            found = python.words(recipe) if is_python else words(recipe, RecipeScope(self._graph, task))
             if not found.varies:
                 self._words[task.target.name] = found
         candidates = [*found.paths, *(path for module in found.modules for path in _module_files(module))]
@@ -218,6 +222,24 @@ def variable_value(variable: Variable, scope: Scope) -> str | None:
     except ValueError as error:
         raise PipelineError(f"`{written(variable.value)}` {error}", variable.at) from None
     return text if isinstance(text, str) else " ".join(text)
+
+
+def _python_parts(recipe: Template, scope: RecipeScope) -> tuple[str, dict[str, str]]:
+    """What counts of a recipe in Python (its text, and of the values what is looked up), and the notes on it."""
+    values: dict[str, object] = {}
+    for name, steps in python.uses(recipe, scope.known()):
+        if name not in AS_WRITTEN:
+            shown, value = name, scope.name(Name(name, recipe.at))
+            for step in steps:
+                if not isinstance(value, Mapping) or step not in value:
+                    break
+                shown, value = f"{shown}.{step}", value[step]
+            values[shown] = value
+    given = json.dumps({name: python.plain(value) for name, value in values.items()}, sort_keys=True)
+    leaves = (
+        pair for name, value in values.items() if not isinstance(value, Bundle | Key) for pair in _leaves(name, value)
+    )
+    return f"{python.source_of(recipe)}\n{given}", {f"param {name}": _canonical(value) for name, value in leaves}
 
 
 def _as_counted(task: Task, slot: Slot, content: object) -> str:

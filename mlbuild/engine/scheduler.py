@@ -531,7 +531,7 @@ class Scheduler:
 
     def _fail(self, attempt: Attempt, result: JobResult) -> None:
         log, tail = self._attempts.log_tail(attempt)
-        recipe = attempt.job.recipe
+        recipe = attempt.command
         name, reason = attempt.task.name, str(result.reason)
         self._say(events.TaskFailed(name, result.exit_status, reason, result.detail, recipe, log, tail, attempt.number))
         self._fail_with(attempt.task)

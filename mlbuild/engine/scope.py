@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlbuild.errors import PipelineError
-from mlbuild.expression import Bundle, Call, Name, Reference
+from mlbuild.expression import Bundle, Call, Name, Reference, evaluate
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task, inputs_bundle
 from mlbuild.language import functions
+
+RECIPE_NAMES = ("inputs", "outputs", "metrics", "target", "attempt", "resources")
 
 
 class RecipeScope:
@@ -40,9 +42,16 @@ class RecipeScope:
             case "attempt":
                 return self._attempt
             case "resources":
-                resources = task.target.resources
-                return {"cpus": resources.cpus, "memory": resources.memory}
+                given = {"cpus": task.target.resources.cpus, "memory": task.target.resources.memory}
+                return {
+                    name: amount if isinstance(amount, int | float | None) else evaluate(amount, self)
+                    for name, amount in given.items()
+                }
         return self._keys.name(node)
+
+    def known(self) -> list[str]:
+        """All names that have a value."""
+        return [*RECIPE_NAMES, *self._task.target.partitions, *self._graph.pipeline.constants]
 
     def reference(self, node: Reference) -> object:
         raise PipelineError("a reference to a target can't stand in a recipe", node.at, "name it in `inputs:`")

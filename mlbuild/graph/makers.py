@@ -24,6 +24,7 @@ class _Made:
     output: Output
     prefix: str
     by_path: dict[str, tuple[Key, ...]] = field(default_factory=dict)
+    by_folder: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Makers:
@@ -48,16 +49,13 @@ class Makers:
         """The tasks that make `path`, a directory around it, or something in it: (target, keys, the path made)."""
         wanted = path.rstrip("/")
         for made in self._made:
-            if not (wanted.startswith(made.prefix.rstrip("/")) or made.prefix.startswith(wanted + "/")):
+            if not (wanted.startswith(made.prefix) or made.prefix.startswith(wanted + "/")):
                 continue
             paths = self._paths(made)
-            if wanted in paths or wanted + "/" in paths:
-                found = wanted if wanted in paths else wanted + "/"
-                yield made.target, paths[found], found
-                continue
-            for other, keys in paths.items():
-                if other.startswith(wanted + "/") or (other.endswith("/") and wanted.startswith(other)):
-                    yield made.target, keys, other
+            around = (folder + "/" for folder in _folders(wanted))
+            found = [each for each in (wanted, wanted + "/", *around) if each in paths]
+            for each in found or self._inside(made).get(wanted, []):
+                yield made.target, paths[each], each
 
     def matching(self, pattern: str) -> Iterator[tuple[Target, tuple[Key, ...], str]]:
         """The tasks that make paths which a glob matches."""
@@ -68,6 +66,14 @@ class Makers:
                 for path, keys in self._paths(made).items():
                     if matches(path.rstrip("/")):
                         yield made.target, keys, path
+
+    def _inside(self, made: _Made) -> dict[str, list[str]]:
+        """What is made, by each folder that it lies in."""
+        if not made.by_folder:
+            for path in self._paths(made):
+                for folder in _folders(path.rstrip("/")):
+                    made.by_folder.setdefault(folder, []).append(path)
+        return made.by_folder
 
     def _paths(self, made: _Made) -> dict[str, tuple[Key, ...]]:
         if not made.by_path:
@@ -84,3 +90,10 @@ def _prefix(output: Output) -> str:
     while first.startswith("./"):
         first = first[2:].lstrip("/")
     return first.partition("/./")[0].partition("//")[0]
+
+
+def _folders(path: str) -> Iterator[str]:
+    """The folders that a path lies in, the nearest first."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path

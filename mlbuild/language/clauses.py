@@ -25,6 +25,7 @@ from mlbuild.expression import (
     walk,
     written,
 )
+from mlbuild.language import python
 from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants
@@ -209,6 +210,10 @@ class _Reader:
 
     def _refuse_unquoted(self, node: Node) -> None:
         """Raise PipelineError if a path was meant: `data/flights.csv`, which reads as a division of unknown names."""
+        if isinstance(node, ListOf):
+            for item in node.items:
+                self._refuse_unquoted(item)
+            return
         known = [*self._context.names.declared, *self._header.partitions]
         unknown = [part for part in walk(node) if isinstance(part, Name) and part.name not in known]
         if unknown:
@@ -417,7 +422,7 @@ class _Reader:
         script = clause.items[0]
         assert isinstance(script, Script)
         if script.kind == "python":
-            refuse_pending("run python:", script.at)
+            python.check(script.text)
         self._uses.check_slots(script.text, RECIPE)
         return Recipe(script.kind, script.text)
 

@@ -96,7 +96,7 @@ def explain(place: Place) -> PipelineError:
 def _shown(place: Place) -> str:
     if place.word:
         return place.word
-    match = re.match(r"\.\.|[<>=!]=|\d[\w.+-]*|\S", place.rest)
+    match = re.match(r"""\.\.|[<>=!]=|\d[\w.+-]*|"[^"]*"|'[^']*'|\S""", place.rest)
     return match[0] if match else ""
 
 
@@ -157,6 +157,8 @@ def _unterminated(place: Place) -> PipelineError | None:
 
 
 def _bad_number(place: Place) -> PipelineError | None:
+    if decimal := re.match(r"\.\d[\d.eE-]*", place.rest):
+        return PipelineError(f"{decimal[0]} is no number", place.over(len(decimal[0])), f"write 0{decimal[0]}")
     match = re.match(r"\d[\w.-]*", place.rest)
     if place.token or not match:
         return None
@@ -174,6 +176,17 @@ def _bad_number(place: Place) -> PipelineError | None:
     if text.endswith("."):
         return PipelineError(f"{text} is no number", at, f"write {text}0 or {text[:-1]}")
     return PipelineError(f"{text} is no number", at)
+
+
+def _version(place: Place) -> PipelineError | None:
+    """`0.1.2`"""
+    split = re.search(r"(?<![\w.])\d+\.\d+\.\Z", place.before)
+    rest = re.match(r"\d[\w.-]*", place.rest)
+    if not split or not rest:
+        return None
+    text = split[0] + rest[0]
+    at = Location(place.at.source, place.at.line, split.start() + 1, len(text))
+    return PipelineError(f"{text} is no number", at, f'a version, or any other text, stands in quotes: "{text}"')
 
 
 def _hyphen(place: Place) -> PipelineError | None:
@@ -211,6 +224,8 @@ def _indented(place: Place) -> PipelineError | None:
     above = _line_above(place)
     if re.match(r"[ \t]+run\b", above):
         hint = "a recipe of several lines begins on the line below `run:`; or end the line before in `\\`"
+    elif above.rstrip().endswith(","):
+        hint = "begin all items on the line below the clause, one a line; or put them in brackets"
     elif above.strip() and _in_recipe(place):
         hint = "a recipe ends at the first line that is indented less than its own first"
     else:
@@ -264,21 +279,45 @@ def _clause_outside(place: Place) -> PipelineError | None:
 
 
 def _unknown_statement(place: Place) -> PipelineError | None:
-    if "_TARGET" not in place.expected or place.before.strip() or not place.word:
+    if "_TARGET" not in place.expected or place.before.strip() or not place.rest:
         return None
-    at = place.over(len(place.word))
-    if near := nearest(place.word, STATEMENTS):
-        return PipelineError(f"`{place.word}` is no statement", at, f"did you mean `{near}`?")
+    word = place.word or re.match(r"\s*\S[^\s:]*", place.rest)[0]  # type: ignore[index]
+    return PipelineError(f"`{word}` is no statement", place.over(len(word)), _statement_meant(place, word))
+
+
+def _statement_meant(place: Place, word: str) -> str:
+    """What to write instead of a line at the left edge that is no statement."""
+    if word in _OTHER_STATEMENTS or word[0] == "@":
+        return _OTHER_STATEMENTS.get(word, _PYTHON)
+    if near := nearest(word, STATEMENTS):
+        return f"did you mean `{near}`?"
     if re.match(r"[\w.-]+[ \t]*=(?!=)", place.rest):
-        return PipelineError(
-            f"`{place.word}` is no statement", at, f"write `param {place.word} = …` or `let {place.word} = …`"
-        )
-    if re.match(r"[\w./-]+[ \t]*:", place.rest):
-        return PipelineError(f"`{place.word}` is no statement", at, f"write `target {place.word}:`")
-    hint = "a statement begins with " + ", ".join(STATEMENTS[:-1]) + " or " + STATEMENTS[-1]
+        return f"write `param {word} = …` or `let {word} = …`"
+    if re.match(r"\w+[ \t]*:[ \t]*(?:#.*)?\Z", place.rest):
+        return f"write `target {word}:`"
+    if made := re.match(r"([^\s:#]+)[ \t]*:(?!=)", place.rest):
+        if "%" in made[1]:
+            return 'what `%` stands for is a partition: partition stem: glob("raw/{stem}.csv"), and target NAME[stem]:'
+        name = re.sub(r"\W+", "_", made[1]).strip("_") or "NAME"
+        made_by = "" if name == made[1] else f' `outputs: "{made[1]}"`,'
+        return f"write `target {name}:`, and below it, indented,{made_by} `inputs:` and `run:`"
     if _line_above(place)[:1] in (" ", "\t"):
-        hint = "if it is part of a recipe, indent it as the recipe's first line is (here-documents too)"
-    return PipelineError(f"`{place.word}` is no statement", at, hint)
+        return "if it is part of a recipe, indent it as the recipe's first line is (here-documents too)"
+    return "a statement begins with " + ", ".join(STATEMENTS[:-1]) + " or " + STATEMENTS[-1]
+
+
+_PYTHON = "a Pipelinefile holds no Python: keys are a `partition`, values a `let`, code stands in a recipe"
+_OTHER_STATEMENTS = {
+    **dict.fromkeys(("rule", "stage", "task", "job", "step"), "write `target NAME:`"),
+    **dict.fromkeys(("stages", "targets", "tasks", "jobs", "steps"), "each is a statement of its own: `target NAME:`"),
+    **dict.fromkeys(("configfile", "config", "vars"), 'a file of values is read by `params "FILE"`'),
+    **dict.fromkeys(("if", "for", "while", "def", "import", "from", "class", "print", "try", "with"), _PYTHON),
+    **dict.fromkeys(("var", "set", "const", "define", "export"), "write `param NAME = …` or `let NAME = …`"),
+    **dict.fromkeys(("wildcard_constraints", "wildcards"), 'keys are declared: `partition NAME: ["a", "b"]`'),
+    "//": "a comment begins with `#`",
+    "/*": "a comment begins with `#`",
+    ".PHONY": "a target without `outputs:` needs no such line",
+}
 
 
 def _unknown_clause(place: Place) -> PipelineError | None:
@@ -288,8 +327,11 @@ def _unknown_clause(place: Place) -> PipelineError | None:
     if place.word in STATEMENTS:
         hint = "begin it at the left edge"
         return PipelineError(f"`{place.word}` is a statement and can't stand in a target", at, hint)
+    if place.word in CLAUSES:
+        at = Location(place.at.source, place.at.line, place.at.column + len(place.word))
+        return PipelineError(f"a colon is missing after `{place.word}`", at, f"write `{place.word}:`")
     if place.word in _OTHER_TOOLS:
-        return PipelineError(f"`{place.word}` is no clause", at, f"here that is `{_OTHER_TOOLS[place.word]}`")
+        return PipelineError(f"`{place.word}` is no clause", at, f"here that is {_quoted(_OTHER_TOOLS[place.word])}")
     if near := nearest(place.word, CLAUSES):
         return PipelineError(f"`{place.word}` is no clause", at, f"did you mean `{near}`?")
     if not re.match(r"[\w-]+[ \t]*:", place.rest):
@@ -299,14 +341,109 @@ def _unknown_clause(place: Place) -> PipelineError | None:
 
 _OTHER_TOOLS = {
     **dict.fromkeys(("shell", "cmd", "script", "command", "action"), "run:"),
-    **dict.fromkeys(("deps", "depends", "needs", "requirements"), "inputs:"),
+    **dict.fromkeys(("deps", "depends", "depends_on", "dependencies", "needs", "requirements"), "inputs:"),
     **dict.fromkeys(("outs", "targets", "produces"), "outputs:"),
     **dict.fromkeys(("threads", "cpus", "cores"), "resources: cpus = …"),
     **dict.fromkeys(("mem", "memory"), "resources: memory = …"),
     **dict.fromkeys(("gpu", "gpus"), "resources: gpus = …"),
     **dict.fromkeys(("env", "environment"), "environ:"),
     **dict.fromkeys(("container", "conda", "image"), "requires:"),
+    **dict.fromkeys(("description", "desc", "doc", "help", "message"), 'a """text""" as the first line of the target'),
+    **dict.fromkeys(("retries", "max_retries", "attempts"), "retry:"),
+    **dict.fromkeys(("executor", "queue", "runs_on"), "on:"),
+    **dict.fromkeys(("if", "condition"), "when:"),
+    **dict.fromkeys(("parallelism", "concurrency", "max_parallel"), "max_active:"),
+    **dict.fromkeys(("matrix", "foreach", "wildcards"), "a partition: target NAME[partition]:"),
 }
+
+
+def _quoted(advice: str) -> str:
+    """Code in backticks, words as they are."""
+    return advice if advice.startswith("a ") else f"`{advice}`"
+
+
+def _colon_behind_word(place: Place) -> PipelineError | None:
+    """`default: a`, `include: "x"`, `target: train`"""
+    word = place.before.strip()
+    if not place.rest.startswith(":") or word not in STATEMENTS:
+        return None
+    behind = place.rest[1:].partition("#")[0].strip()
+    if word in ("target", "partition", "executor"):
+        name = re.match(r"\w+", behind)
+        return PipelineError(f"`{word}` needs a name", place.at, f"write `{word} {name[0] if name else 'NAME'}:`")
+    if word in ("include", "params") and behind[:1] not in ("'", '"'):
+        behind = f'"{behind or "…"}"'
+    return PipelineError(f"no colon stands after `{word}`", place.at, f"write `{word} {behind or '…'}`")
+
+
+def _target_header(place: Place) -> PipelineError | None:
+    """`target train(model):`, `target build/%.csv:`"""
+    name = re.match(r"[ \t]*target[ \t]+(\w+)[ \t]*\Z", place.before)
+    if not name or "COLON" not in place.expected:
+        return None
+    if listed := re.match(r"[({<]([\w, ]*)[)}>]", place.rest):
+        hint = f"write `target {name[1]}[{listed[1]}]:`"
+        return PipelineError("the partitions of a target stand in `[ ]`", place.over(len(listed[0])), hint)
+    if re.match(r"[./%*]", place.rest):
+        path = re.match(r"[\w./%*-]+", place.line[name.start(1) :])
+        at = Location(place.at.source, place.at.line, name.start(1) + 1, len(path[0]) if path else 1)
+        hint = 'give it a name, and below it, indented: outputs: "…"'
+        return PipelineError("a target is called by a name, not by a path", at, hint)
+    return None
+
+
+def _partition_source(place: Place) -> PipelineError | None:
+    """What goes wrong behind `partition NAME:`"""
+    source = re.match(r"[ \t]*partition[ \t]+\w+[ \t]*:[ \t]*(.*)\Z", place.before)
+    if not source:
+        return None
+    period = re.match(r"(hourly|daily|weekly|monthly)\b[ \t]*(from\b)?", source[1])
+    if period and not period[2]:
+        at = place.over(len(_shown(place)))
+        return PipelineError(f"`from` is missing after `{period[1]}`", at, f"as in `{period[1]} from 2013-01-01`")
+    if period and (place.token == "DOTS" or place.rest.startswith(".")):
+        return PipelineError("the last period stands after `to`", place.over(2), f"write `{source[1].strip()} to …`")
+    if place.rest.startswith(",") or (not source[1] and place.token in ("_NL", "$END")):
+        return PipelineError("the keys of a partition stand in a list", place.at, 'as in ["a", "b"]')
+    if place.expected == {"_NL"} or place.rest.startswith("-"):
+        hint = 'as in ["a", "b"], daily from 2013-01-01, range(5), or keys(params.models)'
+        return PipelineError("this is no source of keys", place.over(len(_shown(place))), hint)
+    return None
+
+
+def _number_and_word(place: Place) -> PipelineError | None:
+    """`timeout: 2 hours`, `resources: 4 cpus`"""
+    number = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)[ \t]*\Z", place.before)
+    if not number or not place.word or place.word in RESERVED:
+        return None
+    at = Location(
+        place.at.source, place.at.line, number.start() + 1, place.at.column - number.start() - 1 + len(place.word)
+    )
+    unit = _UNITS.get(place.word.lower().rstrip("s")) or _UNITS.get(place.word.lower())
+    shown = place.line[at.column - 1 :][: at.length]
+    if unit:
+        return PipelineError(f"{shown} is no size or duration", at, f"write {number[1]}{unit}")
+    hint = f"write {place.word} = {number[1]}" if "resources" in place.before else "the number alone says it"
+    return PipelineError(f"`{place.word}` can't stand behind a number", at, hint)
+
+
+_UNITS = {
+    **dict.fromkeys(("hour", "hr", "h"), "h"),
+    **dict.fromkeys(("minute", "min", "m"), "m"),
+    **dict.fromkeys(("second", "sec", "s"), "s"),
+    **dict.fromkeys(("day", "d"), "d"),
+    **{f"{unit}{end}": unit.upper() for unit in "kmgt" for end in ("", "b", "ib")},
+    "m": "m",
+}
+"""By how people write them."""
+
+
+def _prefixed_text(place: Place) -> PipelineError | None:
+    """`f"model.pkl"`"""
+    if place.rest[:1] not in ("'", '"') or not re.search(r"(?<!\w)[fFrRbB]\Z", place.before):
+        return None
+    at = Location(place.at.source, place.at.line, place.at.column - 1)
+    return PipelineError("a text has no letter before it", at, "values are put into every \"{name}\"; '…' is literal")
 
 
 def _missing_colon(place: Place) -> PipelineError | None:
@@ -317,6 +454,9 @@ def _missing_colon(place: Place) -> PipelineError | None:
 
 
 def _equals_missing(place: Place) -> PipelineError | None:
+    if place.rest.startswith(":") and {"EQUAL"} < place.expected and not place.opened:
+        name = re.search(r"\w*\Z", place.before.rstrip())
+        return PipelineError("a value is given with `=`", place.at, f"write `{name[0] if name else ''} = …`")
     if place.expected != {"EQUAL"}:
         return None
     if place.opened and place.rest.startswith(":"):
@@ -326,6 +466,9 @@ def _equals_missing(place: Place) -> PipelineError | None:
 
 
 def _double_equals(place: Place) -> PipelineError | None:
+    if place.rest.startswith("=") and re.search(r"[\w\]]=\Z|[\w\]][ \t]+=\Z", place.before):
+        at = Location(place.at.source, place.at.line, place.at.column - 1, 2)
+        return PipelineError("`==` compares two values", at, "a value is given with one `=`")
     if place.rest.startswith("=") and "COMPARES" in place.expected:
         return PipelineError("`=` gives a name to what follows it", place.at, "a comparison is `==`")
     return None
@@ -346,11 +489,11 @@ _FOREIGN = {
     "**": "there is no power",
     ";": "an item or a statement ends with its line",
     "//": "a comment begins with `#`",
-    "$": "a value is named without `$`",
+    "$": 'a value is named without `$`; a variable of the environment is env("NAME")',
     "`": 'a text stands in "…"',
     "%": "there is no remainder",
     "@": 'a text stands in "…"',
-    "~": 'a text stands in "…"',
+    "~": "`~` is not expanded: write the whole path, in quotes",
     "&": "write `and`",
     "|": "write `or`",
     "^": "there is no such operator",
@@ -392,7 +535,11 @@ def _beside_header(place: Place) -> PipelineError | None:
     """`target x: run: a`"""
     if place.expected == {"_NL"} and re.match(r"(?:target\b[^:]*|defaults[ \t]*):[ \t]*\Z", place.before):
         at = place.over(len(_shown(place)))
-        return PipelineError("clauses stand on lines of their own", at, "begin them on the next line, indented")
+        needed = place.rest.partition("#")[0].strip()
+        hint = "begin them on the next line, indented"
+        if "target" in place.before and re.fullmatch(r"[\w ]+", needed):
+            hint += f": inputs: {', '.join(needed.split())}"
+        return PipelineError("clauses stand on lines of their own", at, hint)
     return None
 
 
@@ -440,11 +587,17 @@ _RULES: tuple[Callable[[Place], PipelineError | None], ...] = (
     _unknown_statement,
     _unknown_clause,
     _unterminated,
+    _colon_behind_word,
+    _target_header,
+    _partition_source,
+    _number_and_word,
+    _prefixed_text,
     _beside_header,
     _hyphen,
     _no_text,
     _reserved,
     _range_outside,
+    _version,
     _no_name,
     _bad_number,
     _double_equals,

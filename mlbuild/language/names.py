@@ -73,7 +73,7 @@ class Names:
         if in_text:
             braces = f"o write {shown} itself, double the braces: {{{shown}}}"
             hint = f"{hint} T{braces}" if hint else f"t{braces}"
-        return PipelineError(f"there is no `{name.name}`", name.at, hint or None)
+        return PipelineError(f"there is no `{name.name}`", name.at, hint or f'a text stands in quotes: "{name.name}"')
 
 
 def _add(name: Name) -> str:

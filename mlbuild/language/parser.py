@@ -389,6 +389,10 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
 
     def item(self, meta: Any, items: list[Any]) -> Argument:
         name, value = items
+        dashed = isinstance(value, Unary) and value.operator == "-" and not isinstance(value.operand, Literal)
+        if dashed and name is None:
+            at = Location(self.source, value.at.line, value.at.column)
+            raise PipelineError("an item begins without a dash", at, "write the item alone, a path in quotes")
         return Argument(str(name) if name else None, self._shallow(value), self._at(meta))
 
     def edge(self, meta: Any, items: list[Any]) -> ast.Edge:
@@ -403,21 +407,24 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         at = Location(self.source, token.line, token.column, len("run"))
         head = HEAD.match(token)
         assert head
-        script = self._block(token, at) if is_block(token) else self._one_line(token, head.end(), at)
+        body, locate = self._block(token, at) if is_block(token) else self._one_line(token, head.end(), at)
+        # Nothing is interpolated in Python.
+        script = Template((body,), locate(0, len(body.partition("\n")[0]))) if head[1] else text.recipe(body, locate)
         return ast.Clause("run", (ast.Script("python" if head[1] else "shell", script, at),), at)
 
-    def _one_line(self, token: Token, start: int, at: Location) -> Template:
+    def _one_line(self, token: Token, start: int, at: Location) -> tuple[str, text.Locate]:
+        """A recipe and where it stands."""
         body = token[start:].rstrip()
         columns = [at.column + start, *[1] * body.count("\n")]
-        return text.recipe(body, text.locator(self.source, at.line, columns, body))
+        return body, text.locator(self.source, at.line, columns, body)
 
-    def _block(self, token: Token, at: Location) -> Template:
+    def _block(self, token: Token, at: Location) -> tuple[str, text.Locate]:
         lines = token.split("\n")
         first = next(number for number, line in enumerate(lines) if number and line.strip())
         indent = len(lines[first]) - len(lines[first].lstrip(" \t"))
         body = "\n".join(line[indent:] for line in lines[first:]).rstrip("\n")
         columns = [indent + 1] * len(lines)
-        return text.recipe(body, text.locator(self.source, at.line + first, columns, body))
+        return body, text.locator(self.source, at.line + first, columns, body)
 
     # --- Expressions
 

@@ -8,7 +8,7 @@ NOT_YET = frozenset(
     {
         "executor",
         # clauses
-        *("checkpoint:", "stall:", "on:", "when:", "batch:", "run python:"),
+        *("checkpoint:", "stall:", "on:", "when:", "batch:"),
         *("after failed", "after finished", "after started"),
         # resources
         *("gpus", "gpu_memory", "disk", "nodes"),

@@ -108,7 +108,7 @@ def words(template: Template, scope: Scope) -> Words:
         full = MARKED.sub(lambda mark: values[int(mark[1])] or "", word)
         if before == "-m" and MODULE.match(full):
             modules[full] = None
-        paths.update(dict.fromkeys(_candidates(full)))
+        paths.update(dict.fromkeys(candidates(full)))
         before = full
     return Words(tuple(paths), tuple(modules), varies)
 
@@ -147,7 +147,7 @@ def _has_key(slot: Slot, scope: Scope) -> bool:
     return any(isinstance(part, Name) and isinstance(scope.name(part), Key) for part in walk(slot))
 
 
-def _candidates(word: str) -> Iterator[str]:
+def candidates(word: str) -> Iterator[str]:
     """The paths that a word could mean: itself, and what stands behind `=`."""
     yield from (_normal(part) for part in (word, word.partition("=")[2]) if _may_be_path(part))
 

@@ -180,6 +180,7 @@ class Journal:
         self.sync(now=True)
         self._db.close()
         if self._lock is not None:
+            self._layout.drop_empty_run(self.run)
             os.close(self._lock)
 
     # --- runs

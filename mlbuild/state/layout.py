@@ -72,6 +72,14 @@ class Layout:
                 os.unlink(path)
             number += 1
 
+    def drop_empty_run(self, run: int) -> None:
+        """A build in which nothing ran leaves no folder."""
+        with suppress(OSError):
+            os.rmdir(os.path.join(self.run(run), "logs"))
+            if os.listdir(self.run(run)) == [os.path.basename(self.run_lock(run))]:
+                os.unlink(self.run_lock(run))
+                os.rmdir(self.run(run))
+
     def drop_empty_log(self, log: str) -> None:
         """Inodes are a quota on clusters: an empty log has no file."""
         with suppress(OSError):

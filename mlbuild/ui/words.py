@@ -17,7 +17,7 @@ def reason_text(reason: Reason) -> str:
         case "forced":
             return "asked for by an option"
         case "always":
-            return "it has neither inputs nor outputs"
+            return "it is never taken for fresh"
         case "uncacheable":
             return f"its fingerprint can't be had: {what}"
         case "never built":

@@ -1,0 +1,238 @@
+"""`mlbuild check`: every mistake in one go, and what is doubtful."""
+
+from __future__ import annotations
+
+import json
+
+from workspace import Workspace
+
+
+def checked(workspace: Workspace, text: str) -> str:
+    workspace.pipeline(text)
+    ended = workspace.run("check")
+    assert ended.out == ""
+    assert ended.status == 2
+    return ended.err
+
+
+def test_what_cannot_be_read_is_said_in_one_go(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        param lr = 0.1.2
+        partition day: daily from 2013-01-32
+        target build-x:
+            run: true
+        target a:
+            input: "x"
+            run: true
+        target b:
+            shell: x
+        target c:
+            outputs: [1
+            run: true
+        let x == 3
+        target d:
+        target e:
+            outputs: 'x"
+            run: true
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:1:12: error: 0.1.2 is no number",
+        "Pipelinefile:2:27: error: 2013-01-32 is no date: day is out of range for month",
+        "Pipelinefile:3:8: error: a name has no hyphen: `build-x`",
+        "Pipelinefile:6:5: error: `input` is no clause",
+        "Pipelinefile:9:5: error: `shell` is no clause",
+        "Pipelinefile:11:14: error: this `[` is never closed",
+        "Pipelinefile:13:7: error: `==` compares two values",
+        "Pipelinefile:14:1: error: `target d` is empty",
+        "Pipelinefile:16:14: error: this text is never closed",
+    ]
+
+
+def test_what_means_nothing_is_said_in_one_go(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        param a = 1
+        param a = 2
+        partition day: daily from 2013-02-01 to 2013-01-01
+        target t[dya]:
+            inputs: nope, other.weights
+            outputs: "x/{daz}"
+            retry: 2, backof = 3s
+            resources: memory = 8
+            timeout: 5
+            run: echo {inptus} {a:xyz}
+        default tt
+        """,
+    )
+    places = [line.partition(" error: ")[0] for line in said.splitlines() if line.startswith("Pipelinefile:")]
+    assert places == [
+        f"Pipelinefile:{place}:"
+        for place in (
+            *("2:7", "3:41", "4:10", "5:13", "5:19", "6:18", "7:15", "8:25", "9:14", "10:16", "10:24", "11:9"),
+        )
+    ]
+
+
+def test_what_the_whole_graph_shows_is_said_in_one_go(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        partition day: daily from 2013-01-01 to 2013-01-03
+        target a[day]:
+            inputs: "in/{day}.txt"
+            outputs: "a/{day}"
+            run: echo > {outputs}
+        target b:
+            inputs: a[2014-01-01]
+            outputs: "b"
+            run: echo > {outputs}
+        target c:
+            outputs: "b"
+            run: echo > {outputs}
+        target d:
+            outputs: "d/"
+            run: echo > {outputs}
+        target e:
+            inputs: "missing.csv"
+            outputs: "d/x"
+            run: echo > {outputs}
+        target f[day]:
+            inputs: a[day-1]
+            outputs: "f/{day}"
+            run: echo > {outputs}
+        """,
+    )
+    assert (
+        said
+        == """\
+Pipelinefile:3:13: error: no target makes in/2013-01-01.txt, and it does not exist
+  3 |     inputs: "in/{day}.txt"
+    |             ^^^^^^^^^^^^^^
+  hint: make it, correct the path, or write `?` behind it if it may be absent
+
+Pipelinefile:7:15: error: `day` has no key 2014-01-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03)
+  7 |     inputs: a[2014-01-01]
+    |               ^^^^^^^^^^
+  hint: did you mean 2013-01-01?
+
+Pipelinefile:10:8: error: c and b both make b
+  10 | target c:
+     |        ^
+  hint: the other is declared at Pipelinefile:6:8
+
+Pipelinefile:16:8: error: e makes d/x, which lies in d/ that d makes
+  16 | target e:
+     |        ^
+  hint: the other is declared at Pipelinefile:13:8
+
+Pipelinefile:17:13: error: no target makes missing.csv, and it does not exist
+  17 |     inputs: "missing.csv"
+     |             ^^^^^^^^^^^^^
+  hint: make it, correct the path, or write `?` behind it if it may be absent
+
+Pipelinefile:21:15: error: day-1 at 2013-01-01 is outside the partition `day` (its keys: 2013-01-01, 2013-01-02, 2013-01-03)
+  21 |     inputs: a[day-1]
+     |               ^^^^^
+  hint: add `?` if it may be absent
+"""  # noqa: E501
+    )
+
+
+def test_json(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    inputs: "a"\n    run: echo { inputs }\n')
+    ended = workspace.run("check", "--json")
+    assert ended.status == 2
+    mistake = {
+        "message": "no target makes a, and it does not exist",
+        "hint": "make it, correct the path, or write `?` behind it if it may be absent",
+        "file": "Pipelinefile",
+        "line": 2,
+        "column": 13,
+    }
+    assert json.loads(ended.out) == {"mistakes": [mistake], "doubts": []}
+    workspace.write("a", "")
+    ended = workspace.run("check", "--json")
+    assert ended.status == 0
+    assert [(row["line"], row["column"]) for row in json.loads(ended.out)["doubts"]] == [(3, 15)]
+
+
+DOUBTFUL = """
+    param epochs = 20
+    param names = ["a", "b"]
+    partition day: daily from 2013-01-01 to 2013-01-03
+    partition jobs: range(2)
+
+    target a[day]:
+        inputs: past = a[day-7..day-1], glob("in/*.csv")
+        outputs: "a/{day}"
+        run:
+            # { inputs } are many
+            x --past {inputs.past} --all  {inputs} --out {outputs} {epochs*2}
+            y --n {epochs} "{inputs}" '{names}' "{inputs:file}" --all {inputs:--all} --in {inputs:file}
+            awk '{ print $1 }' ${ epochs } {a,b} {1..5} { x; } %{ epochs } {day-1}
+
+    target j[jobs]:
+        inputs: a[*]
+        outputs: "j/{ jobs }{jobs}"
+        run: cp --in {inputs} --out "{outputs}"
+"""
+
+
+def test_what_is_doubtful(workspace: Workspace) -> None:
+    workspace.pipeline(DOUBTFUL)
+    ended = workspace.run("check")
+    assert (ended.status, ended.out) == (0, "2 targets, 2 partitions: no mistake found, 9 doubts\n")
+    assert (
+        ended.err
+        == """\
+Pipelinefile:4:11: doubtful: `--jobs` is an option, so it does not choose keys of this partition
+  4 | partition jobs: range(2)
+    |           ^^^^
+  hint: its keys are chosen by --key jobs=…
+
+Pipelinefile:10:11: doubtful: { inputs } stays as it is, since blanks stand in it
+  10 |         # { inputs } are many
+     |           ^^^^^^^^^^
+  hint: for the value: {inputs}
+
+Pipelinefile:11:18: doubtful: {inputs.past} may be empty, and --past would take what comes next
+  11 |         x --past {inputs.past} --all  {inputs} --out {outputs} {epochs*2}
+     |                  ^^^^^^^^^^^^^
+  hint: {inputs.past:--past} writes the option before each, and nothing where there is none
+
+Pipelinefile:11:39: doubtful: {inputs} may be empty, and --all would take what comes next
+  11 |         x --past {inputs.past} --all  {inputs} --out {outputs} {epochs*2}
+     |                                       ^^^^^^^^
+  hint: {inputs:--all} writes the option before each, and nothing where there is none
+
+Pipelinefile:11:64: doubtful: {epochs*2} stays as it is, since only names are looked up
+  11 |         x --past {inputs.past} --all  {inputs} --out {outputs} {epochs*2}
+     |                                                                ^^^^^^^^^^
+  hint: for the value: let NAME = epochs*2, and here {NAME}
+
+Pipelinefile:12:25: doubtful: {inputs} may be several, which inside quotes become one word
+  12 |         y --n {epochs} "{inputs}" '{names}' "{inputs:file}" --all {inputs:--all} --in {inputs:file}
+     |                         ^^^^^^^^
+  hint: without the quotes each is a word of its own
+
+Pipelinefile:12:36: doubtful: {names} may be several, which inside quotes become one word
+  12 |         y --n {epochs} "{inputs}" '{names}' "{inputs:file}" --all {inputs:--all} --in {inputs:file}
+     |                                    ^^^^^^^
+  hint: without the quotes each is a word of its own
+
+Pipelinefile:13:72: doubtful: {day-1} stays as it is, since only names are looked up
+  13 |         awk '{ print $1 }' ${ epochs } {a,b} {1..5} { x; } %{ epochs } {day-1}
+     |                                                                        ^^^^^^^
+  hint: work it out in the recipe
+
+Pipelinefile:17:17: doubtful: { jobs } stays as it is, since blanks stand in it
+  17 |     outputs: "j/{ jobs }{jobs}"
+     |                 ^^^^^^^^
+  hint: for the value: {jobs}
+
+"""
+    )
