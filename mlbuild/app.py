@@ -298,7 +298,7 @@ def build(
             if problem := _too_large(executor, attempts, task):
                 raise UsageError(problem)
         attempts.finish_publishing()
-        recovery = Recovery(journal, executor, attempts, word)
+        recovery = Recovery(order, journal, executor, attempts, word)
         history = History(journal.durations(), order)
         scheduler = Scheduler(
             graph,

@@ -236,3 +236,31 @@ def test_results_of_runs_that_a_lost_journal_knew_are_not_taken_for_new(workspac
     _, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert workspace.read("t.txt") == "old\n"
+
+
+ORPHANED = """
+    target t:
+        outputs: "t.txt"
+        run: echo old > t.txt; echo > started; sleep 1; echo old >> t.txt
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "put_back"),
+    [
+        ('target u:\n    outputs: "t.txt"\n    run: echo new > t.txt; sleep 2', "new\n"),
+        ('target t:\n    outputs: "u.txt"\n    run: sleep 2; echo new > u.txt', "good\n"),
+    ],
+)
+def test_what_still_runs_under_another_name_is_ended_first(workspace: Workspace, new: str, put_back: str) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo good > t.txt\n')
+    workspace.ok()
+    workspace.pipeline(ORPHANED)
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.pipeline(new)
+    workspace.ok()
+    assert workspace.read("t.txt") == put_back
+    assert not [*workspace.root.rglob("*mlbuild-aside*")]

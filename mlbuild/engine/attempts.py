@@ -233,11 +233,15 @@ class Attempts:
 
     def abandon(self, attempt: Attempt, result: JobResult) -> None:
         """Record a failure: what stood there is put back first."""
-        self._outputs.roll_back(attempt.task.made, attempt.had, attempt.id)
-        self._journal.ended(attempt.id, _outcome(result), None)
-        self._journal.give_back(attempt.task.name)
-        self._journal.published(attempt.id)
-        self._layout.drop_run_lists(attempt.id)
+        self.undo(attempt.job, attempt.had, result)
+
+    def undo(self, job: Job, had: tuple[str, ...], result: JobResult) -> None:
+        """As `abandon`, of a task that this build may not even know; its outputs are what they were to the job."""
+        self._outputs.roll_back(job.outputs, had, job.attempt)
+        self._journal.ended(job.attempt, _outcome(result), None)
+        self._journal.give_back(job.task)
+        self._journal.published(job.attempt)
+        self._layout.drop_run_lists(job.attempt)
 
     def finish_publishing(self) -> None:
         """Drop what the successes of dead builds replaced, where those died before they did."""

@@ -352,7 +352,7 @@ class Scheduler:
     def _lease(self, wanted: Wanted) -> bool:
         """Whether the task is ours to work on; if not, it waits, or is decided again."""
         task = wanted.task
-        conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._needs(task))
+        conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._held_still(wanted))
         if conflict and conflict.dead:
             self._start_over()
             return False
@@ -367,8 +367,11 @@ class Scheduler:
             return False
         return True
 
-    def _needs(self, task: Task) -> list[tuple[str, str]]:
-        return [(need.name, self._keys[need]) for need in self._order[task] if need in self._keys]
+    def _held_still(self, wanted: Wanted) -> list[tuple[str, str]]:
+        """(what, fingerprint) of all that must not be another's while a task is worked on: what it needs, and, since
+        another build may have read another Pipelinefile, the paths that it makes."""
+        needs = [(need.name, self._keys[need]) for need in self._order[wanted.task] if need in self._keys]
+        return needs + [(f"output {path}", wanted.fingerprint.key) for path in wanted.task.made]
 
     def _wait_for(self, conflict: Conflict, wanted: Wanted) -> None:
         self.states.set(wanted.task, State.WAITING)
@@ -394,7 +397,7 @@ class Scheduler:
             self._go_on_yielding(self._yielding_to)
             return
         for task, wanted in list(self._waiting.items()):
-            conflict = self._journal.conflict(task.name, wanted.fingerprint.key, self._needs(task))
+            conflict = self._journal.conflict(task.name, wanted.fingerprint.key, self._held_still(wanted))
             if conflict is None or conflict.dead:
                 # What the other build left is new to us, and so may be what our decisions rest on.
                 self._start_over()

@@ -385,7 +385,8 @@ class Journal:
         """Ask for a task's outputs, to work on them, and for those that it reads, to stay as they are.
 
         Args:
-            needs: (task, fingerprint) of each task that it reads from.
+            needs: (task, fingerprint) of each task that it reads from; other things that are held so have names that
+                no task has.
 
         Returns:
             None if all were given; else who stands in the way, and nothing was given.
