@@ -287,3 +287,27 @@ def test_conditions_on_odd_but_whole_files(workspace: Workspace) -> None:
         """
     )
     workspace.ok()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten", "another file"])
+@pytest.mark.parametrize("name", ["journal.db", "store/store.db"])
+def test_a_damaged_state_is_said_with_what_to_do(workspace: Workspace, name: str, damage: str) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo a > t.txt\n')
+    workspace.ok()
+    path = workspace.root / ".mlbuild" / name
+    data = path.read_bytes()
+    changed = {
+        "truncated": data[:5000],
+        "overwritten": data[:4096] + b"\xff" * (len(data) - 4096),
+        "another file": b"?" * 99,
+    }
+    path.write_bytes(changed[damage])
+    (workspace.root / "t.txt").unlink()
+    for command in ("build", "status"):
+        ended = workspace.run(command)
+        assert ended.status == 1
+        assert f"error: can't use {path}: " in ended.err
+        assert "hint: it is damaged: move it away" in ended.err
+    path.unlink()
+    workspace.ok()
+    assert workspace.read("t.txt") == "a\n"

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from mlbuild.engine.facts import Inspector, checks_digest, variable_value
 from mlbuild.engine.scope import RecipeScope
-from mlbuild.errors import PipelineError
+from mlbuild.errors import PipelineError, StateError
+from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
 from mlbuild.expression import Name, Slot, evaluate
 from mlbuild.graph.dag import Graph
@@ -23,7 +24,7 @@ from mlbuild.state.journal import Journal, OpenAttempt, Trace
 from mlbuild.state.layout import Layout
 from mlbuild.state.outputs import Outputs
 from mlbuild.state.stats import Stats
-from mlbuild.state.store import Action, Store, Stored
+from mlbuild.state.store import Action, Damaged, Store, Stored
 
 KILL_POINTS = (
     "leased",
@@ -213,8 +214,11 @@ class Attempts:
         try:
             stored = [self._store.add(output.path, output.digest, output.size) for output in made]
             self._store.record(attempt.fingerprint.key, stored, seconds, time.time())
-        except OSError as error:
-            self._say(f"its outputs could not be stored: {error.strerror or error}", attempt.task)
+        except Damaged:
+            raise
+        except (OSError, StateError) as error:
+            problem = error.message if isinstance(error, StateError) else words(error)
+            self._say(f"its outputs could not be stored: {problem}", attempt.task)
             return made
         return stored
 
