@@ -264,3 +264,15 @@ def test_what_still_runs_under_another_name_is_ended_first(workspace: Workspace,
     workspace.ok()
     assert workspace.read("t.txt") == put_back
     assert not [*workspace.root.rglob("*mlbuild-aside*")]
+
+
+def test_a_failure_that_came_while_nobody_was_there_is_tried_again(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo >> started; sleep 0.5; ls go* > t.txt\n')
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.wait_until_quiet()
+    workspace.write("go", "")
+    workspace.ok()
+    assert workspace.read("t.txt") == "go\n"

@@ -112,6 +112,7 @@ class Scheduler:
         self._yielding_to: int | None = None
         self._sequence = 0
         self._stopping = self._stopped = 0
+        self._began = time.time()
         self._next_poll = 0.0
 
     # --- the loop
@@ -510,12 +511,13 @@ class Scheduler:
     def _failed(self, attempt: Attempt, result: JobResult) -> None:
         """An attempt came to nothing: is there another?"""
         task = attempt.task
-        if result.reason is jobs.Reason.CANCELLED:
-            if self.interrupted:
-                self.states.set(task, State.CANCELLED)
-                self._say(events.TaskCancelled(task.name))
-            else:
-                self._reopen(task)
+        if self.interrupted and result.reason is jobs.Reason.CANCELLED:
+            self.states.set(task, State.CANCELLED)
+            self._say(events.TaskCancelled(task.name))
+            return
+        if result.reason is jobs.Reason.CANCELLED or (attempt.adopted and result.ended < self._began):
+            # Stopped since nobody wanted it, or it failed before this build was asked for.
+            self._reopen(task)
             return
         self._failures[task] = self._failures.get(task, 0) + 1
         delay = delay_before_retry(task.target.retry, self._failures[task], result)
