@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from socket import socket
@@ -23,7 +23,7 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import State
 from mlbuild.engine.survey import Seen, see, survey
-from mlbuild.errors import UsageError
+from mlbuild.errors import StateError, UsageError
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import Limits, LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
@@ -129,7 +129,8 @@ def _looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Insp
         stats = Stats(layout.workspace, journal.stats() if journal else {}, clock)
         yield Inspector(workspace.graph, workspace.files, stats, journal, store, goals), journal
         if journal:
-            journal.save_stats(stats.changed())
+            with suppress(StateError):  # nothing but time is lost
+                journal.save_stats(stats.changed())
 
 
 def status(
@@ -304,7 +305,7 @@ def build(
             if problem := _too_large(executor, attempts, task):
                 raise UsageError(problem)
         attempts.finish_publishing()
-        recovery = Recovery(journal, executor, attempts, word)
+        recovery = Recovery(order, journal, executor, attempts, word)
         history = History(journal.durations(), order)
         scheduler = Scheduler(
             graph,

@@ -51,6 +51,9 @@ class FakeExecutor:
         before = self.act
         self.act = lambda job: JobResult(job.attempt, Reason.CANCELLED) if job.attempt in handles else before(job)
 
+    def end(self, handle: str, job: Job) -> None:
+        self.running.pop(handle, None)
+
     def close(self) -> None:
         return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
 import pytest
@@ -248,3 +249,28 @@ def test_a_target_with_neither_inputs_nor_outputs_runs_whenever_it_is_asked_for(
     workspace.pipeline("target clean:\n    run: echo cleaned >> log.txt\n")
     workspace.ok("clean")
     assert workspace.ok("clean").ran == ["clean"]
+
+
+def test_what_an_output_links_to_stays_the_users(workspace: Workspace) -> None:
+    for name in ("one.bin", "two.bin"):
+        workspace.write(name, name * 100_000).chmod(0o644)
+    recipe = "ln -s one.bin link.bin; ln -s ../two.bin folder/link.bin"
+    workspace.pipeline(f'target t:\n    outputs: "link.bin", "folder/"\n    run: {recipe}\n')
+    workspace.ok()
+    for name in ("one.bin", "two.bin"):
+        status = (workspace.root / name).stat()
+        assert (status.st_nlink, status.st_mode & 0o777) == (1, 0o644)
+    (workspace.root / "link.bin").unlink()
+    assert workspace.ok().restored == ["t"]
+    assert workspace.read("link.bin") == "one.bin" * 100_000
+
+
+def test_a_question_is_answered_as_a_build_would(chain: Workspace) -> None:
+    assert chain.run("-q").status == 0
+    assert chain.run("-q", "-B").status == 1
+    assert chain.run("-q", "-B", "--force", "all", "greet[a]").status == 1
+    shutil.rmtree(chain.root / ".mlbuild" / "store")
+    (chain.root / "build/a.txt").unlink()
+    # It is not in place, and nothing needs it.
+    assert chain.run("-q").status == 0
+    assert chain.ok().events[-1]["counts"] == {"fresh": 6, "absent": 1}

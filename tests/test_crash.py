@@ -221,3 +221,58 @@ def test_a_second_signal_does_not_wait_for_grace(workspace: Workspace) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=8)
     assert process.returncode == 130
+
+
+def test_results_of_runs_that_a_lost_journal_knew_are_not_taken_for_new(workspace: Workspace) -> None:
+    text = 'target t:\n    outputs: "t.txt"\n    run: echo old > t.txt\n'
+    workspace.pipeline(text)
+    workspace.ok()
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (workspace.root / ".mlbuild" / name).unlink(missing_ok=True)
+    workspace.pipeline(text.replace("echo old", "echo half > t.txt; echo > started; sleep 60; echo new"))
+    process = workspace.start()
+    workspace.wait_for("started")
+    workspace.kill_supervisors()
+    _, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert workspace.read("t.txt") == "old\n"
+
+
+ORPHANED = """
+    target t:
+        outputs: "t.txt"
+        run: echo old > t.txt; echo > started; sleep 1; echo old >> t.txt
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "put_back"),
+    [
+        ('target u:\n    outputs: "t.txt"\n    run: echo new > t.txt; sleep 2', "new\n"),
+        ('target t:\n    outputs: "u.txt"\n    run: sleep 2; echo new > u.txt', "good\n"),
+    ],
+)
+def test_what_still_runs_under_another_name_is_ended_first(workspace: Workspace, new: str, put_back: str) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo good > t.txt\n')
+    workspace.ok()
+    workspace.pipeline(ORPHANED)
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.pipeline(new)
+    workspace.ok()
+    assert workspace.read("t.txt") == put_back
+    assert not [*workspace.root.rglob("*mlbuild-aside*")]
+
+
+def test_a_failure_that_came_while_nobody_was_there_is_tried_again(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo >> started; sleep 0.5; ls go* > t.txt\n')
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.wait_until_quiet()
+    workspace.write("go", "")
+    workspace.ok()
+    assert workspace.read("t.txt") == "go\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from workspace import Workspace
 
 TWO = """
@@ -250,3 +251,63 @@ def test_an_output_folder_that_can_not_be_made_fails_the_task(workspace: Workspa
     assert f"FAILED  t: not started: File exists: {workspace.root / 'file'}\n" in ended.out
     (workspace.root / "file").unlink()
     assert workspace.ok().ran == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "recipe"),
+    [
+        ('rows("a.csv.gz") > 0', "echo not gzip > a.csv.gz"),
+        ('rows("a.csv.gz") > 0', "echo cut off | gzip | head -c 15 > a.csv.gz"),
+        ('rows("a.csv") > 0', "head -c 200000 /dev/zero | tr '\\\\0' x > a.csv"),
+        ('rows("a.csv") > 0', "true"),
+        ('rows("a.parquet") > 0', "echo no > a.parquet"),
+        ("metrics.auc > 0", "printf 'auc: [1,\\\\n b: {' > m.yaml"),
+    ],
+)
+def test_a_condition_on_a_broken_file_fails_the_task(workspace: Workspace, condition: str, recipe: str) -> None:
+    text = (
+        f'target t:\n    metrics: "m.yaml"\n    check: {condition}\n    run:\n        echo > m.yaml\n        {recipe}\n'
+    )
+    workspace.pipeline(text)
+    ended = workspace.build()
+    assert (ended.status, ended.failed) == (1, ["t"])
+    assert f"check {condition}" in ended.out
+
+
+def test_conditions_on_odd_but_whole_files(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        target t:
+            outputs: "d/"
+            metrics: "m.csv"
+            check: size("d/") == 3 and max(metrics.a) == 3
+            run:
+                ln -s nowhere d/broken; echo ab > d/whole
+                printf 'a,b\\n1,2,surplus\\n3,4\\n' > m.csv
+        """
+    )
+    workspace.ok()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten", "another file"])
+@pytest.mark.parametrize("name", ["journal.db", "store/store.db"])
+def test_a_damaged_state_is_said_with_what_to_do(workspace: Workspace, name: str, damage: str) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo a > t.txt\n')
+    workspace.ok()
+    path = workspace.root / ".mlbuild" / name
+    data = path.read_bytes()
+    changed = {
+        "truncated": data[:5000],
+        "overwritten": data[:4096] + b"\xff" * (len(data) - 4096),
+        "another file": b"?" * 99,
+    }
+    path.write_bytes(changed[damage])
+    (workspace.root / "t.txt").unlink()
+    for command in ("build", "status"):
+        ended = workspace.run(command)
+        assert ended.status == 1
+        assert f"error: can't use {path}: " in ended.err
+        assert "hint: it is damaged: move it away" in ended.err
+    path.unlink()
+    workspace.ok()
+    assert workspace.read("t.txt") == "a\n"

@@ -259,7 +259,10 @@ def test_null_has_no_text() -> None:
 def test_kept_names_stay_as_written() -> None:
     body = "a {resources.cpus:d} {x}"
     scope = Values(x=1)
-    assert render_recipe(recipe(body), scope, lambda slot, content: "", frozenset({"resources"})) == "a {resources.cpus:d} 1"
+    assert (
+        render_recipe(recipe(body), scope, lambda slot, content: "", frozenset({"resources"}))
+        == "a {resources.cpus:d} 1"
+    )
 
 
 def test_a_slot_knows_its_place_in_the_file() -> None:

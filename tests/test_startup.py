@@ -94,3 +94,31 @@ def _with_own_packages() -> dict[str, str]:
     import lark
 
     return {**os.environ, "PYTHONPATH": str(Path(lark.__file__).parent.parent)}
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(workspace: Workspace, closed: str) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: cat > t.txt; echo done; echo >> t.txt\n')
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = f'"{sys.executable}" -m mlbuild {closed}'
+    subprocess.run(["bash", "-c", command], cwd=workspace.root, env=env, check=True)
+    assert workspace.read("t.txt") == "\n"
+
+
+@pytest.mark.parametrize("command", ["status", "build", "check"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_takes(workspace: Workspace, command: str, unbuffered: str) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo > t.txt\n')
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+    for place, status, words in (("> /dev/full", 1, "error: No space left on device\n"), ("| true", 141, "")):
+        text = f'set -o pipefail; (sleep 0.2; "{sys.executable}" -m mlbuild {command}) {place}'
+        ended = subprocess.run(["bash", "-c", text], cwd=workspace.root, env=env, capture_output=True, text=True)
+        assert (ended.returncode, ended.stderr) == (status, words)
+    assert workspace.ok().status == 0
+
+
+def test_output_in_an_encoding_that_lacks_a_character(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    """é"""\n    outputs: "é.txt"\n    run: echo é; false\n')
+    ended = workspace.run(env={"PYTHONIOENCODING": "ascii"})
+    assert ended.status == 1, ended.err
+    assert "\\xe9" in ended.out

@@ -144,3 +144,16 @@ def test_a_build_takes_over_from_the_one_it_waits_for(workspace: Workspace) -> N
     assert "train: taken over from build 1, which died" in out
     assert workspace.lines("ran") == ["train 1", "evaluate 1"]
     assert not workspace.exists("doubled")
+
+
+def test_a_path_is_one_builds_though_its_target_was_renamed(workspace: Workspace) -> None:
+    text = 'target one:\n    outputs: "t.txt"\n    run: echo one > t.txt; echo > started; sleep 1; echo one >> t.txt\n'
+    workspace.pipeline(text)
+    one = workspace.start()
+    workspace.wait_for("started")
+    workspace.pipeline(text.replace("one", "two"))
+    two = workspace.start()
+    for process in (one, two):
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert workspace.read("t.txt") == "two\ntwo\n"

@@ -32,8 +32,8 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
     chosen = command == "build" or "--" in arguments
     workspace, goals = workspace_and_goals(options, "", chosen=chosen)
     if options.question:
-        forced = goals if options.always_make else options.force
-        return int(any(seen.state != "fresh" for seen in status(workspace, goals, forced=forced)))
+        seen = status(workspace, goals, forced=_forced(options, goals, workspace))
+        return int(any(each.state not in ("fresh", "absent") for each in seen))
     if options.dry_run:
         for line in dry_run_lines(status(workspace, goals, forced=_forced(options, goals, workspace))):
             print(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -11,25 +12,27 @@ from mlbuild.cli.commands import COMMANDS
 INTERNAL_ERROR = 70
 """The exit status for a bug of mlbuild's own (EX_SOFTWARE of sysexits.h)."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No bug of ours, wherever it is met."""
+
 
 def main(arguments: list[str]) -> int:
     """Run one command line (without the program's name) and return its exit status."""
-    if arguments[:1] == ["--version"]:
-        print(f"mlbuild {__version__}")
-        return 0
-    if arguments[:1] == ["__complete"]:
-        from mlbuild.cli.completion import complete
-
-        return complete(arguments[1:])
+    _prepare_streams()
     try:
-        return _run(arguments)
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output has seen enough. The interpreter would fail again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()  # whoever read it has seen enough
         return 141
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            _close_output()
+            print(f"error: {error.strerror}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+            return 1
         from mlbuild.errors import MlbuildError
 
         if isinstance(error, MlbuildError):
@@ -38,7 +41,30 @@ def main(arguments: list[str]) -> int:
         return _bug()
 
 
+def _prepare_streams() -> None:
+    """Have all three, were it to nowhere: a file opened later would take the number of one that is closed."""
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w")
+        stream.reconfigure(errors="backslashreplace")  # names of files and tasks may hold what it can't encode
+        setattr(sys, name, stream)
+
+
+def _close_output() -> None:
+    """Say no more there; the interpreter would fail again when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["--version"]:
+        print(f"mlbuild {__version__}")
+        return 0
+    if arguments[:1] == ["__complete"]:
+        from mlbuild.cli.completion import complete
+
+        return complete(arguments[1:])
     first = arguments[0] if arguments else ""
     if first in COMMANDS and first != "build":
         from importlib import import_module

@@ -11,7 +11,8 @@ from typing import Any
 
 from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
-from mlbuild.errors import PipelineError
+from mlbuild.errors import PipelineError, StateError
+from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
 from mlbuild.expression import Name, Node, Slot, evaluate
 from mlbuild.files import copy_remote
@@ -26,7 +27,7 @@ from mlbuild.state.journal import Journal, OpenAttempt, Trace
 from mlbuild.state.layout import Layout
 from mlbuild.state.outputs import Outputs
 from mlbuild.state.stats import Stats
-from mlbuild.state.store import Action, Store, Stored
+from mlbuild.state.store import Action, Damaged, Store, Stored
 
 KILL_POINTS = (
     "leased",
@@ -233,8 +234,11 @@ class Attempts:
         try:
             stored = [self._store.add(output.path, output.digest, output.size) for output in made]
             self._store.record(attempt.fingerprint.key, stored, seconds, time.time())
-        except OSError as error:
-            self._say(f"its outputs could not be stored: {error.strerror or error}", attempt.task)
+        except Damaged:
+            raise
+        except (OSError, StateError) as error:
+            problem = error.message if isinstance(error, StateError) else words(error)
+            self._say(f"its outputs could not be stored: {problem}", attempt.task)
             return made
         return stored
 
@@ -253,11 +257,15 @@ class Attempts:
 
     def abandon(self, attempt: Attempt, result: JobResult) -> None:
         """Record a failure: what stood there is put back first."""
-        self._outputs.roll_back(attempt.task.made, attempt.had, attempt.id)
-        self._journal.ended(attempt.id, _outcome(result), None)
-        self._journal.give_back(attempt.task.name)
-        self._journal.published(attempt.id)
-        self._layout.drop_run_lists(attempt.id)
+        self.undo(attempt.job, attempt.had, result)
+
+    def undo(self, job: Job, had: tuple[str, ...], result: JobResult) -> None:
+        """As `abandon`, of a task that this build may not even know; its outputs are what they were to the job."""
+        self._outputs.roll_back(job.outputs, had, job.attempt)
+        self._journal.ended(job.attempt, _outcome(result), None)
+        self._journal.give_back(job.task)
+        self._journal.published(job.attempt)
+        self._layout.drop_run_lists(job.attempt)
 
     def finish_publishing(self) -> None:
         """Drop what the successes of dead builds replaced, where those died before they did."""

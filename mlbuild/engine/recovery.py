@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mlbuild.engine.attempts import Attempt, Attempts
 from mlbuild.executors.job import Executor, Job, JobResult, Reason
+from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal, OpenAttempt
 
@@ -14,12 +15,19 @@ class Recovery:
     """Attempts without a known end, by task.
 
     Args:
+        order: the tasks of this build.
         say: a word to the user about a task.
     """
 
     def __init__(
-        self, journal: Journal, executor: Executor, attempts: Attempts, say: Callable[[str, Task], None]
+        self,
+        order: Order,
+        journal: Journal,
+        executor: Executor,
+        attempts: Attempts,
+        say: Callable[[str, Task], None],
     ) -> None:
+        self._order = order
         self._journal = journal
         self._executor = executor
         self._attempts = attempts
@@ -31,7 +39,10 @@ class Recovery:
         """Another build may have died since the last look."""
         self._open.clear()
         for record in self._journal.open_attempts():
-            self._open.setdefault(record.task, []).append(record)
+            if self._is_in_the_way(record):
+                self._end(record)
+            else:
+                self._open.setdefault(record.task, []).append(record)
 
     def take(self, task: Task) -> tuple[Attempt, str] | None:
         """The attempt at a task that is taken over, and its handle; its result will come out of the executor.
@@ -49,3 +60,24 @@ class Recovery:
                 return attempt, handle
             self._attempts.abandon(attempt, JobResult(record.id, Reason.LOST, detail="its build died"))
         return None
+
+    def _is_in_the_way(self, record: OpenAttempt) -> bool:
+        """Whether it makes what is now another task's to make: its target has another name, or that another path."""
+        theirs = record.job["outputs"]
+        mine = (path for task in self._order if task.name != record.task for path in task.made)
+        return any(_overlap(path, other) for path in mine for other in theirs)
+
+    def _end(self, record: OpenAttempt) -> None:
+        """Undo it, once nothing of it runs any more."""
+        if self._journal.lives(record.run) or not self._journal.adopt(record):
+            return
+        job = Job.from_json(record.job)
+        if handle := record.handle or self._executor.find(job):
+            self._executor.end(handle, job)
+        self._attempts.undo(job, record.had, JobResult(record.id, Reason.LOST, detail="its build died"))
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two outputs are the same, or one lies in the other."""
+    one, other = one.rstrip("/") + "/", other.rstrip("/") + "/"
+    return one.startswith(other) or other.startswith(one)

@@ -112,6 +112,7 @@ class Scheduler:
         self._yielding_to: int | None = None
         self._sequence = 0
         self._stopping = self._stopped = 0
+        self._began = time.time()
         self._next_poll = 0.0
 
     # --- the loop
@@ -364,7 +365,7 @@ class Scheduler:
     def _lease(self, wanted: Wanted) -> bool:
         """Whether the task is ours to work on; if not, it waits, or is decided again."""
         task = wanted.task
-        conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._needs(task))
+        conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._held_still(wanted))
         if conflict and conflict.dead:
             self._start_over()
             return False
@@ -379,8 +380,11 @@ class Scheduler:
             return False
         return True
 
-    def _needs(self, task: Task) -> list[tuple[str, str]]:
-        return [(need.name, self._keys[need]) for need in self._order[task] if need in self._keys]
+    def _held_still(self, wanted: Wanted) -> list[tuple[str, str]]:
+        """(what, fingerprint) of all that must not be another's while a task is worked on: what it needs, and, since
+        another build may have read another Pipelinefile, the paths that it makes."""
+        needs = [(need.name, self._keys[need]) for need in self._order[wanted.task] if need in self._keys]
+        return needs + [(f"output {path}", wanted.fingerprint.key) for path in wanted.task.made]
 
     def _wait_for(self, conflict: Conflict, wanted: Wanted) -> None:
         self.states.set(wanted.task, State.WAITING)
@@ -406,7 +410,7 @@ class Scheduler:
             self._go_on_yielding(self._yielding_to)
             return
         for task, wanted in list(self._waiting.items()):
-            conflict = self._journal.conflict(task.name, wanted.fingerprint.key, self._needs(task))
+            conflict = self._journal.conflict(task.name, wanted.fingerprint.key, self._held_still(wanted))
             if conflict is None or conflict.dead:
                 # What the other build left is new to us, and so may be what our decisions rest on.
                 self._start_over()
@@ -523,12 +527,13 @@ class Scheduler:
     def _failed(self, attempt: Attempt, result: JobResult) -> None:
         """An attempt came to nothing: is there another?"""
         task = attempt.task
-        if result.reason is jobs.Reason.CANCELLED:
-            if self.interrupted:
-                self.states.set(task, State.CANCELLED)
-                self._say(events.TaskCancelled(task.name))
-            else:
-                self._reopen(task)
+        if self.interrupted and result.reason is jobs.Reason.CANCELLED:
+            self.states.set(task, State.CANCELLED)
+            self._say(events.TaskCancelled(task.name))
+            return
+        if result.reason is jobs.Reason.CANCELLED or (attempt.adopted and result.ended < self._began):
+            # Stopped since nobody wanted it, or it failed before this build was asked for.
+            self._reopen(task)
             return
         self._failures[task] = self._failures.get(task, 0) + 1
         delay = delay_before_retry(task.target.retry, self._failures[task], result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,6 +60,10 @@ class RecipeScope:
         return self._keys.call(node, arguments)
 
 
+UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zlib.error)
+"""What is raised for files that are not what their names say."""
+
+
 class LeftOut(Exception):
     """A condition refers to something that is not there to be compared with: it is not tested."""
 
@@ -99,7 +103,7 @@ class CheckScope(RecipeScope):
         paths = [path for argument in arguments for path in _paths(argument)]
         match node.function:
             case "rows":
-                return sum(self._rows(path, node) for path in paths)
+                return sum(self._rows_read(path, node) for path in paths)
             case "size":
                 return sum(self._size(path) for path in paths)
             case "count":
@@ -121,9 +125,15 @@ class CheckScope(RecipeScope):
 
     def _size(self, path: str) -> int:
         if self._files.is_directory(path):
-            return sum(os.path.getsize(self._files.full(f"{path}/{name}")) for name in self._files.walk(path))
+            return sum(self._size(f"{path.rstrip('/')}/{name}") for name in self._files.walk(path))
         status = self._files.stat(path)
         return status.st_size if status else 0
+
+    def _rows_read(self, path: str, node: Call) -> int:
+        try:
+            return self._rows(path, node)
+        except UNREADABLE as error:
+            raise PipelineError(f"the rows of {path} can't be counted: {error}", node.at) from None
 
     def _rows(self, path: str, node: Call) -> int:
         """Rows of CSV (without the header), JSON lines or Parquet."""
@@ -155,12 +165,16 @@ def read_values(files: Files, path: str) -> object:
         if path.endswith((".yaml", ".yml")):
             import yaml
 
-            return yaml.safe_load(text)
+            try:
+                return yaml.safe_load(text)
+            except yaml.YAMLError:
+                return None
         if path.endswith((".csv", ".tsv")):
-            rows = list(csv.DictReader(text.splitlines(), delimiter="\t" if path.endswith(".tsv") else ","))
-            return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
+            reader = csv.DictReader(text.splitlines(), delimiter="\t" if path.endswith(".tsv") else ",")
+            rows = list(reader)
+            return {name: [_number(row[name]) for row in rows] for name in reader.fieldnames or ()}
         return json.loads(text)
-    except (OSError, ValueError):
+    except UNREADABLE:
         return None
 
 

@@ -151,6 +151,10 @@ class Executor(Protocol):
         """Stop these jobs, with their signal and grace, or at once; their results still come."""
         ...
 
+    def end(self, handle: str, job: Job) -> None:
+        """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
+        ...
+
     def close(self) -> None:
         """Let go. What still runs goes on."""
         ...

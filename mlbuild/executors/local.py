@@ -233,6 +233,14 @@ class LocalExecutor:
             if folder in self._channels and name in self._running:
                 self._channels[folder].send([{"do": "stop", "attempt": name, "now": now}])
 
+    def end(self, handle: str, job: Job) -> None:
+        """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
+        if self.reattach(handle, job):
+            self.cancel([handle])
+            while job.attempt in self._running:
+                self._poll(PATIENCE)
+            self._results = [result for result in self._results if result.attempt != job.attempt]
+
     def close(self) -> None:
         """Let go. What was submitted goes on, and its supervisor with it."""
         if self._folder in self._channels and self._running:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 from mlbuild.errors import StateError
 from mlbuild.killpoint import reach
+from mlbuild.state.database import open_database
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.layout import Layout
 from mlbuild.state.stats import Record
@@ -125,14 +125,8 @@ class Journal:
         self._lock: int | None = None
         self._unsynced = 0.0
         self._published: list[str] = []
-        try:
-            self._db = sqlite3.connect(layout.journal, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._migrate()
-        except sqlite3.Error as error:
-            hint = "if it is damaged beyond repair, move it away: everything will be built or restored again"
-            raise StateError(f"can't read the journal {layout.journal}: {error}", hint=hint) from None
+        self._db = open_database(layout.journal, "everything will be built or restored again")
+        self._migrate()
 
     def _migrate(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -149,18 +143,16 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                if self._published:
-                    self._save_published()
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
+            if self._published:
+                self._save_published()
+            yield
             self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise StateError(f"can't write to the journal {self._layout.journal}: {error}") from None
+        except BaseException:
+            if self._db.in_transaction:  # SQLite itself rolls back on a full disk
+                self._db.execute("ROLLBACK")
+            raise
         self._unsynced = self._unsynced or time.monotonic()
 
     def sync(self, *, now: bool = False) -> None:
@@ -188,14 +180,20 @@ class Journal:
     def begin(self, command: str) -> int:
         """Open a run: its number. Its lock is held until `close`, or until this process dies."""
         with self._transaction():
-            cursor = self._db.execute(
-                "INSERT INTO runs (started, command, pid) VALUES (?, ?, ?)", (time.time(), command, os.getpid())
+            self.run = self._next_run()
+            self._db.execute(
+                "INSERT INTO runs (id, started, command, pid) VALUES (?, ?, ?, ?)",
+                (self.run, time.time(), command, os.getpid()),
             )
-            self.run = cursor.lastrowid or 0
             os.makedirs(os.path.join(self._layout.run(self.run), "logs"), exist_ok=True)
             self._lock = os.open(self._layout.run_lock(self.run), os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self.run
+
+    def _next_run(self) -> int:
+        """A number that no run ever had: of folders, too, which may be older than the journal and hold results."""
+        newest: int = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()[0]
+        return 1 + max([newest, *(int(name) for name in os.listdir(self._layout.runs) if name.isdigit())])
 
     def end(self, exit_status: int, counts: dict[str, int]) -> None:
         """Close this run, and give back its leases."""
@@ -379,7 +377,8 @@ class Journal:
         """Ask for a task's outputs, to work on them, and for those that it reads, to stay as they are.
 
         Args:
-            needs: (task, fingerprint) of each task that it reads from.
+            needs: (task, fingerprint) of each task that it reads from; other things that are held so have names that
+                no task has.
 
         Returns:
             None if all were given; else who stands in the way, and nothing was given.

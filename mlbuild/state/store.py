@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import shutil
-import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from mlbuild.digest import ASIDE, digest_bytes, digest_file, digest_manifest, manifest
 from mlbuild.errors import StateError
 from mlbuild.killpoint import reach
+from mlbuild.state.database import open_database
 
 SMALL = 64 << 10
 COPIED = 256 << 10
@@ -72,9 +72,7 @@ class Store:
         self._objects = os.path.join(folder, "objects")
         self._tmp = tmp
         os.makedirs(self._objects, exist_ok=True)
-        self._db = sqlite3.connect(os.path.join(folder, "store.db"), timeout=60, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db = open_database(os.path.join(folder, "store.db"), "earlier results can't be restored any more")
         self._db.executescript(SCHEMA)
 
     def close(self) -> None:
@@ -144,7 +142,8 @@ class Store:
         fresh = os.path.join(self._tmp, f"{digest}-{os.getpid()}")
         with suppress(FileNotFoundError):
             os.unlink(fresh)
-        if not self._share(full, fresh):
+        # What a link leads to is not ours to share, nor to make read-only.
+        if os.path.islink(full) or not self._share(full, fresh):
             shutil.copyfile(full, fresh)
             if digest_file(fresh) != digest:
                 os.unlink(fresh)
