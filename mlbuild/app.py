@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from socket import socket
 
@@ -25,7 +25,7 @@ from mlbuild.engine.states import State
 from mlbuild.engine.survey import Seen, see, survey
 from mlbuild.errors import StateError, UsageError
 from mlbuild.executors.job import Job
-from mlbuild.executors.local import LocalExecutor
+from mlbuild.executors.local import Limits, LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, conflicts
@@ -40,7 +40,7 @@ from mlbuild.state.journal import Journal, LastAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
-from mlbuild.target import Pipeline
+from mlbuild.target import Executor, Pipeline
 from mlbuild.values import formatted
 
 PIPELINEFILE = "Pipelinefile"
@@ -75,14 +75,15 @@ def find(file: str | None = None, start: str = ".") -> str:
             raise UsageError(f"there is no file {file}")
         return path
     folder = os.path.abspath(start)
+    hint = "`-f PATH` names another, `mlbuild init` writes a first one"
     while True:
         path = os.path.join(folder, PIPELINEFILE)
         if os.path.isfile(path):
             return path
+        if os.path.lexists(path):
+            hint = f"{path} is there, but is no file"
         if os.path.dirname(folder) == folder:
-            raise UsageError(
-                f"there is no {PIPELINEFILE} in {os.path.abspath(start)} or above", hint="`-f PATH` names another"
-            )
+            raise UsageError(f"there is no {PIPELINEFILE} in {os.path.abspath(start)} or above", hint=hint)
         folder = os.path.dirname(folder)
 
 
@@ -100,7 +101,8 @@ def open_workspace(path: str, overrides: Sequence[tuple[str, str]] = (), start: 
     root = os.path.dirname(path)
     files = Files(root)
     settings = config.read(files)
-    pipeline = load(os.path.basename(path), files, overrides)
+    configured = [Executor(name, **asdict(own)) for name, own in settings.executors.items()]
+    pipeline = load(os.path.basename(path), files, overrides, configured)
     layout = Layout(root)
     graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
     folder = os.path.relpath(os.path.abspath(start), root)
@@ -173,8 +175,8 @@ def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> 
 
 
 def has_target(path: str, name: str) -> bool:
-    """Whether a Pipelinefile (absolute) declares a target itself. Raises ManyErrors if it can't be read."""
-    tree = parse(os.path.basename(path), Files("/").read(path))
+    """Whether a Pipelinefile (absolute) declares a target itself. Raises MlbuildError if it can't be read."""
+    tree = parse(os.path.basename(path), _bytes(Files("/"), path))
     return any(isinstance(one, TargetOf) and one.name.text == name for one in tree.statements)
 
 
@@ -194,11 +196,8 @@ def lay_out(folder: str, paths: Sequence[str], *, write: bool) -> list[str]:
     files, mistakes, changed = Files(folder), Mistakes(), {}
     for path in paths:
         with mistakes.noted():
-            try:
-                before = files.read(path)
-                after = laid_out(path, before).encode()
-            except OSError as error:
-                raise UsageError(f"can't read {path}: {error.strerror}") from None
+            before = _bytes(files, path)
+            after = laid_out(path, before).encode()
             if before != after:
                 changed[path] = after
     mistakes.settle()
@@ -208,6 +207,13 @@ def lay_out(folder: str, paths: Sequence[str], *, write: bool) -> list[str]:
         except OSError as error:
             raise UsageError(f"can't write {path}: {error.strerror}") from None
     return list(changed)
+
+
+def _bytes(files: Files, path: str) -> bytes:
+    try:
+        return files.read(path)
+    except OSError as error:
+        raise UsageError(f"can't read {path}: {error.strerror}") from None
 
 
 def verify(workspace: Workspace) -> None:
@@ -293,7 +299,7 @@ def build(
 
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word)
         run = journal.begin(options.command)
-        executor = _local(layout, run, options.jobs or workspace.config.jobs, prepared)
+        executor = _local(workspace, run, options.jobs or workspace.config.jobs, prepared)
         stack.callback(executor.close)
         for task in order:
             if problem := _too_large(executor, attempts, task):
@@ -333,17 +339,18 @@ def select_some(workspace: Workspace, goals: Sequence[str]) -> list[Task]:
     return select(workspace.graph, goals, workspace.folder) if goals else []
 
 
-def _local(layout: Layout, run: int, jobs: int | None, prepared: socket | None) -> LocalExecutor:
-    cpus = available_cpus()
+def _local(workspace: Workspace, run: int, jobs: int | None, prepared: socket | None) -> LocalExecutor:
+    layout, cpus = workspace.layout, available_cpus()
     folder, most = layout.run(run), max(cpus, jobs or 0)
-    return LocalExecutor(folder, layout.workspace, jobs or cpus, most, available_memory(), prepared)
+    executors = workspace.pipeline.executors.values()
+    limits = {one.name: Limits(one.cpus, one.memory, one.jobs, one.pools) for one in executors}
+    return LocalExecutor(folder, layout.workspace, jobs or cpus, most, available_memory(), prepared, limits)
 
 
 def _too_large(executor: LocalExecutor, attempts: Attempts, task: Task) -> str | None:
-    if task.target.resources.memory is None:
+    if task.target.resources.memory is None and not task.target.resources.pools:
         return None
-    cpus, memory = attempts.amounts(task)
-    return executor.too_large(Job("", task.name, "", "", cpus=cpus, memory=memory))
+    return executor.too_large(Job("", task.name, "", "", **attempts.request(task)))
 
 
 def _overridden(workspace: Workspace) -> tuple[tuple[str, str, str], ...]:

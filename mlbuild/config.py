@@ -93,6 +93,9 @@ def _text(files: Files, path: str) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:
+        # Under another user's HOME, as `sudo` leaves it, their configuration is none of ours.
+        if isinstance(error, PermissionError) and path != WORKSPACE_FILE:
+            return ""
         raise ConfigError(f"can't read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8", None, "save it as UTF-8") from None

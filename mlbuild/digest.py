@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedIOBase
 
 import xxhash
 
@@ -35,6 +36,26 @@ def digest_file(path: str) -> str:
         while data := file.read(CHUNK):
             state.update(data)
         return state.hexdigest()
+
+
+def digest_stream(file: BufferedIOBase) -> str:
+    """The digest of all that is still to be read from a file."""
+    state = xxhash.xxh3_128()
+    while data := file.read(CHUNK):
+        state.update(data)
+    return state.hexdigest()
+
+
+def digest_stat(path: str) -> str | None:
+    """Size and time of the last change of a file, or of all files below a directory; None if nothing is there."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISDIR(status.st_mode):
+        return f"{status.st_size} bytes of {status.st_mtime_ns}"
+    rows = [(name, inner.st_size, inner.st_mtime_ns) for name, inner in entries(path)]
+    return "t" + digest_bytes(repr(rows).encode(errors="surrogateescape"))
 
 
 def is_strewn(name: str) -> bool:

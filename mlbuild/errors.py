@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+WIDEST = 200
+"""Characters. Of a longer line only what is around the place is shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -36,8 +39,11 @@ class Location:
 
     def caret(self) -> str:
         """The line itself and, below it, carets under the place (tabs are kept, so that they line up)."""
-        text = self.source.line(self.line)
+        text = "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in self.source.line(self.line))
         start = self.column - 1
+        if len(text) > WIDEST:
+            cut = max(0, start - WIDEST // 2)
+            text, start = "…" * (cut > 0) + text[cut : cut + WIDEST] + "…", start - cut + (cut > 0)
         indent = "".join("\t" if char == "\t" else " " for char in text[:start])
         marks = "^" * max(1, min(self.length, len(text) - start))
         number = str(self.line)

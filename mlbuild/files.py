@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from mlbuild.digest import is_strewn
+from mlbuild.digest import digest_bytes, digest_stream, is_strewn
 
 
 def as_regex(pattern: str) -> str:
@@ -39,6 +41,54 @@ def _piece_regex(piece: str) -> str:
 def literal_start(pattern: str) -> str:
     """What every path that a glob matches begins with."""
     return pattern[: min((pattern.index(char) for char in "*?[" if char in pattern), default=len(pattern))]
+
+
+CHECKSUMS = ("md5Hash", "Content-MD5", "content_md5", "crc32c", "ETag", "etag", "VersionId", "version_id", "generation")
+"""What file systems tell of a file that changes with its content, the surest first."""
+
+
+def remote_digest(url: str) -> str | None:
+    """What tells the content of a URL from another: the file system's own checksum, etag or version, else its digest.
+
+    Returns:
+        None if nothing is there.
+
+    Raises:
+        OSError: it can't be read.
+        ImportError, ValueError: no package that reads such URLs is installed, or none is known.
+    """
+    from fsspec.core import url_to_fs
+
+    fs, path = url_to_fs(url)
+    try:
+        info = fs.info(path)
+    except FileNotFoundError:
+        return None
+    if info["type"] == "directory":
+        rows = [(name, _known_digest(fs, name, each)) for name, each in sorted(fs.find(path, detail=True).items())]
+        return "t" + digest_bytes(repr(rows).encode())
+    return _known_digest(fs, path, info)
+
+
+def _known_digest(fs: Any, path: str, info: Mapping[str, Any]) -> str:
+    for name in CHECKSUMS:
+        if info.get(name):
+            return f"{name} {info[name]}"
+    with fs.open(path, "rb") as file:
+        return digest_stream(file)
+
+
+def copy_remote(url: str, place: str) -> None:
+    """Copy what a URL names to a path on disk, whole or not at all. Raises as `remote_digest` does."""
+    from fsspec.core import url_to_fs
+
+    fs, path = url_to_fs(url)
+    fresh = f"{place}.{os.getpid()}.new"
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    fs.get(path, fresh, recursive=fs.isdir(path))
+    if os.path.isdir(place):
+        shutil.rmtree(place)
+    os.rename(fresh, place)
 
 
 class Files:

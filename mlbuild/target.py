@@ -51,12 +51,16 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An item of `inputs:`: a path (Template), a glob, or a reference to other targets."""
+    """An item of `inputs:`: a path or URL (Template), a glob, or a reference to other targets.
+
+    `kind` is `input`, `stat` (size and time stand for the content) or `local` (of a URL: a copy of it on disk).
+    """
 
     name: str | None
     source: Template | Glob | Reference
     at: Location
     optional: bool = False
+    kind: str = "input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +94,27 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Executor:
+    """Where targets run. `kind` is `local`; what is None is as much as there is; memory in bytes.
+
+    `pools` are what else it has, by name: amounts that `resources:` takes from.
+    """
+
+    name: str
+    kind: str = "local"
+    cpus: float | None = None
+    memory: int | None = None
+    jobs: int | None = None
+    pools: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """What one attempt needs; memory in bytes. An amount may be an expression that uses `attempt`."""
 
     cpus: Node | float = 1
     memory: Node | int | None = None
+    pools: Mapping[str, Node | float] = field(default_factory=dict)
     at: Location | None = None
 
 
@@ -136,6 +156,8 @@ class Target:
     """Files that count beside those that the recipe names; None: those don't count either."""
     environ: tuple[Variable, ...] = ()
     resources: Resources = field(default_factory=Resources)
+    on: str = "local"
+    """The name of an executor."""
     after: tuple[Input, ...] = ()
     """References to what must come before, without bringing anything."""
     timeout: float | None = None
@@ -176,5 +198,6 @@ class Pipeline:
     """What a bare `mlbuild` builds."""
     overrides: Mapping[str, tuple[object, object]]
     """Dotted name → (value in effect, value without the override), for what the command line changed."""
+    executors: Mapping[str, Executor]
     files: tuple[str, ...]
     """Every file that was read for it, relative to the workspace."""

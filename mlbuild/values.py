@@ -24,12 +24,14 @@ class Key:
 class Bundle:
     """Paths in order, some of which have a name: what `{inputs}`, `{outputs}` and `{metrics}` stand for.
 
-    `single` tells one declared path (a `str` to `run python`) from a list that happens to hold one.
+    `single` tells one declared path (a `str` to `run python`) from a list that happens to hold one; `rows` is what
+    `:json` says of inputs.
     """
 
     paths: tuple[str, ...]
     named: tuple[tuple[str, Bundle], ...] = ()
     single: bool = False
+    rows: tuple[Mapping[str, object], ...] = ()
 
 
 class Missing:
@@ -181,7 +183,7 @@ def _plain(value: object) -> object:
         case Key():
             return value.text
         case Bundle():
-            return list(value.paths)
+            return list(value.rows or value.paths)
         case Mapping():
             return {str(name): _plain(item) for name, item in value.items()}
         case list() | tuple():

@@ -236,3 +236,22 @@ Pipelinefile:17:17: doubtful: { jobs } stays as it is, since blanks stand in it
 
 """
     )
+
+
+def test_a_recipe_in_quotes_and_counted_inputs(workspace: Workspace) -> None:
+    workspace.pipeline('target a:\n    outputs: "a"\n    run: "cp {outputs.0} {outputs}"\n')
+    assert (
+        workspace.run("check").err
+        == """\
+Pipelinefile:3:10: doubtful: the whole recipe stands in quotes, so the shell takes it for the name of one program
+  3 |     run: "cp {outputs.0} {outputs}"
+    |          ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  hint: leave out the quotes
+
+Pipelinefile:3:14: doubtful: {outputs.0} stays as it is, since a name has no number behind its dot
+  3 |     run: "cp {outputs.0} {outputs}"
+    |              ^^^^^^^^^^^
+  hint: for the value: {outputs[0]}
+
+"""
+    )

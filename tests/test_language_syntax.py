@@ -400,7 +400,7 @@ target x:
 """,
         """\
 Pipelinefile:2:1: error: a character that does not show (U+00A0) stands here
-  2 | \u00a0   run: a
+  2 | \ufffd   run: a
     | ^
   hint: remove it""",
     ),

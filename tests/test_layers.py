@@ -42,6 +42,7 @@ PACKAGES = {
     "rich": {"ui/live.py"},
     "xxhash": {"digest.py"},
     "yaml": {"language/parameters.py", "engine/scope.py"},
+    "fsspec": {"files.py"},
     "pyarrow": {"engine/scope.py"},
 }
 """Where each package may be used; no other may be used at all."""

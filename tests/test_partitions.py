@@ -183,6 +183,9 @@ class NoDisk:
     def walk(self, path: str) -> list[str]:
         return []
 
+    def copy_of(self, url: str) -> str:
+        return url
+
     def was_made(self, path: str) -> bool:
         return False
 

@@ -6,13 +6,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from mlbuild.engine.facts import Inspector, checks_digest, variable_value
+from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import PipelineError, StateError
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
-from mlbuild.expression import Name, Slot, evaluate
+from mlbuild.expression import Name, Node, Slot, evaluate
+from mlbuild.files import copy_remote
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
@@ -99,10 +102,10 @@ class Attempts:
 
     def make(self, task: Task, fingerprint: Fingerprint, edited: tuple[str, ...]) -> Attempt:
         """The next attempt at a task; nothing of it has happened yet."""
+        self._bring_copies(task, fingerprint)
         self._made += 1
         attempt = f"{self._journal.run}-{self._made}"
         number = self._journal.next_number(task.name, fingerprint.key)
-        cpus, memory = self.amounts(task, number)
         job = Job(
             attempt=attempt,
             task=task.name,
@@ -114,24 +117,41 @@ class Attempts:
             reads=self._reads(task, fingerprint),
             outputs=task.made,
             timeout=task.target.timeout,
-            cpus=cpus,
-            memory=memory,
+            **self.request(task, number),
         )
         return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited)
 
-    def amounts(self, task: Task, number: int = 1) -> tuple[float, int | None]:
-        """(cpus, memory in bytes) that an attempt of this number asks for."""
-        scope = RecipeScope(self._graph, task, number)
+    def _bring_copies(self, task: Task, fingerprint: Fingerprint) -> None:
+        """Copy what `local(…)` names, unless the copy is what it is now."""
+        for source in self._graph.sources(task):
+            for url, _ in source.reads if source.kind == "local" else ():
+                place = os.path.join(self._layout.workspace, self._layout.copy_of(url))
+                note, digest = Path(f"{place}.digest"), fingerprint.parts[f"input {url}"]
+                if os.path.exists(place) and note.exists() and note.read_text() == digest:
+                    continue
+                try:
+                    copy_remote(url, place)
+                except (OSError, ImportError, ValueError) as error:
+                    raise unreachable(url, error, source.at) from None
+                note.write_text(digest)
+
+    def request(self, task: Task, number: int = 1) -> dict[str, Any]:
+        """What an attempt of this number asks for, in the fields of a job."""
         resources = task.target.resources
-        values = [
-            value if isinstance(value, int | float | None) else evaluate(value, scope)
-            for value in (resources.cpus, resources.memory)
-        ]
-        for value in values:
-            if value is not None and not isinstance(value, int | float):
-                raise PipelineError(f"a resource is a number, not {value!r}", resources.at)
-        cpus, memory = values
-        return float(cpus or 0), None if memory is None else int(memory)  # type: ignore[arg-type, call-overload]
+        scope = RecipeScope(self._graph, task, number)
+
+        def amount(value: Node | float | None) -> float:
+            found = value if isinstance(value, int | float | None) else evaluate(value, scope)
+            if found is not None and not isinstance(found, int | float):
+                raise PipelineError(f"a resource is a number, not {found!r}", resources.at)
+            return found or 0
+
+        return {
+            "executor": task.target.on,
+            "cpus": float(amount(resources.cpus)),
+            "memory": None if resources.memory is None else int(amount(resources.memory)),
+            "pools": {name: amount(value) for name, value in resources.pools.items()},
+        }
 
     def open(self, attempt: Attempt) -> None:
         """Say what is intended, and make room for the outputs. After this the job may be submitted."""

@@ -26,6 +26,10 @@ class Disk:
     def walk(self, path: str) -> Iterator[str]:
         return self._files.walk(path)
 
+    def copy_of(self, url: str) -> str:
+        """Where a copy of what lies elsewhere is put, relative to the workspace."""
+        return self._layout.copy_of(url)
+
     def was_made(self, path: str) -> bool:
         """Whether a task, of now or of earlier, made what is there."""
         parts = path.split("/")

@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 
-from mlbuild.digest import digest_bytes
+from mlbuild.digest import digest_bytes, digest_stat
 from mlbuild.engine.decide import Facts
 from mlbuild.engine.scope import RecipeScope
-from mlbuild.errors import PipelineError
+from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import Bundle, Key, Name, Part, Scope, Slot, Template, evaluate, written
-from mlbuild.files import Files
+from mlbuild.files import Files, remote_digest
 from mlbuild.graph.dag import Graph, clean
-from mlbuild.graph.task import Task
+from mlbuild.graph.task import Source, Task
 from mlbuild.language import python
 from mlbuild.language.quoting import render_recipe
 from mlbuild.language.words import Words, params_used, root, words
@@ -56,6 +56,7 @@ class Inspector:
         self._goals = set(goals)
         self.forced = set(forced)
         self._ran: set[Task] = set()
+        self._remotes: dict[str, str | None] = {}
         self._words: dict[str, Words] = {}
         self._is_code_file: dict[str, bool] = {}
 
@@ -105,6 +106,8 @@ class Inspector:
         """What a task's result depends on, as it stands now. Never too small: what can't be read is its `problem`."""
         parts: dict[str, str] = {}
         problem = None
+        for source in self._graph.sources(task):
+            parts |= self._unread(source)
         for kind, path in self.reads(task):
             try:
                 digest = planned[path] if path in planned else self._digest(path)
@@ -148,7 +151,30 @@ class Inspector:
         return [path for item in items for path in declared_paths(item, task, self._graph, self._files)]
 
     def _inputs(self, task: Task) -> dict[str, None]:
-        return dict.fromkeys(path for source in self._graph.sources(task) for path, _ in source.reads)
+        sources = (source for source in self._graph.sources(task) if source.kind == "input")
+        return dict.fromkeys(path for source in sources for path, _ in source.reads)
+
+    def _unread(self, source: Source) -> dict[str, str]:
+        """What stands for the content of a source that is not read: size and time, or what a server says."""
+        if source.kind == "input":
+            return {}
+        if source.kind == "stat":
+            found = {f"stat {path}": digest_stat(self._files.full(path)) for path, _ in source.reads}
+        else:
+            found = {f"input {url}": self._remote(url, source.at) for url, _ in source.reads}
+        missing = next((name for name, digest in found.items() if digest is None), None)
+        if missing and not source.optional:
+            raise PipelineError(f"{missing.partition(' ')[2]} does not exist", source.at)
+        return {name: digest or "" for name, digest in found.items()}
+
+    def _remote(self, url: str, at: Location) -> str | None:
+        """Raises PipelineError if it can't be had."""
+        if url not in self._remotes:
+            try:
+                self._remotes[url] = remote_digest(url)
+            except (OSError, ImportError, ValueError) as error:
+                raise unreachable(url, error, at) from None
+        return self._remotes[url]
 
     def _params(self, task: Task) -> dict[str, str]:
         """The values named in `params:`, which count although the recipe may not name them."""
@@ -210,6 +236,14 @@ def declared_paths(item: Input, task: Task, graph: Graph, files: Files) -> list[
     assert isinstance(item.source, Template)
     path = clean(render(item.source, scope))
     return [] if item.optional and not files.exists(path) else [path]
+
+
+def unreachable(url: str, error: Exception, at: Location) -> PipelineError:
+    protocol = url.partition("://")[0]
+    if isinstance(error, OSError):
+        return PipelineError(f"can't read {url}: {error.strerror or error}", at)
+    hint = "install the package that it names" if isinstance(error, ImportError) else None
+    return PipelineError(f"{protocol}:// can't be read here: {error}", at, hint)
 
 
 def variable_value(variable: Variable, scope: Scope) -> str | None:

@@ -17,7 +17,7 @@ from mlbuild.engine.history import History
 from mlbuild.engine.policy import delay_before_retry
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
-from mlbuild.errors import MlbuildError
+from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Executor, JobResult
@@ -97,7 +97,7 @@ class Scheduler:
         self._active: Counter[str] = Counter()
         """How many tasks of each target run."""
         self._held: dict[str, list[tuple[float, int, Wanted]]] = {}
-        """What waits because as many tasks of its target run as may, by target."""
+        """What waits in a line of its own (`_line`)."""
         self._waiting: dict[Task, Wanted] = {}
         self._running: dict[str, Attempt] = {}
         self._handles: dict[str, str] = {}
@@ -304,8 +304,8 @@ class Scheduler:
         self._let_next()
         while self._queue and not self._winding_down and not self._yielding_to:
             wanted = self._queue[0][2]
-            if self._is_full(wanted.task.target):
-                self._held.setdefault(wanted.task.target.name, []).append(heapq.heappop(self._queue))
+            if line := self._line(wanted.task):
+                self._held.setdefault(line, []).append(heapq.heappop(self._queue))
                 continue
             if not self._has_room(wanted.task):
                 break
@@ -314,11 +314,15 @@ class Scheduler:
                 self._start(wanted)
 
     def _has_room(self, task: Task) -> bool:
-        cpus, memory = self._attempts.amounts(task)
-        return self._executor.has_room(jobs.Job("", task.name, "", "", cpus=cpus, memory=memory))
+        return self._executor.has_room(jobs.Job("", task.name, "", "", **self._attempts.request(task)))
 
     def _start(self, wanted: Wanted) -> None:
-        attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
+        try:
+            attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
+        except PipelineError as error:
+            self._journal.give_back(wanted.task.name)
+            self._fail_without_attempt(wanted.task, "pipelinefile", str(error))
+            return
         try:
             self._attempts.open(attempt)
         except OSError as error:
@@ -334,9 +338,17 @@ class Scheduler:
         """Whether as many of its tasks run as may."""
         return target.max_active is not None and self._active[target.name] >= target.max_active
 
+    def _line(self, task: Task) -> str | None:
+        """Where a task must wait so that others need not: for one of its target, or for room on its own executor."""
+        if self._is_full(task.target):
+            return task.target.name
+        if task.target.on == "local" and not task.target.resources.pools:
+            return None
+        return None if self._has_room(task) else f"on {task.target.on}"
+
     def _let_next(self) -> None:
-        """Put back into the queue what waited for another task of its target, one a target."""
-        for name in [name for name, held in self._held.items() if not self._is_full(held[0][2].task.target)]:
+        """Put back into the queue what waited in a line and need not any more, one a line."""
+        for name in [name for name, held in self._held.items() if self._line(held[0][2].task) != name]:
             heapq.heappush(self._queue, self._held[name].pop(0))
             if not self._held[name]:
                 del self._held[name]
@@ -346,7 +358,7 @@ class Scheduler:
         self._running[attempt.id] = attempt
         self._handles[attempt.id] = handle
         self.states.set(attempt.task, State.RUNNING)
-        self._say(events.TaskStarted(attempt.task.name, attempt.number, "local"))
+        self._say(events.TaskStarted(attempt.task.name, attempt.number, attempt.job.executor))
 
     # --- other builds
 
@@ -485,7 +497,11 @@ class Scheduler:
         self._inspector.has_run(task)
         self._built.add(task)
         seconds = result.ended - result.started
-        self._say(events.TaskFinished(task.name, seconds, result.max_rss, result.cpu_seconds, "local", attempt.number))
+        self._say(
+            events.TaskFinished(
+                task.name, seconds, result.max_rss, result.cpu_seconds, attempt.job.executor, attempt.number
+            )
+        )
         if attempt.adopted:
             # It was started for another build: whether it is what this one wants is decided now.
             self._reopen(task)

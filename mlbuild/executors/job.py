@@ -72,6 +72,9 @@ class Job:
     grace: float = 10.0
     cpus: float = 1.0
     memory: int | None = None
+    executor: str = "local"
+    pools: dict[str, float] = field(default_factory=dict)
+    """What it takes of the executor's pools."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,11 +6,13 @@ Blind to order and to queues: what is submitted starts at once, so ask `has_room
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mlbuild.errors import StateError
 from mlbuild.executors import attempt, lines, processes, supervisor
@@ -24,8 +26,28 @@ ROUNDING = 1e-9
 """Ten times 0.1 CPU is 1 CPU."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What there is of one executor on this machine; what is None is as much as the machine has."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    jobs: int | None = None
+    pools: Mapping[str, float] = field(default_factory=dict)
+
+    def hold(self, jobs: Sequence[Job]) -> bool:
+        """Whether these jobs may run together."""
+        cpus = math.inf if self.cpus is None else self.cpus
+        return (
+            len(jobs) <= (self.jobs or math.inf)
+            and sum(min(job.cpus, cpus) for job in jobs) <= cpus + ROUNDING
+            and sum(job.memory or 0 for job in jobs) <= (self.memory or math.inf)
+            and all(sum(job.pools.get(name, 0) for job in jobs) <= most for name, most in self.pools.items())
+        )
+
+
 class LocalExecutor:
-    """The executor `local`.
+    """The executors of the kind `local`: each with its limits, and all of them on one machine.
 
     Args:
         run_folder: this build's own, two levels below the folder that handles are relative to (`.mlbuild/runs/N`).
@@ -34,6 +56,7 @@ class LocalExecutor:
         cpus: how many CPUs they may have together; a job that asks for more than all gets all.
         memory: how much memory they may have together, in bytes; None for no limit.
         prepared: what the supervisor is made of (`supervisor.prepare`), if that was forked already.
+        limits: of executors, by name.
     """
 
     def __init__(
@@ -44,12 +67,13 @@ class LocalExecutor:
         cpus: float,
         memory: int | None,
         prepared: socket.socket | None = None,
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
         self._root, self._folder = _split(os.path.abspath(run_folder))
         self._workspace = workspace
-        self._jobs = jobs
-        self._cpus = cpus
         self._memory = memory
+        self._machine = Limits(cpus, memory, jobs)
+        self._limits = limits or {}
         self._running: dict[str, tuple[Job, str]] = {}
         self._results: list[JobResult] = []
         self._channels: dict[str, lines.Channel] = {}
@@ -59,17 +83,19 @@ class LocalExecutor:
     def has_room(self, job: Job) -> bool:
         """Whether the job could start now, beside what was submitted and has not finished."""
         jobs = [job, *(other for other, _ in self._running.values())]
-        return (
-            len(jobs) <= self._jobs
-            and sum(min(each.cpus, self._cpus) for each in jobs) <= self._cpus + ROUNDING
-            and (self._memory is None or sum(each.memory or 0 for each in jobs) <= self._memory)
-        )
+        own = self._limits.get(job.executor, Limits())
+        return self._machine.hold(jobs) and own.hold([each for each in jobs if each.executor == job.executor])
 
     def too_large(self, job: Job) -> str | None:
         """What the job asks for that can never be had here, in words; None if it fits."""
-        if self._memory is None or (job.memory or 0) <= self._memory:
-            return None
-        return f"{job.task} asks for {_size(job.memory or 0)} of memory, and there are {_size(self._memory)}"
+        own = self._limits.get(job.executor, Limits())
+        memory = min(own.memory or math.inf, self._memory or math.inf)
+        if (job.memory or 0) > memory:
+            return f"{job.task} asks for {_size(job.memory or 0)} of memory, and there are {_size(int(memory))}"
+        for name, most in own.pools.items():
+            if job.pools.get(name, 0) > most:
+                return f"{job.task} asks for {job.pools[name]:g} of `{name}`, and `{job.executor}` has {most:g}"
+        return None
 
     def submit(self, jobs: Sequence[Job]) -> list[str]:
         """Start these now; each handle is `runs/N/ATTEMPT`. Raises StateError if no supervisor can be started."""

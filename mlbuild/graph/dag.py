@@ -46,6 +46,10 @@ class Disk(Protocol):
         """Every file below a directory, relative to it."""
         ...
 
+    def copy_of(self, url: str) -> str:
+        """Where a copy of what lies elsewhere is put."""
+        ...
+
     def was_made(self, path: str) -> bool:
         """Whether a task, of now or of earlier, made what is there."""
         ...
@@ -177,7 +181,10 @@ class Graph:
         scope = self.scope(task.target, task.keys)
         if isinstance(item.source, Glob):
             return self._from_glob(item, clean(render(item.source.pattern, scope)), task)
-        return self._from_path(item, clean(render(item.source, scope)), task)
+        text = render(item.source, scope)
+        if "://" in text:
+            return self._from_url(item, text)
+        return replace(self._from_path(item, clean(text), task), kind="stat" if item.kind == "stat" else "input")
 
     def _from_reference(self, item: Input, reference: Reference, task: Task) -> Source:
         tasks = self.referred(reference, task, optional=item.optional)
@@ -198,6 +205,15 @@ class Graph:
             for declared, path in zip((*producer.target.outputs, *producer.target.metrics), producer.made, strict=True)
             if declared.name == reference.output
         ]
+
+    def _from_url(self, item: Input, url: str) -> Source:
+        if item.optional:
+            message = f"whether {url} is there is known only when it is read"
+            raise PipelineError(message, item.at, "leave out the `?`")
+        is_local = item.kind == "local"
+        paths = (self._disk.copy_of(url),) if is_local else (url,)
+        kind = "local" if is_local else "remote"
+        return Source(item.name, paths, ((url, None),), (), True, item.at, item.optional, kind)
 
     def _from_path(self, item: Input, path: str, task: Task) -> Source:
         made = {made: self.task(target, keys) for target, keys, made in self.makers.of(path)}

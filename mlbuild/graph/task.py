@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from mlbuild.errors import Location
@@ -60,6 +60,8 @@ class Source:
         needs: the tasks it comes from, those included that bring no path.
         single: one path was declared, not a list that may hold one.
         optional: it may be absent.
+        kind: `input`: content counts; `stat`: size and time do; `remote`: `reads` is a URL; `local`: one whose copy is
+            in `paths`.
     """
 
     name: str | None
@@ -69,6 +71,12 @@ class Source:
     single: bool
     at: Location
     optional: bool = False
+    kind: str = "input"
+
+    def rows(self) -> tuple[Mapping[str, object], ...]:
+        """What `{inputs:json}` says of it."""
+        makers = dict(self.reads)
+        return tuple(_row(path, makers.get(path)) for path in self.paths)
 
     def without(self, tasks: Collection[Task]) -> Source:
         """What is left of it if these tasks make nothing."""
@@ -80,13 +88,21 @@ class Source:
         return replace(self, paths=paths, reads=reads)
 
 
+def _row(path: str, maker: Task | None) -> dict[str, object]:
+    if maker is None:
+        return {"path": path, "target": None, "keys": {}}
+    keys = zip(maker.target.partitions, maker.keys, strict=True)
+    return {"path": path, "target": maker.target.name, "keys": {name: key.text for name, key in keys}}
+
+
 def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
     """`{inputs}`: the paths of all sources, each source also by its name (a name brought twice is none)."""
     paths = tuple(path for source in sources for path in source.paths)
     names = [source.name for source in sources]
     named = tuple(
-        (source.name, Bundle(source.paths, single=source.single))
+        (source.name, Bundle(source.paths, single=source.single, rows=source.rows()))
         for source in sources
         if source.name is not None and names.count(source.name) == 1
     )
-    return Bundle(paths, named, single=len(sources) == 1 and sources[0].single)
+    rows = tuple(row for source in sources for row in source.rows())
+    return Bundle(paths, named, single=len(sources) == 1 and sources[0].single, rows=rows)

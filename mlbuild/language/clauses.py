@@ -29,12 +29,13 @@ from mlbuild.language import python
 from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants
+from mlbuild.language.executors import amount
 from mlbuild.language.names import Names
 from mlbuild.language.pending import refuse_pending
 from mlbuild.language.references import Header, References
 from mlbuild.language.uses import CHECK, PATH, RECIPE, RESOURCE, Uses
 from mlbuild.language.words import names_used, slots
-from mlbuild.target import Check, Glob, Input, Output, Partition, Recipe, Resources, Retry, Target, Variable
+from mlbuild.target import Check, Executor, Glob, Input, Output, Partition, Recipe, Resources, Retry, Target, Variable
 from mlbuild.values import kind_of, nearest
 
 RETRIED = ("signal", "timeout", "stalled", "out_of_memory", "lost")
@@ -51,6 +52,7 @@ class Context:
     names: Names
     references: References
     partitions: Mapping[str, Partition]
+    executors: Mapping[str, Executor]
     mistakes: Mistakes
 
 
@@ -75,7 +77,7 @@ class _Reader:
         own = {clause.word: clause for clause in self._statement.clauses}
         clauses = [*self._statement.clauses, *(clause for clause in defaults if clause.word not in own)]
         self._refuse_twice()
-        for clause in sorted(clauses, key=lambda clause: clause.word not in ("inputs", "outputs", "metrics")):
+        for clause in sorted(clauses, key=lambda clause: clause.word not in ("inputs", "outputs", "metrics", "on")):
             with self._noted():
                 self._read(clause)
         self._check_outputs()
@@ -134,6 +136,8 @@ class _Reader:
                 message = f"`{written(node)}` is a value, and an input is a file"
                 raise PipelineError(message, node.at, f"{reference.target}.metrics brings the files that hold it")
             yield Input(item.name, reference, item.at, optional)
+        elif isinstance(node, Call) and node.function in ("local", "stat"):
+            yield Input(item.name, self._path(_only_argument(node)), item.at, optional, node.function)
         elif isinstance(node, Call):
             yield Input(item.name, self._glob(node), item.at, optional)
         else:
@@ -146,9 +150,7 @@ class _Reader:
             near = nearest(call.function, ["glob", "first", "any", "local", "stat"])
             hint = f"did you mean `{near}`?" if near else None
             raise PipelineError(f"`{call.function}()` is nothing that inputs can be", call.at, hint)
-        if len(call.arguments) != 1:
-            raise PipelineError('`glob()` takes one pattern, as in glob("data/*.csv")', call.at)
-        return Glob(self._path(_value(call.arguments[0])))
+        return Glob(self._path(_only_argument(call)))
 
     def _paths(self, node: Node) -> list[Template]:
         """The paths that an item means: a text, or a constant that holds a text or a list of texts."""
@@ -176,7 +178,9 @@ class _Reader:
                     raise PipelineError(
                         "`metrics` can't name an output", item.at, "the clause `metrics:` declares them"
                     )
-                found.append(Output(item.name, self._path(node), item.at))
+                path = self._path(node)
+                _refuse_url(path, "made")
+                found.append(Output(item.name, path, item.at))
         self._refuse_same_names([(item.name, item.at) for item in found])
         if clause.word == "outputs":
             self._uses.name("outputs", [item.name for item in found if item.name])
@@ -203,8 +207,6 @@ class _Reader:
             raise PipelineError(f"a path is needed, and this is {written(node)}", node.at, 'a path stands in "…"')
         if not node.parts:
             raise PipelineError("this path is empty", node.at)
-        if isinstance(node.parts[0], str) and "://" in node.parts[0]:
-            refuse_pending("a URL", node.at, written(node).strip('"'))
         self._uses.check_slots(node, PATH)
         return node
 
@@ -259,6 +261,8 @@ class _Reader:
                 for one in self._input(item):
                     if isinstance(one.source, Reference):
                         raise PipelineError("what a target makes is an input", item.at, "put it into `inputs:`")
+                    if isinstance(one.source, Template):
+                        _refuse_url(one.source, "read")
                     found.append(one)
         return tuple(found)
 
@@ -301,26 +305,34 @@ class _Reader:
                 if item.name in amounts:
                     raise PipelineError(f"`{item.name}` is given twice", item.at)
                 amounts[item.name] = self._amount(item, item.name)
-        return Resources(**amounts, at=clause.at)
+        pools = {name: amounts.pop(name) for name in list(amounts) if name not in AMOUNTS}
+        return Resources(**amounts, pools=pools, at=clause.at)
 
     def _amount(self, item: Argument, name: str) -> Node | int | float:
         refuse_pending(name, item.at)
-        if name not in AMOUNTS:
-            near = nearest(name, AMOUNTS)
-            hint = f"did you mean `{near}`?" if near else "resources are cpus and memory"
+        pools = self._executor.pools
+        if name not in AMOUNTS and name not in pools:
+            near = nearest(name, [*AMOUNTS, *pools])
+            known = ", ".join(("cpus", "memory", *pools))
+            hint = f"did you mean `{near}`?" if near else f"executor `{self._executor.name}` has {known}"
             raise PipelineError(f"there is no resource `{name}`", item.at, hint)
         node = _value(item)
         self._uses.check(node, RESOURCE)
-        if not self._uses.is_constant(node):
-            return node
-        value = evaluate(node, self._uses.constants)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at)
-        if name == "memory":
-            if isinstance(node, Literal) and node.text.isdigit():
-                raise PipelineError(f"memory of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
-            return int(value)
-        return int(value) if value == int(value) else value
+        return amount(node, name, self._constants) if self._uses.is_constant(node) else node
+
+    @property
+    def _executor(self) -> Executor:
+        """Where the target runs, as far as `on:` was read."""
+        return self._context.executors[self._fields.get("on", "local")]
+
+    def _on(self, clause: Clause) -> str:
+        node = _value(_arguments(clause)[0])
+        executors = self._context.executors
+        if isinstance(node, Name) and node.name in executors:
+            return node.name
+        near = nearest(written(node), executors)
+        hint = f"did you mean `{near}`?" if near else f"declare it: executor {written(node)}: local(cpus = 4)"
+        raise PipelineError(f"there is no executor `{written(node)}`", node.at, hint)
 
     def _after(self, clause: Clause) -> tuple[Input, ...]:
         found = []
@@ -436,6 +448,19 @@ def _value(item: Argument) -> Node:
     return item.value
 
 
+def _only_argument(call: Call) -> Node:
+    if len(call.arguments) != 1 or call.arguments[0].name:
+        examples = {"glob": "data/*.csv", "local": "https://example.org/data.csv"}
+        hint = f'as in {call.function}("{examples.get(call.function, "data.csv")}")'
+        raise PipelineError(f"`{call.function}()` takes one path", call.at, hint)
+    return _value(call.arguments[0])
+
+
+def _refuse_url(path: Template, verb: str) -> None:
+    if isinstance(path.parts[0], str) and "://" in path.parts[0]:
+        raise PipelineError(f"only files are {verb} here, and this is a URL", path.at, "URLs stand in `inputs:`")
+
+
 def _optional(node: Node) -> tuple[Node, bool]:
     """`x?` as (x, True)."""
     return (node.operand, True) if isinstance(node, Maybe) else (node, False)
@@ -475,6 +500,7 @@ _CLAUSES: dict[str, tuple[str, Callable[[_Reader, Clause], object]]] = {
     "outputs": ("outputs", _Reader._outputs),
     "metrics": ("metrics", _Reader._outputs),
     "params": ("params", _Reader._params),
+    "on": ("on", _Reader._on),
     "resources": ("resources", _Reader._resources),
     "requires": ("requires", _Reader._files),
     "code": ("code", _Reader._code),

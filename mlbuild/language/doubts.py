@@ -17,6 +17,7 @@ OPERAND = rf"(?:{NAME}(?:{STEP})*|\d+(?:\.\d+)?)"
 BRACES = re.compile(r"(?<![$@%\\{])\{([^{}\n]+)\}")
 SPACED = re.compile(rf"\s+{BODY}\s*|\s*{BODY}\s+", re.ASCII)
 SUM = re.compile(rf"\s*{OPERAND}(?:\s*[-+*/]\s*{OPERAND})+\s*", re.ASCII)
+COUNTED = re.compile(rf"({NAME}(?:{STEP})*)\.(\d+)", re.ASCII)
 WORD = re.compile(rf"(?<![\w.\"']){NAME}", re.ASCII)
 OPTION = re.compile(r"(?:^|\s)(--?[A-Za-z][\w-]*)[ \t]+\Z")
 NO_LIST = ("file", "json")
@@ -34,7 +35,8 @@ def doubts(pipeline: Pipeline, options: Collection[str]) -> list[Doubt]:
         for text, names in _texts(target):
             found += _missed(text, {*pipeline.constants, *target.partitions, *names}, pipeline)
         if target.recipe and target.recipe.kind == "shell":
-            found += [*_eaten(target.recipe.text, target), *_joined(target.recipe.text, target, pipeline)]
+            text = target.recipe.text
+            found += [*_quoted(text), *_eaten(text, target), *_joined(text, target, pipeline)]
     return sorted(found, key=lambda doubt: _place(doubt.at))
 
 
@@ -73,7 +75,10 @@ def _missed(text: Template, known: set[str], pipeline: Pipeline) -> Iterator[Dou
             if not names or not names <= known:
                 continue
             at = Location(text.at.source, line, match.start() + 1, len(match[0]))
-            if SPACED.fullmatch(match[1]):
+            if counted := COUNTED.fullmatch(match[1]):
+                hint = f"for the value: {{{counted[1]}[{counted[2]}]}}"
+                yield Doubt(f"{match[0]} stays as it is, since a name has no number behind its dot", at, hint)
+            elif SPACED.fullmatch(match[1]):
                 meant = "{" + match[1].strip() + "}"
                 yield Doubt(f"{match[0]} stays as it is, since blanks stand in it", at, f"for the value: {meant}")
             elif SUM.fullmatch(match[1]):
@@ -90,6 +95,14 @@ def _lines(text: Template) -> Iterator[tuple[int, int, int]]:
     yield first, start, start + text.at.length
     for line in range(first + 1, first + rows + 1):
         yield line, 0, len(text.at.source.line(line))
+
+
+def _quoted(text: Template) -> Iterator[Doubt]:
+    """`run: "python train.py"`: a shell takes that for the name of one program."""
+    written = "".join(part if isinstance(part, str) else "x" for part in text.parts)
+    if written[:1] in ("'", '"') and written.find(written[0], 1) == len(written) - 1 and " " in written:
+        message = "the whole recipe stands in quotes, so the shell takes it for the name of one program"
+        yield Doubt(message, text.at, "leave out the quotes")
 
 
 # --- Lists

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from mlbuild.errors import Location, PipelineError, UsageError
@@ -11,32 +11,35 @@ from mlbuild.files import Files
 from mlbuild.language import ast, clauses
 from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants, literal_value
+from mlbuild.language.executors import executor
 from mlbuild.language.names import Names
 from mlbuild.language.overrides import override
 from mlbuild.language.parser import parse
 from mlbuild.language.partitions import partition
-from mlbuild.language.pending import refuse_pending
 from mlbuild.language.references import Header, References
 from mlbuild.language.words import slots
-from mlbuild.target import Partition, Pipeline, Target
+from mlbuild.target import Executor, Partition, Pipeline, Target
 from mlbuild.values import nearest
 
 Found = TypeVar("Found")
 
 
-def load(path: str, files: Files, overrides: Sequence[tuple[str, str]] = ()) -> Pipeline:
+def load(
+    path: str, files: Files, overrides: Sequence[tuple[str, str]] = (), executors: Iterable[Executor] = ()
+) -> Pipeline:
     """The pipeline of a Pipelinefile.
 
     Args:
         path: the main file, relative to the workspace.
         files: the workspace.
         overrides: what the command line says, as (dotted name, text as typed).
+        executors: what the user's configuration says, in the place of those of the same name.
 
     Raises:
         ManyErrors: every mistake that can be found in one go.
         UsageError: an override that can't be.
     """
-    return _Loader(files).load(path, overrides)
+    return _Loader(files).load(path, overrides, {executor.name: executor for executor in executors})
 
 
 class _Loader:
@@ -51,18 +54,19 @@ class _Loader:
         self._trees: list[ast.File] = []
         self._read: list[str] = []
 
-    def load(self, path: str, overrides: Sequence[tuple[str, str]]) -> Pipeline:
+    def load(self, path: str, overrides: Sequence[tuple[str, str]], configured: Mapping[str, Executor]) -> Pipeline:
         self._include(path, None, [])
         self._mistakes.settle()
         self._declare()
         changed = override(overrides, self._constants, self._names)
         constants = self._constants.all()
         partitions = self._partitions()
-        targets = self._targets(partitions)
+        executors = {"local": Executor("local"), **self._executors(), **configured}
+        targets = self._targets(partitions, executors)
         default = self._default(targets)
         self._refuse_overridden_files(targets, changed)
         self._mistakes.settle()
-        return Pipeline(targets, partitions, constants, default, changed, tuple(self._read))
+        return Pipeline(targets, partitions, constants, default, changed, executors, tuple(self._read))
 
     # --- Files
 
@@ -128,8 +132,6 @@ class _Loader:
                 names.declare("partition", name)
             case ast.TargetOf(name):
                 names.declare("target", name)
-            case ast.ExecutorOf(name):
-                refuse_pending("executor", name.at)
 
     def _parameters(self, path: str, at: Location) -> object:
         # YAML and TOML are loaded only for those who use such files.
@@ -149,13 +151,28 @@ class _Loader:
 
     # --- Targets
 
-    def _targets(self, partitions: dict[str, Partition]) -> dict[str, Target]:
+    def _executors(self) -> dict[str, Executor]:
+        """Those that are declared; their names are of no concern to the others'."""
+        declared: dict[str, Location] = {}
+        found: dict[str, Executor] = {}
+        for statement in self._all(ast.ExecutorOf):
+            name = statement.name
+            with self._noted():
+                if name.text in declared:
+                    message = f"executor `{name.text}` is declared twice: first at {declared[name.text]}"
+                    raise PipelineError(message, name.at, "choose another name")
+                declared[name.text] = name.at
+                found[name.text] = Executor(name.text)
+                found[name.text] = executor(statement, self._constants)
+        return found
+
+    def _targets(self, partitions: dict[str, Partition], executors: dict[str, Executor]) -> dict[str, Target]:
         headers: dict[str, Header] = {}
         for statement in self._all(ast.TargetOf):
             with self._noted():
                 headers.setdefault(statement.name.text, self._header(statement))
         references = References(headers, partitions, self._constants, self._names)
-        context = clauses.Context(self._constants, self._names, references, partitions, self._mistakes)
+        context = clauses.Context(self._constants, self._names, references, partitions, executors, self._mistakes)
         targets: dict[str, Target] = {}
         for tree in self._trees:
             defaults = self._defaults(tree)

@@ -47,7 +47,7 @@ class Place:
     @property
     def word(self) -> str:
         """The word that begins at the place, or ""."""
-        match = re.match(r"[^\W\d][\w-]*", self.rest)
+        match = re.match(r"[^\W\d][\w-]{0,99}", self.rest)
         return match[0] if match else ""
 
     def over(self, length: int) -> Location:
@@ -96,7 +96,7 @@ def explain(place: Place) -> PipelineError:
 def _shown(place: Place) -> str:
     if place.word:
         return place.word
-    match = re.match(r"""\.\.|[<>=!]=|\d[\w.+-]*|"[^"]*"|'[^']*'|\S""", place.rest)
+    match = re.match(r"""\.\.|[<>=!]=|\d[\w.+-]{0,99}|"[^"]{0,99}"|'[^']{0,99}'|\S""", place.rest)
     return match[0] if match else ""
 
 
@@ -141,7 +141,8 @@ def _strange_character(place: Place) -> PipelineError | None:
     if char.isalpha():
         hint = "a name is made of the letters a to z, digits and _"
         return PipelineError(f"`{char}` can't stand in a name", place.at, hint)
-    return PipelineError(f"a character that does not show (U+{ord(char):04X}) stands here", place.at, "remove it")
+    hint = "remove it" if char != "\r" else "save the file with plain line breaks"
+    return PipelineError(f"a character that does not show (U+{ord(char):04X}) stands here", place.at, hint)
 
 
 def _unterminated(place: Place) -> PipelineError | None:
@@ -281,7 +282,7 @@ def _clause_outside(place: Place) -> PipelineError | None:
 def _unknown_statement(place: Place) -> PipelineError | None:
     if "_TARGET" not in place.expected or place.before.strip() or not place.rest:
         return None
-    word = place.word or re.match(r"\s*\S[^\s:]*", place.rest)[0]  # type: ignore[index]
+    word = place.word or re.match(r"\s*\S[^\s:]{0,99}", place.rest)[0]  # type: ignore[index]
     return PipelineError(f"`{word}` is no statement", place.over(len(word)), _statement_meant(place, word))
 
 
@@ -405,7 +406,7 @@ def _partition_source(place: Place) -> PipelineError | None:
         return PipelineError("the last period stands after `to`", place.over(2), f"write `{source[1].strip()} to …`")
     if place.rest.startswith(",") or (not source[1] and place.token in ("_NL", "$END")):
         return PipelineError("the keys of a partition stand in a list", place.at, 'as in ["a", "b"]')
-    if place.expected == {"_NL"} or place.rest.startswith("-"):
+    if place.word or place.rest.startswith("-"):
         hint = 'as in ["a", "b"], daily from 2013-01-01, range(5), or keys(params.models)'
         return PipelineError("this is no source of keys", place.over(len(_shown(place))), hint)
     return None
@@ -550,7 +551,10 @@ def _no_name(place: Place) -> PipelineError | None:
     if place.rest.startswith("]"):
         return PipelineError("no partition is named here", place.at, "leave out `[ ]`, or name one in it")
     at = place.over(len(_shown(place)))
-    return PipelineError(f"`{_shown(place)}` is no name", at, "a name is a letter or _, then letters, digits and _")
+    hint = "a name is a letter or _, then letters, digits and _"
+    if re.match(r"[ \t]*target\b.*\[", place.before):
+        hint = "a partition stands here, by its name, and not one of its keys"
+    return PipelineError(f"`{_shown(place)}` is no name", at, hint)
 
 
 def _no_text(place: Place) -> PipelineError | None:

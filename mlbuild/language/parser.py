@@ -390,7 +390,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
     def item(self, meta: Any, items: list[Any]) -> Argument:
         name, value = items
         dashed = isinstance(value, Unary) and value.operator == "-" and not isinstance(value.operand, Literal)
-        if dashed and name is None:
+        if dashed and name is None and meta.column == value.at.column:
             at = Location(self.source, value.at.line, value.at.column)
             raise PipelineError("an item begins without a dash", at, "write the item alone, a path in quotes")
         return Argument(str(name) if name else None, self._shallow(value), self._at(meta))

@@ -6,18 +6,19 @@ from mlbuild.errors import Location, PipelineError
 
 NOT_YET = frozenset(
     {
-        "executor",
+        # kinds of executors
+        *("slurm()", "ray()"),
         # clauses
-        *("checkpoint:", "stall:", "on:", "when:", "batch:"),
+        *("checkpoint:", "stall:", "when:", "batch:"),
         *("after failed", "after finished", "after started"),
         # resources
         *("gpus", "gpu_memory", "disk", "nodes"),
         # sources of partitions
         "lines() of an output",
         # items of inputs and outputs
-        *("first()", "any()", "local()", "stat()", "temp()", "a URL"),
+        *("first()", "any()", "temp()"),
         # slots
-        *("{checkpoint}", "{inputs:json}"),
+        "{checkpoint}",
     }
 )
 

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from glob import escape, glob
 
+from mlbuild.digest import digest_bytes
 from mlbuild.errors import StateError
 
 FOLDER = ".mlbuild"
@@ -56,6 +57,11 @@ class Layout:
     def list_file(self, attempt: str, number: int, ending: str) -> str:
         """What `{x:file}` names, relative to the workspace."""
         return f"{FOLDER}/tmp/{attempt}-{number}.{ending}"
+
+    def copy_of(self, url: str) -> str:
+        """Where `local(url)` is put, relative to the workspace."""
+        name = url.rstrip("/").rpartition("/")[2].partition("?")[0] or "file"
+        return f"{FOLDER}/copies/{digest_bytes(url.encode(errors='surrogateescape'))[:16]}/{name}"
 
     def fresh_failed(self, path: str, attempt: str) -> str:
         """Where an output of a failed attempt goes; a name that is not taken."""

@@ -1,0 +1,50 @@
+"""Executor statements: where targets run, and what there is of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlbuild.errors import PipelineError
+from mlbuild.expression import Call, Literal, Node, Span, Star, evaluate, written
+from mlbuild.language.ast import ExecutorOf
+from mlbuild.language.constants import Constants
+from mlbuild.language.pending import refuse_pending
+from mlbuild.target import Executor
+from mlbuild.values import nearest
+
+LIMITS = ("cpus", "memory", "jobs")
+
+
+def executor(statement: ExecutorOf, constants: Constants) -> Executor:
+    """The executor that a statement declares. Raises PipelineError."""
+    node, name = statement.value, statement.name.text
+    if not isinstance(node, Call):
+        hint = f"as in `executor {name}: local(cpus = 4)`"
+        raise PipelineError(f"`{written(node)}` is no kind of executor", node.at, hint)
+    if node.function != "local":
+        refuse_pending(f"{node.function}()", node.at)
+        near = nearest(node.function, ["local", "slurm", "ray"])
+        hint = f"did you mean `{near}`?" if near else "the kinds are local, slurm and ray"
+        raise PipelineError(f"there is no kind of executor `{node.function}`", node.at, hint)
+    given: dict[str, Any] = {}
+    for item in node.arguments:
+        if item.name is None or isinstance(item.value, Star | Span):
+            hint = "as in local(cpus = 4, memory = 8G, jobs = 2, licence = 1)"
+            raise PipelineError("a limit is given as NAME = amount", item.at, hint)
+        if item.name in given:
+            raise PipelineError(f"`{item.name}` is given twice", item.at)
+        given[item.name] = amount(item.value, item.name, constants)
+    limits = {limit: given.pop(limit) for limit in LIMITS if limit in given}
+    return Executor(name, pools=given, **limits)
+
+
+def amount(node: Node, name: str, constants: Constants) -> int | float:
+    """How much of a resource an expression without names of tasks says. Raises PipelineError."""
+    value = evaluate(node, constants)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at)
+    if name == "memory" and isinstance(node, Literal) and node.text.isdigit():
+        raise PipelineError(f"memory of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
+    if name == "jobs" and value != int(value):
+        raise PipelineError(f"`{name}` is a whole number, and this is {written(node)}", node.at)
+    return int(value) if name == "memory" or value == int(value) else value

@@ -1,0 +1,158 @@
+"""Executors that a Pipelinefile or the configuration declares, and their pools."""
+
+from __future__ import annotations
+
+import pytest
+from pipelinefile import loaded, mistakes
+from workspace import Workspace
+
+
+def most_at_once(workspace: Workspace, log: str) -> int:
+    running = most = 0
+    for line in workspace.lines(log):
+        running += 1 if line == "+" else -1
+        most = max(most, running)
+    return most
+
+
+RUN = "run: echo + >> {target}.log; sleep 0.1; echo - >> {target}.log; touch {outputs}"
+PIPELINE = f"""
+    partition k: range(4)
+    executor narrow: local(jobs = 1)
+    executor local: local(licence = 2)
+
+    target one[k]:
+        outputs: "one/{{k}}"
+        on: narrow
+        {RUN}
+
+    target two[k]:
+        outputs: "two/{{k}}"
+        resources: licence = 1
+        {RUN}
+
+    target free[k]:
+        outputs: "free/{{k}}"
+        {RUN}
+
+    target all:
+        inputs: one[*], two[*], free[*]
+"""
+
+
+def test_each_executor_keeps_its_limits_and_holds_up_no_other(workspace: Workspace) -> None:
+    workspace.pipeline(PIPELINE)
+    ended = workspace.ok("-j8", "all")
+    assert len(ended.ran) == 12
+    assert most_at_once(workspace, "one.log") == 1
+    assert most_at_once(workspace, "two.log") == 2
+    assert most_at_once(workspace, "free.log") > 2
+    executors = {row["task"]: row["executor"] for row in ended.events if row["event"] == "task_finished"}
+    assert (executors["one[0]"], executors["two[0]"]) == ("narrow", "local")
+
+
+def test_the_configuration_overrides_one_of_the_same_name(workspace: Workspace) -> None:
+    workspace.pipeline(PIPELINE)
+    workspace.write("mlbuild.toml", "[executors.narrow]\njobs = 2\n")
+    workspace.ok("-j8", "all")
+    assert most_at_once(workspace, "one.log") == 2
+
+
+def test_where_it_runs_does_not_count(workspace: Workspace) -> None:
+    workspace.pipeline(PIPELINE)
+    workspace.ok("-j8", "all")
+    workspace.pipeline(PIPELINE.replace("jobs = 1", "jobs = 2, cpus = 1").replace("licence = 1", "licence = 2"))
+    assert workspace.ok("all").ran == []
+
+
+def test_more_than_a_pool_holds_is_refused_before_anything_runs(workspace: Workspace) -> None:
+    workspace.pipeline(PIPELINE.replace("licence = 1", "licence = 3"))
+    ended = workspace.build("all")
+    assert (ended.status, ended.ran) == (2, [])
+    assert "two[0] asks for 3 of `licence`, and `local` has 2" in ended.err
+
+
+def test_what_is_declared() -> None:
+    executors = loaded(
+        "executor small: local(cpus = 2, memory = 8G, jobs = 3, licence = 1)\ntarget t:\n    run: x\n"
+    ).executors
+    small = executors["small"]
+    assert (small.cpus, small.memory, small.jobs, small.pools) == (2, 8 << 30, 3, {"licence": 1})
+    assert list(executors) == ["local", "small"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "executor gpu: slurm(queue = \"gpu\")",
+            """\
+Pipelinefile:1:15: error: `slurm()` is not there yet
+  1 | executor gpu: slurm(queue = "gpu")
+    |               ^^^^^^^^^^^^^^^^^^^^
+  hint: a later version of mlbuild brings it""",
+        ),
+        (
+            "executor gpu: locla(cpus = 1)",
+            """\
+Pipelinefile:1:15: error: there is no kind of executor `locla`
+  1 | executor gpu: locla(cpus = 1)
+    |               ^^^^^^^^^^^^^^^
+  hint: did you mean `local`?""",
+        ),
+        (
+            "executor gpu: local",
+            """\
+Pipelinefile:1:15: error: `local` is no kind of executor
+  1 | executor gpu: local
+    |               ^^^^^
+  hint: as in `executor gpu: local(cpus = 4)`""",
+        ),
+        (
+            "executor a: local(cpus = 0)",
+            """\
+Pipelinefile:1:26: error: `cpus` is a number above 0, and this is 0
+  1 | executor a: local(cpus = 0)
+    |                          ^""",
+        ),
+        (
+            "executor a: local()\nexecutor a: local()",
+            """\
+Pipelinefile:2:10: error: executor `a` is declared twice: first at Pipelinefile:1:10
+  2 | executor a: local()
+    |          ^
+  hint: choose another name""",
+        ),
+        (
+            "executor big: local()\ntarget u:\n    on: bigg\n    run: x",
+            """\
+Pipelinefile:3:9: error: there is no executor `bigg`
+  3 |     on: bigg
+    |         ^^^^
+  hint: did you mean `big`?""",
+        ),
+        (
+            "executor big: local(licence = 2)\ntarget u:\n    resources: licence = 1\n    on: local\n    run: x",
+            """\
+Pipelinefile:3:16: error: there is no resource `licence`
+  3 |     resources: licence = 1
+    |                ^^^^^^^^^^^
+  hint: executor `local` has cpus, memory""",
+        ),
+        (
+            "target u:\n    checkpoint: \"c/\"\n    run: echo {checkpoint}",
+            """\
+Pipelinefile:2:5: error: `checkpoint:` is not there yet
+  2 |     checkpoint: "c/"
+    |     ^^^^^^^^^^
+  hint: a later version of mlbuild brings it
+
+Pipelinefile:3:15: error: `{checkpoint}` is not there yet
+  3 |     run: echo {checkpoint}
+    |               ^^^^^^^^^^^^
+  hint: a later version of mlbuild brings it""",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(text: str, said: str) -> None:
+    assert mistakes(f"{text}\ntarget t:\n    run: x\n") == said
