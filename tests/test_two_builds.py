@@ -46,13 +46,16 @@ def test_the_same_goal_runs_each_task_once(workspace: Workspace) -> None:
 
 
 def test_a_build_that_waits_says_for_whom(workspace: Workspace) -> None:
-    workspace.pipeline(TRAIN)
+    workspace.pipeline(TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done"))
     one = workspace.start()
     workspace.wait_for("ran")
     two = workspace.start()
-    out, _ = two.communicate(timeout=60)
-    one.communicate(timeout=60)
-    assert f"train: waits for build 1 (process {one.pid}), which makes it" in out
+    assert two.stdout
+    assert two.stdout.readline().strip() == f"train: waits for build 1 (process {one.pid}), which makes it"
+    workspace.write("go", "")
+    for process in (one, two):
+        process.communicate(timeout=60)
+        assert process.returncode == 0
 
 
 def test_different_values_are_built_one_after_the_other(workspace: Workspace) -> None:
