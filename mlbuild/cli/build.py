@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TextIO
 
 from mlbuild.app import Options, Workspace, build, status
-from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.config import Config
 from mlbuild.engine.events import Event
 from mlbuild.errors import UsageError
@@ -51,6 +51,7 @@ def _parser() -> Parser:
     add("-B", "--always-make", action="store_true", help="run the goals whether or not they are fresh")
     add("--force", action="append", default=[], metavar="NAME", help="run this one whether or not it is fresh")
     add("-q", "--question", action="store_true", help="no output; exit 1 if something is stale")
+    add_key_option(parser)
     add("--events", metavar="PATH", help="write every event there, as a line of JSON")
     add("-v", "--verbose", action="store_true", help="say also why each task runs")
     add("--quiet", action="store_true", help="say only what failed")
