@@ -76,12 +76,22 @@ def _forced(options: argparse.Namespace, goals: list[str], workspace: Workspace)
 
 
 def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, command: str, prepared: socket) -> int:
-    how = Options(options.jobs, options.keep_going, options.always_make, tuple(options.force), command)
+    how = Options(
+        options.jobs,
+        options.keep_going,
+        options.always_make,
+        tuple(options.force),
+        command.encode(errors="replace").decode(),
+    )
     caught: list[int] = []
+    screens = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
 
     def catch(interrupt: Callable[[], None]) -> None:
         def handler(number: int, frame: FrameType | None) -> None:
             caught.append(number)
+            if number == signal.SIGHUP:
+                for screen in screens:  # is gone: to write there would be an error
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), screen)
             interrupt()
 
         for number in STOPPING:
