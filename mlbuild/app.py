@@ -29,7 +29,7 @@ from mlbuild.executors.local import Limits, LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, conflicts
-from mlbuild.graph.select import select
+from mlbuild.graph.select import at_keys, select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
 from mlbuild.language.ast import TargetOf
@@ -52,6 +52,7 @@ class Workspace:
 
     Attributes:
         folder: of the user, relative to the workspace; goals that are paths are looked up from there first.
+        keys: (partition, keys as typed): which keys of the goals are wanted.
     """
 
     files: Files
@@ -61,6 +62,11 @@ class Workspace:
     graph: Graph
     folder: str
     overrides: tuple[tuple[str, str], ...]
+    keys: tuple[tuple[str, str], ...] = ()
+
+    def wanted(self, goals: Sequence[str]) -> list[Task]:
+        """The tasks that goals mean, at the keys that are wanted. Raises UsageError."""
+        return at_keys(self.graph, select(self.graph, goals, self.folder), self.keys)
 
 
 def find(file: str | None = None, start: str = ".") -> str:
@@ -87,13 +93,19 @@ def find(file: str | None = None, start: str = ".") -> str:
         folder = os.path.dirname(folder)
 
 
-def open_workspace(path: str, overrides: Sequence[tuple[str, str]] = (), start: str = ".") -> Workspace:
+def open_workspace(
+    path: str,
+    overrides: Sequence[tuple[str, str]] = (),
+    start: str = ".",
+    keys: Sequence[tuple[str, str]] = (),
+) -> Workspace:
     """Read a Pipelinefile; its folder is the workspace.
 
     Args:
         path: absolute.
         overrides: (dotted name of a param, value as typed).
         start: where the user stands.
+        keys: (partition, keys as typed), which alone are wanted of the goals.
 
     Raises:
         MlbuildError: every mistake in it, or in the configuration, that could be found.
@@ -107,7 +119,8 @@ def open_workspace(path: str, overrides: Sequence[tuple[str, str]] = (), start: 
     graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
     folder = os.path.relpath(os.path.abspath(start), root)
     inside = folder != "." and not folder.startswith("..")
-    return Workspace(files, settings, layout, pipeline, graph, folder if inside else "", tuple(overrides))
+    below = folder if inside else ""
+    return Workspace(files, settings, layout, pipeline, graph, below, tuple(overrides), tuple(keys))
 
 
 # --- looking
@@ -148,7 +161,7 @@ def status(
     graph = workspace.graph
     if whole and not goals:
         goals = list(workspace.pipeline.targets)
-    wanted = select(graph, goals, workspace.folder)
+    wanted = workspace.wanted(goals)
     order = graph.closure(wanted)
     verify_files(graph, workspace.files, order)
     with _looking(workspace, wanted) as (inspector, journal):
@@ -277,7 +290,7 @@ def build(
     """
     started = time.monotonic()
     graph, layout = workspace.graph, workspace.layout
-    wanted = select(graph, goals, workspace.folder)
+    wanted = workspace.wanted(goals)
     order = graph.closure(wanted)
     verify_checks(graph, order)
     verify_files(graph, workspace.files, order)

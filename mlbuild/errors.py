@@ -85,6 +85,18 @@ class UsageError(MlbuildError):
     """The command line is wrong: an option, a goal, an override."""
 
 
+class UnknownParam(UsageError):
+    """`NAME=value` on the command line, and no param is called so: it may be a path.
+
+    Args:
+        name: what stands before the `=`.
+    """
+
+    def __init__(self, name: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message, None, hint)
+        self.name = name
+
+
 class Doubt(MlbuildError):
     """What may not be meant. It is shown and never raised."""
 

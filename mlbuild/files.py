@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlbuild.digest import digest_bytes, digest_stream, is_strewn
+from mlbuild.errors import UsageError
 
 
 def as_regex(pattern: str) -> str:
@@ -137,10 +138,17 @@ class Files:
             raise
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that match, sorted; `**` goes down any number of folders, hidden names need a dot of their own."""
+        """The paths that match, sorted; `**` goes down any number of folders, hidden names need a dot of their own.
+
+        Raises UsageError for a name that is not UTF-8: neither events nor the journal could hold it.
+        """
         import glob
 
-        return sorted(glob.glob(pattern, root_dir=self.root, recursive=True))
+        found = sorted(glob.glob(pattern, root_dir=self.root, recursive=True))
+        for path in found:
+            if any("\ud800" <= character <= "\udfff" for character in path):
+                raise UsageError(f"the name of the file {path!r} is not UTF-8", hint="rename it")
+        return found
 
     def walk(self, path: str) -> Iterator[str]:
         """Every file below a directory, relative to it, in a fixed order; without what editors and systems strew."""

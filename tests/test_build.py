@@ -274,3 +274,18 @@ def test_a_question_is_answered_as_a_build_would(chain: Workspace) -> None:
     # It is not in place, and nothing needs it.
     assert chain.run("-q").status == 0
     assert chain.ok().events[-1]["counts"] == {"fresh": 6, "absent": 1}
+
+
+def test_a_long_chain_is_explained_to_its_end(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition day: daily from 2015-01-01 to 2018-12-31
+        target t[day]:
+            inputs: before = t[day-1]?
+            outputs: "{day}.txt"
+            run: echo > {outputs}
+        """
+    )
+    ended = workspace.run("explain", "t[2018-12-31]")
+    assert ended.status == 0, ended.err
+    assert ended.out.splitlines()[-2].strip() == "t[2015-01-01] would run:"

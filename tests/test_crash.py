@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from workspace import Workspace, is_supervisor, names
+from workspace import COMMAND, ROOT, Workspace, is_supervisor, names
 
 from mlbuild.engine.attempts import KILL_POINTS
 from mlbuild.executors.supervisor import KILL_POINTS as SUPERVISOR_KILL_POINTS
@@ -276,3 +278,25 @@ def test_a_failure_that_came_while_nobody_was_there_is_tried_again(workspace: Wo
     workspace.write("go", "")
     workspace.ok()
     assert workspace.read("t.txt") == "go\n"
+
+
+def test_a_terminal_that_hangs_up_leaves_nothing_running(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: ["a", "b"]
+        target t[k]:
+            outputs: "{k}.txt"
+            run: trap "echo {k} >> told; exit 1" TERM; echo > s{k}; while true; do sleep 0.1; done
+        """
+    )
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(workspace.root)
+        environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+        os.execve(sys.executable, [*COMMAND, "-j2"], environment)
+    workspace.wait_for("sa")
+    workspace.wait_for("sb")
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 129
+    assert sorted(workspace.lines("told")) == ["a", "b"]
+    workspace.wait_until_quiet()

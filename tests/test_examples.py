@@ -172,3 +172,8 @@ def test_commands_of_readme_and_pipelinefile(example: Example, copy: Callable[[s
     for line in dict.fromkeys(shown):
         ended = workspace.run(*shlex.split(line)[1:])
         assert ended.status == 0, f"{line}\n{ended.out}\n{ended.err}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES_KNOWN, ids=lambda example: example.name)
+def test_its_pipelinefile_is_laid_out(example: Example) -> None:
+    assert Workspace(EXAMPLES / example.name).run("fmt", "--check").status == 0

@@ -90,3 +90,14 @@ def test_a_file_that_may_not_be_read(tmp_path_factory: pytest.TempPathFactory, c
         assert ended.stderr.endswith("Pipelinefile: Permission denied\n")
     finally:
         shutil.rmtree(folder)
+
+
+def test_a_name_that_is_not_utf_8(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    inputs: glob("data/*")\n    outputs: "t.txt"\n    run: cat {inputs} > t.txt\n')
+    workspace.write("data/a", "a\n")
+    Path(os.fsdecode(os.fsencode(workspace.root) + b"/data/\xff")).write_text("b\n")
+    for command in ("build", "status", "check"):
+        ended = workspace.run(command)
+        assert ended.status == 2
+        assert r"error: the name of the file 'data/\udcff' is not UTF-8" in ended.err
+    assert workspace.run("build", os.fsdecode(b"\xff")).status == 2

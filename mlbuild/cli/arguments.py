@@ -9,11 +9,13 @@ from typing import NoReturn
 
 from mlbuild.app import Workspace, find, open_workspace
 from mlbuild.cli.commands import COMMANDS, NOT_YET
-from mlbuild.errors import UsageError
+from mlbuild.errors import UnknownParam, UsageError
+from mlbuild.graph.select import select
 
 OVERRIDE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)*)=(?P<value>.*)", re.DOTALL)
 
 
+PARTITION = re.compile(r"--(?P<name>[A-Za-z_]\w*)(?:=(?P<keys>.*))?", re.DOTALL | re.ASCII)
 GOALS = ("GOAL or NAME=value", "targets, tasks, named outputs, paths; overrides")
 
 
@@ -36,12 +38,9 @@ class Parser(argparse.ArgumentParser):
 
 def parse(parser: Parser, arguments: list[str]) -> argparse.Namespace:
     """Options may stand before, between and after goals; after `--` everything is a goal."""
-    if "--" in arguments:
-        cut = arguments.index("--")
-        options = parser.parse_intermixed_args(arguments[:cut])
-        options.words += arguments[cut + 1 :]
-    else:
-        options = parser.parse_intermixed_args(arguments)
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_intermixed_args(_with_keys(parser, arguments[:cut]))
+    options.words += arguments[cut + 1 :]
     if not os.path.isdir(options.directory):
         raise UsageError(f"-C: there is no folder {options.directory}")
     return options
@@ -60,11 +59,58 @@ def workspace_and_goals(options: argparse.Namespace, command: str, *, chosen: bo
     matches = [(word, OVERRIDE.fullmatch(word)) for word in options.words]
     goals = [word for word, match in matches if not match]
     overrides = [(match["name"], match["value"]) for _, match in matches if match]
-    path = find(options.file, options.directory)
-    workspace = open_workspace(path, overrides, options.directory)
+    workspace, goals = _open(options, goals, overrides)
     if not chosen:
         _refuse_ambiguous(workspace, command or (goals[0] if goals else ""))
     return workspace, goals
+
+
+def _open(
+    options: argparse.Namespace, goals: list[str], overrides: list[tuple[str, str]]
+) -> tuple[Workspace, list[str]]:
+    """Read the Pipelinefile. What looks like an override, and is a path that some target makes, is a goal."""
+    keys = [_key_option(text) for text in getattr(options, "key", [])]
+    try:
+        return open_workspace(find(options.file, options.directory), overrides, options.directory, keys), goals
+    except UnknownParam as error:
+        paths = [f"{name}={value}" for name, value in overrides if name == error.name]
+        rest = [(name, value) for name, value in overrides if name != error.name]
+        workspace, goals = _open(options, [*goals, *paths], rest)
+        try:
+            select(workspace.graph, paths, workspace.folder)
+        except UsageError:
+            raise error from None
+        return workspace, goals
+
+
+def _key_option(text: str) -> tuple[str, str]:
+    name, sign, keys = text.partition("=")
+    if not sign:
+        raise UsageError(f"--key {text}: no keys are given", hint="as in --key day=2013-01-01..2013-01-31")
+    return name, keys
+
+
+def add_key_option(parser: Parser) -> None:
+    """`--key NAME=KEYS`, as which `parse` reads `--NAME KEYS` too."""
+    help = "only these keys of the goals that have the partition; also --NAME KEYS"
+    parser.add_argument("--key", action="append", default=[], metavar="NAME=KEYS", help=help)
+
+
+def _with_keys(parser: Parser, arguments: list[str]) -> list[str]:
+    """`--day K` and `--day=K` as `--key day=K`, for all that is no option."""
+    known = parser._option_string_actions
+    found: list[str] = []
+    waiting = iter(arguments)
+    for word in waiting:
+        match = PARTITION.fullmatch(word)
+        if not match or f"--{match['name']}" in known or "--key" not in known:
+            found.append(word)
+            continue
+        keys = match["keys"] if match["keys"] is not None else next(waiting, None)
+        if keys is None or keys.startswith("-"):
+            parser.error(f"--{match['name']}: no keys are given")
+        found += ["--key", f"{match['name']}={keys}"]
+    return found
 
 
 def _refuse_ambiguous(workspace: Workspace, word: str) -> None:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TextIO
 
 from mlbuild.app import Options, Workspace, build, status
-from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.config import Config
 from mlbuild.engine.events import Event
 from mlbuild.errors import UsageError
@@ -51,6 +51,7 @@ def _parser() -> Parser:
     add("-B", "--always-make", action="store_true", help="run the goals whether or not they are fresh")
     add("--force", action="append", default=[], metavar="NAME", help="run this one whether or not it is fresh")
     add("-q", "--question", action="store_true", help="no output; exit 1 if something is stale")
+    add_key_option(parser)
     add("--events", metavar="PATH", help="write every event there, as a line of JSON")
     add("-v", "--verbose", action="store_true", help="say also why each task runs")
     add("--quiet", action="store_true", help="say only what failed")
@@ -75,12 +76,22 @@ def _forced(options: argparse.Namespace, goals: list[str], workspace: Workspace)
 
 
 def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, command: str, prepared: socket) -> int:
-    how = Options(options.jobs, options.keep_going, options.always_make, tuple(options.force), command)
+    how = Options(
+        options.jobs,
+        options.keep_going,
+        options.always_make,
+        tuple(options.force),
+        command.encode(errors="replace").decode(),
+    )
     caught: list[int] = []
+    screens = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
 
     def catch(interrupt: Callable[[], None]) -> None:
         def handler(number: int, frame: FrameType | None) -> None:
             caught.append(number)
+            if number == signal.SIGHUP:
+                for screen in screens:  # is gone: to write there would be an error
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), screen)
             interrupt()
 
         for number in STOPPING:

@@ -18,15 +18,15 @@ Candidate = tuple[str, str]
 
 COMMON = ("--file", "--directory", "--help")
 BUILD = (
-    *("--dry-run", "--jobs", "--keep-going", "--no-keep-going", "--always-make", "--force", "--question", "--events"),
-    *("--verbose", "--quiet", "--color", "--no-color", "--progress"),
+    *("--dry-run", "--jobs", "--keep-going", "--no-keep-going", "--always-make", "--force", "--question", "--key"),
+    *("--events", "--verbose", "--quiet", "--color", "--no-color", "--progress"),
 )
 OPTIONS = {
     "": ("--version", *BUILD),
     "build": BUILD,
-    "status": ("--tasks", "--json"),
-    "explain": ("--json",),
-    "graph": ("--format", "--tasks", "--json"),
+    "status": ("--key", "--tasks", "--json"),
+    "explain": ("--key", "--json"),
+    "graph": ("--key", "--format", "--tasks", "--json"),
     "log": ("--attempt",),
     "check": ("--json",),
     "fmt": ("--check",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlbuild.app import status
-from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.errors import UsageError
 from mlbuild.ui.drawing import FORMATS, nodes
 
@@ -13,6 +13,7 @@ def run(arguments: list[str], command: str) -> int:
     parser.add_argument("--format", choices=[*FORMATS, "svg"], default="tree", help="how to draw it (default: tree)")
     parser.add_argument("--json", action="store_const", dest="format", const="json", help="the same as --format json")
     parser.add_argument("--tasks", action="store_true", help="a node a task")
+    add_key_option(parser)
     options = parse(parser, arguments)
     if options.format == "svg":
         hint = "`mlbuild graph --format dot | dot -Tsvg` draws it with Graphviz"

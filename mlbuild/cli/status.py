@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mlbuild.app import status
-from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.ui.survey import status_json, status_lines
 
 
@@ -13,6 +13,7 @@ def run(arguments: list[str], command: str) -> int:
     parser = Parser(command, "Each target's state; for partitions, how many tasks are in each.")
     parser.add_argument("--tasks", action="store_true", help="a row a task")
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    add_key_option(parser)
     options = parse(parser, arguments)
     workspace, goals = workspace_and_goals(options, command, chosen=False)
     seen = status(workspace, goals, whole=True)

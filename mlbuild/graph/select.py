@@ -40,6 +40,33 @@ def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
     return list(chosen)
 
 
+def at_keys(graph: Graph, tasks: Sequence[Task], keys: Sequence[tuple[str, str]]) -> list[Task]:
+    """Of these tasks, those at the keys given; one whose target lacks the partition stays.
+
+    Args:
+        keys: (partition, keys as typed: one, a range, `*`).
+
+    Raises:
+        UsageError: no such partition or key, or none of the tasks has it.
+    """
+    kept = list(tasks)
+    for name, text in keys:
+        if name not in graph.partitions:
+            near = get_close_matches(name, graph.partitions, 1)
+            hint = f"did you mean --{near[0]}?" if near else "`mlbuild --help` lists the options"
+            raise UsageError(f"there is no option or partition `{name}`", hint=hint)
+        if not any(name in task.target.partitions for task in tasks):
+            raise UsageError(f"none of the goals has the partition `{name}`")
+        wanted = {key.text for key in chosen(graph.partitions[name], text, f"--{name} {text}")}
+        kept = [task for task in kept if _key_of(task, name) is None or _key_of(task, name) in wanted]
+    return kept
+
+
+def _key_of(task: Task, partition: str) -> str | None:
+    names = task.target.partitions
+    return task.keys[names.index(partition)].text if partition in names else None
+
+
 def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
     match = GOAL.fullmatch(goal)
     target = graph.pipeline.targets.get(match["target"]) if match else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlbuild.errors import PipelineError, UsageError
+from mlbuild.errors import PipelineError, UnknownParam, UsageError
 from mlbuild.language.constants import Constants, literal_value
 from mlbuild.language.names import Names
 from mlbuild.language.parser import literal
@@ -62,11 +62,12 @@ def _check_name(one: Override, names: Names) -> None:
     if kind == "params":
         raise UsageError(f"`{one.name}` is a file of values; override one of them: {one.name}.NAME=…")
     if kind == "partition":
-        raise UsageError(f"`{one.name}` is a partition, not a param", None, f"write --{one.name} {one.text}")
+        message = f"`{one.name}` is a partition, not a param"
+        raise UnknownParam(one.name, message, f"write --{one.name} {one.text}")
     if kind:
         raise UsageError(f"`{one.name}` is a {kind}, which can't be overridden", None, "only a `param` can")
     near = nearest(one.root, names.of_kind("param", "params"))
-    raise UsageError(f"there is no param `{one.name}`", None, f"did you mean `{near}`?" if near else None)
+    raise UnknownParam(one.name, f"there is no param `{one.name}`", f"did you mean `{near}`?" if near else None)
 
 
 def _replaced(value: object, path: list[str], one: Override) -> object:

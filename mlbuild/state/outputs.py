@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 
 from mlbuild.digest import ASIDE
 from mlbuild.killpoint import reach
@@ -46,7 +47,8 @@ class Outputs:
             aside = self._aside(path, attempt)
             if path in edited and os.path.lexists(aside):
                 moved.append((path, self._move_to_failed(aside, path, attempt)))
-            remove(aside)
+            with suppress(PermissionError):  # a container may have made it as root: it stays, as what no glob sees
+                remove(aside)
             reach("aside-dropped")
         return moved
 

@@ -246,10 +246,23 @@ class Store:
 def remove(path: str) -> None:
     """Remove a file, link or folder, if it is there."""
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except PermissionError:
+            _open_folders(path)  # a recipe may have made them read-only
+            shutil.rmtree(path)
     else:
         with suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def _open_folders(path: str) -> None:
+    """Let what lies in a folder, and in those in it, be removed."""
+    os.chmod(path, 0o700)
+    with os.scandir(path) as inside:
+        for entry in inside:
+            if entry.is_dir(follow_symlinks=False):
+                _open_folders(entry.path)
 
 
 def _clone(source: str, place: str) -> bool:

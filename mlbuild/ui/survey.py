@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlbuild.engine.decide import Reason, Verdict
-from mlbuild.engine.survey import Seen
+from mlbuild.engine.survey import Seen, Surveyed
 from mlbuild.ui.words import counted, duration, reason_text, reasons_text
 
 ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
@@ -129,25 +129,28 @@ def explain_lines(names: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
     """For each task why, and below it the tasks that are the cause, each shown once."""
     shown: set[str] = set()
     lines: list[str] = []
-    for name in names:
-        _explain(name, seen, "", shown, lines)
+    left: list[tuple[str, str | Reason]] = [("", name) for name in reversed(names)]
+    while left:
+        indent, said = left.pop()
+        if isinstance(said, Reason):
+            lines.append(f"{indent}  {reason_text(said)}")
+            if said.kind == "upstream":
+                left.append((indent + "    ", said.what))
+        elif said not in shown:
+            shown.add(said)
+            surveyed = seen[said].surveyed
+            reasons = surveyed.decision.reasons
+            lines.append(f"{indent}{said} {_verb(surveyed)}" + (":" if reasons else ""))
+            left += [(indent, reason) for reason in reversed(reasons)]
     return lines
 
 
-def _explain(name: str, seen: Mapping[str, Seen], indent: str, shown: set[str], lines: list[str]) -> None:
-    surveyed = seen[name].surveyed
-    if name in shown:
-        return
-    shown.add(name)
-    verb = "is blocked" if surveyed.blocked else VERBS[surveyed.decision.verdict]
+def _verb(surveyed: Surveyed) -> str:
+    if surveyed.blocked:
+        return "is blocked"
     if surveyed.maybe:
-        verb = "would run if what it needs comes out otherwise"
-    reasons = surveyed.decision.reasons
-    lines.append(f"{indent}{name} {verb}" + (":" if reasons else ""))
-    for reason in reasons:
-        lines.append(f"{indent}  {reason_text(reason)}")
-        if reason.kind == "upstream":
-            _explain(reason.what, seen, indent + "    ", shown, lines)
+        return "would run if what it needs comes out otherwise"
+    return VERBS[surveyed.decision.verdict]
 
 
 def explain_json(names: Sequence[str], seen: Mapping[str, Seen]) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Words on the command line: overrides against paths, and options that name a partition."""
+
+from __future__ import annotations
+
+import pytest
+from workspace import Workspace, names
+
+# ruff: noqa: E501 (the texts are what they are)
+
+PIPELINE = """
+    param lr = 1
+    partition day: daily from 2013-01-01 to 2013-01-04
+    partition region: ["us", "eu"]
+    partition key: ["a"]
+
+    target raw[day]:
+        outputs: "dt={day}/raw"
+        run: touch {outputs}
+
+    target t[day, region]:
+        inputs: raw
+        outputs: "r/{region}={day}"
+        run: echo {lr} > {outputs}
+
+    target all:
+        inputs: t[*]
+        outputs: "all"
+        run: touch all
+
+    target odd[key]:
+        outputs: "odd/{key}"
+        run: touch {outputs}
+
+    default t
+"""
+
+
+@pytest.fixture
+def built(workspace: Workspace) -> Workspace:
+    workspace.pipeline(PIPELINE)
+    return workspace
+
+
+def test_a_path_that_a_target_makes_is_no_override(built: Workspace) -> None:
+    assert built.ok("dt=2013-01-01/raw", "lr=2").ran == ["raw[2013-01-01]"]
+    assert built.ok("r/us=2013-01-01", "lr=2").ran == ["t[2013-01-01,us]"]
+    assert built.read("r/us=2013-01-01") == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dt=2013-01-09/raw"], "error: there is no param `dt`\n"),
+        (["lrr=3"], "error: there is no param `lrr`\n  hint: did you mean `lr`?\n"),
+        (["region=us"], "error: `region` is a partition, not a param\n  hint: write --region us\n"),
+        (["--dya", "2013-01-01"], "error: there is no option or partition `dya`\n  hint: did you mean --day?\n"),
+        (["--day", "2013-02-01"], "error: --day 2013-02-01: `day` has no key 2013-02-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n  hint: did you mean 2013-01-01?\n"),
+        (["all", "--region", "us"], "error: none of the goals has the partition `region`\n"),
+        (["--day"], "error: --day: no keys are given\n  hint: `mlbuild --help` lists the options\n"),
+        (["--key", "day"], "error: --key day: no keys are given\n  hint: as in --key day=2013-01-01..2013-01-31\n"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(built: Workspace, words: list[str], said: str) -> None:
+    ended = built.build(*words)
+    assert (ended.status, ended.err) == (2, said)
+
+
+def test_only_those_keys_of_the_goals(built: Workspace) -> None:
+    ended = built.ok("--day", "2013-01-02..2013-01-03", "--region=us")
+    assert ended.ran == [*names("raw", ["2013-01-02", "2013-01-03"]), *names("t", ["2013-01-02,us", "2013-01-03,us"])]
+    assert built.ok("t", "--day", "2013-01-01", "--region", "*").ran == [
+        "raw[2013-01-01]",
+        *names("t", ["2013-01-01,eu", "2013-01-01,us"]),
+    ]
+    assert built.ok("odd", "--key", "key=a").ran == ["odd[a]"]
+
+
+def test_of_status_explain_and_a_dry_run_too(built: Workspace) -> None:
+    assert built.states("t", "--day", "2013-01-02", "--region", "eu") == {
+        "raw[2013-01-02]": "missing",
+        "t[2013-01-02,eu]": "missing",
+    }
+    assert built.run("explain", "t", "--day=2013-01-02", "--region", "eu").out.startswith("t[2013-01-02,eu] would run")
+    assert len(built.run("-n", "--day", "2013-01-02").out.splitlines()) >= 3

@@ -1,0 +1,50 @@
+"""Outputs as a transaction, where an ordinary user may not do all that root may."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mlbuild.state.layout import Layout
+from mlbuild.state.outputs import Outputs
+
+NOBODY = 65534
+
+
+def as_a_user(folder: Path, work: Callable[[], object]) -> None:
+    """Do this in a process for which permissions count, with the folder its own."""
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            os.chdir(folder)
+            if os.geteuid() == 0:
+                os.chown(folder, NOBODY, NOBODY)
+                os.setuid(NOBODY)
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def replace_folder(lock: Callable[[], object]) -> None:
+    """Set an output aside, of which some part was made read-only, and publish another."""
+    outputs = Outputs(Layout("."))
+    os.makedirs("d/inner")
+    Path("d/inner/file").write_text("old")
+    lock()
+    outputs.prepare(["d/"], "1-1")
+    Path("d/file").write_text("new")
+    outputs.publish(["d/"], [], "1-1")
+
+
+def test_folders_that_a_recipe_made_read_only_are_dropped(tmp_path: Path) -> None:
+    def lock() -> None:
+        os.chmod("d/inner", 0o500)
+        os.chmod("d", 0o500)
+
+    as_a_user(tmp_path, lambda: replace_folder(lock))
+    assert os.listdir(tmp_path) == ["d"]
+    assert os.listdir(tmp_path / "d") == ["file"]
