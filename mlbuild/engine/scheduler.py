@@ -504,7 +504,7 @@ class Scheduler:
         if delay is None or self._winding_down:
             self._fail(attempt, result)
             return
-        self._say(events.TaskRetried(task.name, str(result.reason), attempt.number, delay))
+        self._say(events.TaskRetried(task.name, result.exit_status, str(result.reason), attempt.number, delay))
         self.states.set(task, State.QUEUED)
         wanted = Wanted(task, attempt.fingerprint, attempt.edited, self._stamp(task))
         self._queue.push_later(wanted, delay)
