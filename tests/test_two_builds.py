@@ -59,15 +59,18 @@ def test_a_build_that_waits_says_for_whom(workspace: Workspace) -> None:
 
 
 def test_different_values_are_built_one_after_the_other(workspace: Workspace) -> None:
-    workspace.pipeline(TRAIN)
+    workspace.pipeline(TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done"))
     one = workspace.start("lr=1")
     workspace.wait_for("ran")
     two = workspace.start("lr=2")
-    out, err = two.communicate(timeout=60)
+    assert two.stdout
+    said = two.stdout.readline().strip()
+    assert said == f"train: waits for build 1 (process {one.pid}), which needs train as it is"
+    workspace.write("go", "")
+    _, err = two.communicate(timeout=60)
     assert two.returncode == 0, err
     _, err = one.communicate(timeout=60)
     assert one.returncode == 0, err
-    assert f"waits for build 1 (process {one.pid}), which needs train as it is" in out
     assert not workspace.exists("doubled")
     assert workspace.lines("ran") == ["train 1", "evaluate 1", "train 2", "evaluate 2"]
     assert workspace.read("score.txt") == "score 2\n"
