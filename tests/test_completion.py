@@ -129,7 +129,6 @@ def test_bash(typed: Workspace) -> None:
     assert bash(typed, "mlbuild", "hourly[") == [""]
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
 def test_fish(typed: Workspace) -> None:
     typed.write("completion", SCRIPTS["fish"])
 
@@ -155,7 +154,6 @@ cat typed; rm typed
 """Types a line and a tab into a zsh, and prints what then stands on its command line."""
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 def test_zsh(typed: Workspace) -> None:
     typed.write("completion", SCRIPTS["zsh"])
     typed.write("drive", ZSH)

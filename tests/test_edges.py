@@ -75,13 +75,17 @@ def test_of_a_directory_too(workspace: Workspace) -> None:
 
 
 def test_a_directory_among_outputs_is_matched_by_a_glob(workspace: Workspace) -> None:
-    workspace.pipeline(parts('glob("build/parts/*")', "a").replace('{k}.txt"', '{k}/"').replace("> {outputs}", "> {outputs}/x.txt", 1))
+    workspace.pipeline(
+        parts('glob("build/parts/*")', "a").replace('{k}.txt"', '{k}/"').replace("> {outputs}", "> {outputs}/x.txt", 1)
+    )
     assert workspace.ok().ran == ["part[a]", "whole"]
     assert workspace.read("build/whole.txt") == "a\n"
 
 
 def test_a_glob_into_a_directory_that_a_task_makes(workspace: Workspace) -> None:
-    workspace.pipeline('target split:\n    outputs: "parts/"\n    run: touch parts/a\ntarget all:\n    inputs: glob("parts/*")\n    outputs: "all"\n    run: touch all\n')
+    workspace.pipeline(
+        'target split:\n    outputs: "parts/"\n    run: touch parts/a\ntarget all:\n    inputs: glob("parts/*")\n    outputs: "all"\n    run: touch all\n'
+    )
     ended = workspace.build("all")
     assert ended.status == 2
     assert ended.err == (
@@ -93,7 +97,9 @@ def test_a_glob_into_a_directory_that_a_task_makes(workspace: Workspace) -> None
 
 
 def test_a_file_in_a_directory_that_a_task_makes(workspace: Workspace) -> None:
-    workspace.pipeline('target split:\n    outputs: "./parts/"\n    run: echo 1 > parts/a\ntarget all:\n    inputs: "parts/a"\n    outputs: "all"\n    run: cp {inputs} all\ndefault all\n')
+    workspace.pipeline(
+        'target split:\n    outputs: "./parts/"\n    run: echo 1 > parts/a\ntarget all:\n    inputs: "parts/a"\n    outputs: "all"\n    run: cp {inputs} all\ndefault all\n'
+    )
     assert workspace.ok().ran == ["all", "split"]
     assert workspace.ok().ran == []
 
@@ -102,13 +108,17 @@ def test_a_file_in_a_directory_that_a_task_makes(workspace: Workspace) -> None:
 
 
 def test_a_group_builds_what_it_names(workspace: Workspace) -> None:
-    workspace.pipeline('partition k: ["a", "b"]\ntarget all:\n    inputs: t[*], "x.txt"\ntarget t[k]:\n    outputs: "{k}"\n    run: touch {outputs}\ntarget x:\n    outputs: "x.txt"\n    run: touch x.txt\n')
+    workspace.pipeline(
+        'partition k: ["a", "b"]\ntarget all:\n    inputs: t[*], "x.txt"\ntarget t[k]:\n    outputs: "{k}"\n    run: touch {outputs}\ntarget x:\n    outputs: "x.txt"\n    run: touch x.txt\n'
+    )
     assert workspace.ok().ran == ["t[a]", "t[b]", "x"]
     assert workspace.ok().ran == []
 
 
 def test_what_comes_behind_a_target_without_outputs(workspace: Workspace) -> None:
-    workspace.pipeline('target migrate:\n    inputs: "schema.sql"\n    run: cat {inputs} >> log\ntarget load:\n    inputs: migrate\n    outputs: "load.txt"\n    run: echo load >> log; touch {outputs}\ndefault load\n')
+    workspace.pipeline(
+        'target migrate:\n    inputs: "schema.sql"\n    run: cat {inputs} >> log\ntarget load:\n    inputs: migrate\n    outputs: "load.txt"\n    run: echo load >> log; touch {outputs}\ndefault load\n'
+    )
     workspace.write("schema.sql", "schema\n")
     assert workspace.ok().ran == ["load", "migrate"]
     assert workspace.lines("log") == ["schema", "load"]
@@ -151,7 +161,9 @@ def test_what_is_not_cached_is_not_restored(workspace: Workspace) -> None:
 
 
 def test_what_is_never_fresh_runs_in_every_build_and_stops_there_if_nothing_changed(workspace: Workspace) -> None:
-    workspace.pipeline('target now:\n    outputs: "now.txt"\n    cache: never\n    run: cat state > {outputs}\ntarget t:\n    inputs: now\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}\ndefault t\n')
+    workspace.pipeline(
+        'target now:\n    outputs: "now.txt"\n    cache: never\n    run: cat state > {outputs}\ntarget t:\n    inputs: now\n    outputs: "t.txt"\n    run: cp {inputs} {outputs}\ndefault t\n'
+    )
     workspace.write("state", "1")
     assert workspace.ok().ran == ["now", "t"]
     assert workspace.ok().ran == ["now"]
@@ -161,7 +173,11 @@ def test_what_is_never_fresh_runs_in_every_build_and_stops_there_if_nothing_chan
 
 
 def test_defaults_are_for_the_targets_of_their_file_that_lack_them(workspace: Workspace) -> None:
-    workspace.pipeline('include "more.mk"\ndefaults:\n    retry: 1, backoff = 10ms\n    environ: MODE = "slow"\ntarget a:\n    run: echo a $MODE >> log; false\ntarget b:\n    retry: 0\n    environ: OTHER = "1"\n    run: echo b "$$MODE" >> log; false\n'.replace("$$MODE", "${MODE:-}"))
-    workspace.write("more.mk", 'target c:\n    run: echo c >> log; false\n')
+    workspace.pipeline(
+        'include "more.mk"\ndefaults:\n    retry: 1, backoff = 10ms\n    environ: MODE = "slow"\ntarget a:\n    run: echo a $MODE >> log; false\ntarget b:\n    retry: 0\n    environ: OTHER = "1"\n    run: echo b "$$MODE" >> log; false\n'.replace(
+            "$$MODE", "${MODE:-}"
+        )
+    )
+    workspace.write("more.mk", "target c:\n    run: echo c >> log; false\n")
     assert workspace.build("-k", "-j1", "a", "b", "c").status == 1
     assert sorted(workspace.lines("log")) == ["a slow", "a slow", "b ", "c"]

@@ -22,7 +22,9 @@ def test_a_url_counts_by_content_and_stands_in_the_recipe(workspace: Workspace, 
     data.parent.mkdir()
     data.write_text("1\n")
     url = f"file://{data}"
-    workspace.pipeline(f'target t:\n    inputs: "{url}"\n    outputs: "t.txt"\n    run: echo {{inputs}} > {{outputs}}\n')
+    workspace.pipeline(
+        f'target t:\n    inputs: "{url}"\n    outputs: "t.txt"\n    run: echo {{inputs}} > {{outputs}}\n'
+    )
     assert workspace.ok().ran == ["t"]
     assert workspace.read("t.txt") == url + "\n"
     os.utime(data, (1, 1))
@@ -36,7 +38,9 @@ def test_a_local_copy(workspace: Workspace, tmp_path: Path) -> None:
     data = tmp_path / "elsewhere" / "data.csv"
     data.parent.mkdir()
     data.write_text("1\n")
-    workspace.pipeline(f'target t:\n    inputs: local("file://{data}")\n    outputs: "t.txt"\n    run: cp {{inputs}} {{outputs}}; echo {{inputs:name}} >> {{outputs}}\n')
+    workspace.pipeline(
+        f'target t:\n    inputs: local("file://{data}")\n    outputs: "t.txt"\n    run: cp {{inputs}} {{outputs}}; echo {{inputs:name}} >> {{outputs}}\n'
+    )
     assert workspace.ok().ran == ["t"]
     assert workspace.read("t.txt") == "1\ndata.csv\n"
     assert workspace.ok().ran == []
@@ -55,7 +59,10 @@ def test_a_local_copy(workspace: Workspace, tmp_path: Path) -> None:
 )
 def test_a_url_that_can_t_be_had(workspace: Workspace, url: str, said: str) -> None:
     workspace.pipeline(f'target t:\n    inputs: "{url}"\n    outputs: "t.txt"\n    run: touch t.txt\n')
-    if url.startswith("s3") and subprocess.run([sys.executable, "-c", "import s3fs"], capture_output=True).returncode == 0:
+    if (
+        url.startswith("s3")
+        and subprocess.run([sys.executable, "-c", "import s3fs"], capture_output=True).returncode == 0
+    ):
         pytest.skip("s3fs is installed")
     ended = workspace.build()
     assert (ended.status, ended.failed) == (1, ["t"])

@@ -122,3 +122,14 @@ def test_output_in_an_encoding_that_lacks_a_character(workspace: Workspace) -> N
     ended = workspace.run(env={"PYTHONIOENCODING": "ascii"})
     assert ended.status == 1, ended.err
     assert "\\xe9" in ended.out
+
+
+def test_the_kept_grammar_may_be_gone_broken_or_barred(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo > {outputs}\n')
+    env = {"XDG_CACHE_HOME": str(workspace.root / "cache")}
+    kept = workspace.root / "cache/mlbuild/grammar.pickle"
+    for spoil in (lambda: None, kept.unlink, lambda: kept.write_bytes(b"not a pickle"), lambda: kept.write_bytes(b"")):
+        spoil()
+        assert workspace.run("check", env=env).status == 0
+        assert kept.stat().st_size > 10_000
+    assert workspace.run("check", env={"XDG_CACHE_HOME": "/proc/none"}).status == 0

@@ -45,29 +45,37 @@ def test_the_same_goal_runs_each_task_once(workspace: Workspace) -> None:
     assert sorted(both) == ["evaluate", "train"]
 
 
+# Training that goes on until the test lets it end.
+GATED = TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done")
+
+
+def wait_until_it_waits(workspace: Workspace, events: str) -> None:
+    workspace.wait_until(lambda: workspace.exists(events) and "waits for build" in workspace.read(events))
+
+
+def let_go_once_it_waits(workspace: Workspace, events: str) -> None:
+    wait_until_it_waits(workspace, events)
+    workspace.write("go", "")
+
+
 def test_a_build_that_waits_says_for_whom(workspace: Workspace) -> None:
-    workspace.pipeline(TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done"))
+    workspace.pipeline(GATED)
     one = workspace.start()
     workspace.wait_for("ran")
-    two = workspace.start()
-    assert two.stdout
-    assert two.stdout.readline().strip() == f"train: waits for build 1 (process {one.pid}), which makes it"
-    workspace.write("go", "")
-    for process in (one, two):
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+    two = workspace.start(events="two.jsonl")
+    let_go_once_it_waits(workspace, "two.jsonl")
+    out, _ = two.communicate(timeout=60)
+    one.communicate(timeout=60)
+    assert f"train: waits for build 1 (process {one.pid}), which makes it" in out
 
 
 def test_different_values_are_built_one_after_the_other(workspace: Workspace) -> None:
-    workspace.pipeline(TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done"))
+    workspace.pipeline(GATED)
     one = workspace.start("lr=1")
     workspace.wait_for("ran")
-    two = workspace.start("lr=2")
-    assert two.stdout
-    said = two.stdout.readline().strip()
-    assert said == f"train: waits for build 1 (process {one.pid}), which needs train as it is"
-    workspace.write("go", "")
-    _, err = two.communicate(timeout=60)
+    two = workspace.start("lr=2", events="two.jsonl")
+    let_go_once_it_waits(workspace, "two.jsonl")
+    out, err = two.communicate(timeout=60)
     assert two.returncode == 0, err
     _, err = one.communicate(timeout=60)
     assert one.returncode == 0, err
@@ -121,14 +129,14 @@ def test_a_build_goes_on_after_the_owner_was_killed(workspace: Workspace) -> Non
 
 
 def test_a_build_takes_over_from_the_one_it_waits_for(workspace: Workspace) -> None:
-    workspace.pipeline(TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done"))
+    workspace.pipeline(GATED)
     one = workspace.start()
     workspace.wait_for("ran")
-    two = workspace.start()
-    time.sleep(0.7)
+    two = workspace.start(events="two.jsonl")
+    wait_until_it_waits(workspace, "two.jsonl")
     one.kill()
     one.communicate(timeout=60)
-    time.sleep(0.5)
+    workspace.wait_until(lambda: "taken over" in workspace.read("two.jsonl"))
     workspace.write("go", "")
     out, err = two.communicate(timeout=60)
     assert two.returncode == 0, err

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -77,9 +77,13 @@ class Workspace:
 
     def wait_for(self, path: str) -> None:
         """Until a file is there."""
+        self.wait_until(lambda: self.exists(path))
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Until something holds, which a test knows will."""
         until = time.monotonic() + PATIENCE
-        while not self.exists(path):
-            assert time.monotonic() < until, f"{path} never came"
+        while not holds():
+            assert time.monotonic() < until, "it never came"
             time.sleep(0.01)
 
     # --- commands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -268,7 +269,21 @@ def grammar() -> str:
 @cache
 def _machine() -> tuple[lark.Lark, _Layout]:
     layout = _Layout()
-    return lark.Lark(grammar(), parser="lalr", postlex=layout, propagate_positions=True), layout
+    kept = _kept()
+    return lark.Lark(grammar(), parser="lalr", postlex=layout, propagate_positions=True, cache=kept), layout
+
+
+def _kept() -> str | bool:
+    """Where the tables of the grammar are kept between commands: working them out takes longer than all else they do.
+
+    Lark makes them anew where they are of another grammar or release, and goes on without where nothing can be written.
+    """
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    try:
+        os.makedirs(os.path.join(folder, "mlbuild"), mode=0o700, exist_ok=True)
+    except OSError:
+        return False
+    return os.path.join(folder, "mlbuild", "grammar.pickle")
 
 
 def _parse(rest: str, source: Source) -> ast.File:
