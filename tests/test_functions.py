@@ -49,6 +49,11 @@ def test_in_conditions(workspace: Workspace, condition: str, holds: bool) -> Non
 
 
 def test_in_lets() -> None:
-    text = 'let n = max([1, 2]) + count(lines("l")) * 10\nlet m = mean(range(5))\nlet e = env("NOT_SET_AT_ALL", "x")\ntarget t:\n    run: x\n'
+    text = (
+        'let n = max([1, 2]) + count(lines("l")) * 10\n'
+        "let m = mean(range(5))\n"
+        'let e = env("NOT_SET_AT_ALL", "x")\n'
+        "target t:\n    run: x\n"
+    )
     constants = loaded(text, files={"l": "a\nb\n"}).constants
     assert [constants[name].value for name in "nme"] == [22, 2, "x"]

@@ -75,6 +75,7 @@ class TaskRetried:
     """An attempt failed; the next one starts in `delay` seconds."""
 
     task: str
+    exit_code: int
     reason: str
     attempt: int
     delay: float

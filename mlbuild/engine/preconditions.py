@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from mlbuild.engine.facts import declared_paths
-from mlbuild.errors import PipelineError
+from mlbuild.errors import ManyErrors, PipelineError
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -32,12 +32,14 @@ def _verify_file(path: str, item: Input, graph: Graph, files: Files) -> None:
 
 
 def verify_variables(tasks: Iterable[Task]) -> None:
-    """Raises PipelineError for a variable that must be set and is not."""
+    """Raises ManyErrors for the variables that must be set and are not."""
+    errors = []
     for target in {task.target.name: task.target for task in tasks}.values():
         for variable in target.environ:
             if variable.value is None and variable.name not in os.environ:
                 what = "secret" if variable.is_secret else "variable"
                 hint = f"set it where mlbuild is started: export {variable.name}=…"
-                raise PipelineError(
-                    f"the {what} {variable.name} is not set, and `{target.name}` needs it", variable.at, hint
-                )
+                message = f"the {what} {variable.name} is not set, and `{target.name}` needs it"
+                errors.append(PipelineError(message, variable.at, hint))
+    if errors:
+        raise ManyErrors(errors)

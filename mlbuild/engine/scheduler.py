@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempt, Attempts
@@ -15,6 +14,7 @@ from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.policy import delay_before_retry
+from mlbuild.engine.queue import Queue, Wanted
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
 from mlbuild.errors import MlbuildError, PipelineError
@@ -25,7 +25,6 @@ from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
-from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Conflict, Journal
 from mlbuild.state.store import Action, Damaged
 from mlbuild.target import Target
@@ -36,17 +35,6 @@ POLL = 0.1
 """Seconds between two looks at whether another build has let go."""
 MOST_CHANGES = 3
 """How often a task is decided again because its inputs changed under it, before it fails."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A task that was decided to run."""
-
-    task: Task
-    fingerprint: Fingerprint
-    edited: tuple[str, ...]
-    stamp: float
-    """When its last success was recorded, as seen by the decision."""
 
 
 class Scheduler:
@@ -92,12 +80,9 @@ class Scheduler:
                 self._consumers[need].append(task)
         self._missing_needs = {task: len(needs) for task, needs in order.items()}
         self._ready: deque[Task] = deque()
-        self._queue: list[tuple[float, int, Wanted]] = []
-        self._later: list[tuple[float, int, Wanted]] = []
+        self._queue = Queue(history.priority, self._line, self._has_room)
         self._active: Counter[str] = Counter()
         """How many tasks of each target run."""
-        self._held: dict[str, list[tuple[float, int, Wanted]]] = {}
-        """What waits in a line of its own (`_line`)."""
         self._waiting: dict[Task, Wanted] = {}
         self._running: dict[str, Attempt] = {}
         self._handles: dict[str, str] = {}
@@ -110,7 +95,6 @@ class Scheduler:
         self._changes: dict[Task, int] = {}
         self._announced: set[int] = set()
         self._yielding_to: int | None = None
-        self._sequence = 0
         self._stopping = self._stopped = 0
         self._began = time.time()
         self._next_poll = 0.0
@@ -164,7 +148,7 @@ class Scheduler:
             return True
         if self._winding_down:
             return False
-        return bool(self._ready or self._queue or self._held or self._later or self._waiting or self._yielding_to)
+        return bool(self._ready or self._queue or self._waiting or self._yielding_to)
 
     def _patience(self) -> float:
         """How long to wait for a result, in seconds."""
@@ -290,26 +274,17 @@ class Scheduler:
             return
         expected = self._history.expected(task)
         self._say(events.TaskReady(task.name, decision.reasons, expected))
-        self._enqueue(wanted)
-
-    def _enqueue(self, wanted: Wanted) -> None:
-        self.states.set(wanted.task, State.QUEUED)
-        self._sequence += 1
-        heapq.heappush(self._queue, (-self._history.priority(wanted.task), self._sequence, wanted))
+        self.states.set(task, State.QUEUED)
+        self._queue.push(wanted)
 
     # --- launching
 
     def _launch(self) -> None:
-        """Start what there is room for, the longest path first; a task that must wait for room is not overtaken."""
-        self._let_next()
-        while self._queue and not self._winding_down and not self._yielding_to:
-            wanted = self._queue[0][2]
-            if line := self._line(wanted.task):
-                self._held.setdefault(line, []).append(heapq.heappop(self._queue))
-                continue
-            if not self._has_room(wanted.task):
-                break
-            heapq.heappop(self._queue)
+        """Start what there is room for."""
+        while not self._winding_down and not self._yielding_to:
+            wanted = self._queue.pop()
+            if wanted is None:
+                return
             if self._lease(wanted):
                 self._start(wanted)
 
@@ -345,13 +320,6 @@ class Scheduler:
         if task.target.on == "local" and not task.target.resources.pools:
             return None
         return None if self._has_room(task) else f"on {task.target.on}"
-
-    def _let_next(self) -> None:
-        """Put back into the queue what waited in a line and need not any more, one a line."""
-        for name in [name for name, held in self._held.items() if self._line(held[0][2].task) != name]:
-            heapq.heappush(self._queue, self._held[name].pop(0))
-            if not self._held[name]:
-                del self._held[name]
 
     def _watch(self, attempt: Attempt, handle: str) -> None:
         self._active[attempt.task.target.name] += 1
@@ -399,10 +367,8 @@ class Scheduler:
             self._yielding_to = conflict.run
 
     def _wake(self) -> None:
-        """Go on with what waited for a time, or for another build."""
+        """Go on with what waited for another build."""
         now = time.monotonic()
-        while self._later and self._later[0][0] <= now:
-            self._enqueue(heapq.heappop(self._later)[2])
         if now < self._next_poll or not (self._waiting or self._yielding_to):
             return
         self._next_poll = now + POLL
@@ -429,8 +395,6 @@ class Scheduler:
         self._recovery.look_again()
         self._ready.clear()
         self._queue.clear()
-        self._later.clear()
-        self._held.clear()
         self._waiting.clear()
         self._absent.clear()
         gone = set(self.states.within(State.FAILED, State.BLOCKED))
@@ -540,11 +504,10 @@ class Scheduler:
         if delay is None or self._winding_down:
             self._fail(attempt, result)
             return
-        self._say(events.TaskRetried(task.name, str(result.reason), attempt.number, delay))
+        self._say(events.TaskRetried(task.name, result.exit_status, str(result.reason), attempt.number, delay))
         self.states.set(task, State.QUEUED)
-        self._sequence += 1
         wanted = Wanted(task, attempt.fingerprint, attempt.edited, self._stamp(task))
-        heapq.heappush(self._later, (time.monotonic() + delay, self._sequence, wanted))
+        self._queue.push_later(wanted, delay)
 
     def _stamp(self, task: Task) -> float:
         trace = self._inspector.trace(task)

@@ -103,7 +103,7 @@ def typed_as(default: object, one: Override) -> object:
     """
     if isinstance(default, str):
         return one.text
-    value = _as_literal(one)
+    value = _as_literal(default, one)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if default is not None and type(default) is not type(value):
@@ -111,12 +111,13 @@ def typed_as(default: object, one: Override) -> object:
     return value
 
 
-def _as_literal(one: Override) -> object:
+def _as_literal(default: object, one: Override) -> object:
     text = one.text.strip()
     try:
         return literal_value(literal(text), one.name)
-    except PipelineError as error:
-        raise UsageError(f"`{one.name}` can't be {one.text or 'empty'}: that is no literal", None, error.hint) from None
+    except PipelineError:
+        message = f"`{one.name}` can't be {one.text or 'empty'}: that is no literal"
+        raise UsageError(message, None, _advice(default, one)) from None
 
 
 def _advice(default: object, one: Override) -> str:

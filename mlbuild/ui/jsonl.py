@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from mlbuild.engine import events
+from mlbuild.ui.words import reason_json
 
 
 class JsonLines:
@@ -25,4 +26,7 @@ class JsonLines:
 def as_json(event: events.Event) -> dict[str, Any]:
     """`{"time": epoch seconds, "event": "task_started", …the fields of the event}`"""
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-    return {"time": time.time(), "event": name, **asdict(event)}
+    row = {"time": time.time(), "event": name, **asdict(event)}
+    if isinstance(event, events.TaskReady):
+        row["reasons"] = [reason_json(reason) for reason in event.reasons]
+    return row

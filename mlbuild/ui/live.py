@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlbuild.engine import events
-from mlbuild.ui.plain import closing_lines, failure_block, failure_text
+from mlbuild.ui.plain import closing_lines, end_text, failure_block, failure_text
 from mlbuild.ui.progress import Progress
 from mlbuild.ui.words import duration, reasons_text
 
@@ -54,7 +54,7 @@ class Live:
             case events.TaskFailed():
                 self._print("✗", "red", f"{event.task}: {failure_text(event)}")
             case events.TaskRetried():
-                self._print("…", "yellow", f"{event.task} again in {duration(event.delay)}, after {event.reason}")
+                self._print("…", "yellow", f"{event.task} again in {duration(event.delay)}, after {end_text(event)}")
             case events.TaskReady() if self._verbose:
                 self._print(" ", "dim", f"{event.task}: {reasons_text(event.reasons)}")
             case events.Said():

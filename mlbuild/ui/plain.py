@@ -52,7 +52,7 @@ class Plain:
             case events.TaskFailed():
                 return f"FAILED  {event.task}: {failure_text(event)}"
             case events.TaskRetried():
-                return f"retry   {event.task} in {duration(event.delay)}, after {event.reason}"
+                return f"retry   {event.task} in {duration(event.delay)}, after {end_text(event)}"
             case events.TaskCancelled():
                 return f"stopped {event.task}"
             case events.Said():
@@ -75,19 +75,27 @@ class Plain:
         self._out.flush()
 
 
-def failure_text(event: events.TaskFailed) -> str:
+def end_text(event: events.TaskFailed | events.TaskRetried) -> str:
     """How an attempt ended, in words."""
-    detail = f": {event.detail}" if event.detail else ""
     match event.reason:
         case "exit":
-            return f"exit status {event.exit_code}{detail}"
+            return f"exit status {event.exit_code}"
+        case "signal":
+            return f"signal {-event.exit_code}"
+    return event.reason.replace("_", " ")
+
+
+def failure_text(event: events.TaskFailed) -> str:
+    """How an attempt failed, in words, with what is known beside."""
+    detail = f": {event.detail}" if event.detail else ""
+    match event.reason:
         case "signal":
             return f"killed by signal {-event.exit_code}{detail}"
         case "timeout":
             return f"ran longer than its timeout{detail}"
         case "check_failed" | "pipelinefile" | "input_changed" | "missing_output":
             return event.detail
-    return event.reason.replace("_", " ") + detail
+    return end_text(event) + detail
 
 
 def failure_block(event: events.TaskFailed) -> list[str]:

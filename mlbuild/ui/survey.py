@@ -8,7 +8,7 @@ from typing import Any
 
 from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Seen, Surveyed
-from mlbuild.ui.words import counted, duration, reason_text, reasons_text
+from mlbuild.ui.words import counted, duration, reason_json, reason_text, reasons_text
 
 ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
 
@@ -107,14 +107,9 @@ def _task_json(each: Seen) -> dict[str, Any]:
         "task": task.name,
         "keys": {name: key.text for name, key in zip(task.target.partitions, task.keys, strict=True)},
         "state": each.state,
-        "reasons": [_reason_json(reason) for reason in each.surveyed.decision.reasons],
+        "reasons": [reason_json(reason) for reason in each.surveyed.decision.reasons],
         "outputs": list(task.made),
     }
-
-
-def _reason_json(reason: Reason) -> dict[str, Any]:
-    row: dict[str, Any] = {"kind": reason.kind, "what": reason.what, "text": reason_text(reason)}
-    return row | {name: value for name, value in (("old", reason.old), ("new", reason.new)) if value is not None}
 
 
 VERBS = {

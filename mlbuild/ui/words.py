@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mlbuild.engine.decide import Reason
 
@@ -47,6 +48,12 @@ def _changed(name: str, reason: Reason, *, shown: bool) -> str:
 
 def _how(reason: Reason) -> str:
     return "new" if reason.old is None else "no longer there" if reason.new is None else "renamed"
+
+
+def reason_json(reason: Reason) -> dict[str, Any]:
+    """A reason as every JSON document holds it; `old` and `new` only where there is one."""
+    row: dict[str, Any] = {"kind": reason.kind, "what": reason.what, "text": reason_text(reason)}
+    return row | {name: value for name, value in (("old", reason.old), ("new", reason.new)) if value is not None}
 
 
 def reasons_text(reasons: Sequence[Reason]) -> str:

@@ -1,0 +1,89 @@
+"""Tasks that must run and wait for their turn: for room, for others of their kind to end, or for a time."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A task that was decided to run."""
+
+    task: Task
+    fingerprint: Fingerprint
+    edited: tuple[str, ...]
+    stamp: float
+    """When its last success was recorded, as seen by the decision."""
+
+
+Entry = tuple[float, int, Wanted]
+
+
+class Queue:
+    """The longest path first.
+
+    Args:
+        priority: seconds from a task's start to the end of the longest path behind it.
+        line: where a task must wait so that others need not (for one of its target to end, for room on its own
+            executor); None if it need not.
+        has_room: whether a task could start now.
+    """
+
+    def __init__(
+        self, priority: Callable[[Task], float], line: Callable[[Task], str | None], has_room: Callable[[Task], bool]
+    ) -> None:
+        self._priority = priority
+        self._line = line
+        self._has_room = has_room
+        self._entries: list[Entry] = []
+        self._lines: dict[str, list[Entry]] = {}
+        self._later: list[Entry] = []
+        self._pushed = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._entries or self._lines or self._later)
+
+    def push(self, wanted: Wanted) -> None:
+        heapq.heappush(self._entries, self._entry(-self._priority(wanted.task), wanted))
+
+    def push_later(self, wanted: Wanted, delay: float) -> None:
+        """Not before `delay` seconds have gone."""
+        heapq.heappush(self._later, self._entry(time.monotonic() + delay, wanted))
+
+    def pop(self) -> Wanted | None:
+        """The next that can start. One that must wait for room is overtaken by none but those of other lines."""
+        self._let_in()
+        while self._entries:
+            task = self._entries[0][2].task
+            if line := self._line(task):
+                self._lines.setdefault(line, []).append(heapq.heappop(self._entries))
+            elif self._has_room(task):
+                return heapq.heappop(self._entries)[2]
+            else:
+                return None
+        return None
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._lines.clear()
+        self._later.clear()
+
+    def _entry(self, order: float, wanted: Wanted) -> Entry:
+        self._pushed += 1
+        return order, self._pushed, wanted
+
+    def _let_in(self) -> None:
+        """Put in what has waited long enough, and one of each line that has moved."""
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self.push(heapq.heappop(self._later)[2])
+        for name in [name for name, entries in self._lines.items() if self._line(entries[0][2].task) != name]:
+            heapq.heappush(self._entries, self._lines[name].pop(0))
+            if not self._lines[name]:
+                del self._lines[name]
