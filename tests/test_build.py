@@ -289,3 +289,8 @@ def test_a_long_chain_is_explained_to_its_end(workspace: Workspace) -> None:
     ended = workspace.run("explain", "t[2018-12-31]")
     assert ended.status == 0, ended.err
     assert ended.out.splitlines()[-2].strip() == "t[2015-01-01] would run:"
+
+
+def test_a_goal_may_be_a_path_from_a_subfolder(chain: Workspace) -> None:
+    for path in ("a.txt", "./a.txt", "../greet/a.txt", "../build/../greet/a.txt"):
+        assert chain.ok("-C", "greet", "-B", path).ran == ["greet[a]"]

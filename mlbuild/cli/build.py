@@ -38,7 +38,8 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
         for line in dry_run_lines(status(workspace, goals, forced=_forced(options, goals, workspace))):
             print(line)
         return 0
-    return _build(workspace, goals, options, shlex.join(["mlbuild", *arguments]), prepared)
+    words = shlex.join(["mlbuild", *arguments]).encode(errors="replace").decode()  # a path may be no UTF-8
+    return _build(workspace, goals, options, words, prepared)
 
 
 def _parser() -> Parser:

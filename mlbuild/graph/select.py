@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from itertools import product
+from posixpath import join, normpath
 
 from mlbuild.errors import UsageError
 from mlbuild.expression import Key
@@ -76,7 +77,7 @@ def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
         if match["keys"] is None:
             return graph.tasks(target)
         return [graph.task(target, keys) for keys in _keys(graph, target, match["keys"], goal)]
-    for path in dict.fromkeys((clean(f"{folder}/{goal}" if folder else goal), clean(goal))):
+    for path in dict.fromkeys((_inside(folder, goal), _inside("", goal))):
         makers = [graph.task(maker, keys) for maker, keys, made in graph.makers.of(path) if _is_at(path, made)]
         if makers:
             return list(dict.fromkeys(makers))
@@ -84,6 +85,11 @@ def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
     near = get_close_matches(match["target"] if match else goal, names, 1)
     hint = f"did you mean {near[0]}?" if near else f"the targets are: {', '.join(names)}"
     raise UsageError(f"no target is called {goal}, and none makes a path of that name", hint=hint)
+
+
+def _inside(folder: str, path: str) -> str:
+    """A path as seen from a folder of the workspace, from the workspace itself."""
+    return clean(normpath(join(folder, path)) + ("/" if path.endswith("/") else ""))
 
 
 def _is_at(path: str, made: str) -> bool:
