@@ -79,6 +79,7 @@ def test_different_values_are_built_one_after_the_other(workspace: Workspace) ->
     assert two.returncode == 0, err
     _, err = one.communicate(timeout=60)
     assert one.returncode == 0, err
+    assert f"waits for build 1 (process {one.pid}), which needs train as it is" in out
     assert not workspace.exists("doubled")
     assert workspace.lines("ran") == ["train 1", "evaluate 1", "train 2", "evaluate 2"]
     assert workspace.read("score.txt") == "score 2\n"
