@@ -101,3 +101,10 @@ def test_a_name_that_is_not_utf_8(workspace: Workspace) -> None:
         assert ended.status == 2
         assert r"error: the name of the file 'data/\udcff' is not UTF-8" in ended.err
     assert workspace.run("build", os.fsdecode(b"\xff")).status == 2
+
+
+def test_a_command_line_that_is_not_utf_8(workspace: Workspace) -> None:
+    workspace.pipeline('param p = "a"\ntarget t:\n    outputs: "t.txt"\n    run: echo {p} > t.txt\n')
+    workspace.ok("p=" + os.fsdecode(b"\xff"))
+    assert (workspace.root / "t.txt").read_bytes() == b"\xff\n"
+    assert workspace.ok().ran == ["t"]

@@ -130,7 +130,7 @@ def _listeners(options: argparse.Namespace, config: Config, stack: ExitStack) ->
 
 def _open_events(path: str) -> TextIO:
     try:
-        return open(path, "w", encoding="utf-8")
+        return open(path, "w", encoding="utf-8", errors="backslashreplace")  # so JSON writes such a byte, too
     except OSError as error:
         raise UsageError(f"--events {path}: {error.strerror}") from None
 
