@@ -82,7 +82,7 @@ def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, 
         options.keep_going,
         options.always_make,
         tuple(options.force),
-        command.encode(errors="replace").decode(),
+        command,
     )
     caught: list[int] = []
     screens = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
