@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from socket import socket
 
@@ -28,7 +28,7 @@ from mlbuild.executors.job import Job
 from mlbuild.executors.local import Limits, LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.files import Files
-from mlbuild.graph.dag import Graph, conflicts
+from mlbuild.graph.dag import Graph, Order, conflicts
 from mlbuild.graph.select import at_keys, select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
@@ -40,7 +40,7 @@ from mlbuild.state.journal import Journal, LastAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
-from mlbuild.target import Executor, Pipeline
+from mlbuild.target import Executor, Pipeline, Resources
 from mlbuild.values import formatted
 
 PIPELINEFILE = "Pipelinefile"
@@ -314,9 +314,8 @@ def build(
         run = journal.begin(options.command)
         executor = _local(workspace, run, options.jobs or workspace.config.jobs, prepared)
         stack.callback(executor.close)
-        for task in order:
-            if problem := _too_large(executor, attempts, task):
-                raise UsageError(problem)
+        for task, text in _fit(executor, attempts, order).items():
+            word(text, task)
         attempts.finish_publishing()
         recovery = Recovery(order, journal, executor, attempts, word)
         history = History(journal.durations(), order)
@@ -360,10 +359,23 @@ def _local(workspace: Workspace, run: int, jobs: int | None, prepared: socket | 
     return LocalExecutor(folder, layout.workspace, jobs or cpus, most, available_memory(), prepared, limits)
 
 
-def _too_large(executor: LocalExecutor, attempts: Attempts, task: Task) -> str | None:
-    if task.target.resources.memory is None and not task.target.resources.pools:
-        return None
-    return executor.too_large(Job("", task.name, "", "", **attempts.request(task)))
+def _fit(executor: LocalExecutor, attempts: Attempts, order: Order) -> dict[Task, str]:
+    """What is to be said of tasks that get less than they ask for, one a target.
+
+    Raises:
+        UsageError: a task asks for what can never be had.
+    """
+    said: dict[str, tuple[Task, str]] = {}
+    plain = Resources()
+    for task in order:
+        if replace(task.target.resources, at=None) == plain:
+            continue
+        job = Job("", task.name, "", "", **attempts.request(task))
+        if problem := executor.too_large(job):
+            raise UsageError(problem)
+        if text := executor.cut_short(job):
+            said.setdefault(task.target.name, (task, text))
+    return dict(said.values())
 
 
 def _overridden(workspace: Workspace) -> tuple[tuple[str, str, str], ...]:

@@ -82,3 +82,12 @@ def test_of_status_explain_and_a_dry_run_too(built: Workspace) -> None:
     }
     assert built.run("explain", "t", "--day=2013-01-02", "--region", "eu").out.startswith("t[2013-01-02,eu] would run")
     assert len(built.run("-n", "--day", "2013-01-02").out.splitlines()) >= 3
+
+
+def test_a_path_that_looks_like_an_output_of_a_target(workspace: Workspace) -> None:
+    workspace.pipeline('target cp:\n    outputs: "cp.txt"\n    run: touch {outputs}\n')
+    assert workspace.ok("cp.txt").ran == ["cp"]
+    ended = workspace.build("cp.nothing")
+    assert ended.err == (
+        "error: cp.nothing: `cp` has no output called `nothing`\n  hint: none of its outputs has a name\n"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from workspace import Workspace
 
@@ -311,3 +313,18 @@ def test_a_damaged_state_is_said_with_what_to_do(workspace: Workspace, name: str
     path.unlink()
     workspace.ok()
     assert workspace.read("t.txt") == "a\n"
+
+
+def test_more_cpus_than_there_are_count_as_all_of_them_and_that_is_said_once(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(3)
+        target t[k]:
+            outputs: "{k}.txt"
+            resources: cpus = 5000
+            run: touch {outputs}
+        """
+    )
+    ended = workspace.ok()
+    assert len(ended.ran) == 3
+    assert len(re.findall(r"asks for 5000 CPUs, and there are \d+: it counts as all of them", ended.out)) == 1

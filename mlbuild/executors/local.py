@@ -86,6 +86,14 @@ class LocalExecutor:
         own = self._limits.get(job.executor, Limits())
         return self._machine.hold(jobs) and own.hold([each for each in jobs if each.executor == job.executor])
 
+    def cut_short(self, job: Job) -> str | None:
+        """What the job asks for and gets less of, in words: more CPUs than there are count as all of them."""
+        own = self._limits.get(job.executor, Limits())
+        cpus = min(limit.cpus for limit in (self._machine, own) if limit.cpus is not None)
+        if job.cpus <= cpus:
+            return None
+        return f"asks for {job.cpus:g} CPUs, and there are {cpus:g}: it counts as all of them"
+
     def too_large(self, job: Job) -> str | None:
         """What the job asks for that can never be had here, in words; None if it fits."""
         own = self._limits.get(job.executor, Limits())

@@ -71,9 +71,7 @@ def _key_of(task: Task, partition: str) -> str | None:
 def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
     match = GOAL.fullmatch(goal)
     target = graph.pipeline.targets.get(match["target"]) if match else None
-    if match and target:
-        if match["output"]:
-            _named_output(target, match["output"], goal)
+    if match and target and match["output"] in (None, *_output_names(target)):
         if match["keys"] is None:
             return graph.tasks(target)
         return [graph.task(target, keys) for keys in _keys(graph, target, match["keys"], goal)]
@@ -81,6 +79,10 @@ def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
         makers = [graph.task(maker, keys) for maker, keys, made in graph.makers.of(path) if _is_at(path, made)]
         if makers:
             return list(dict.fromkeys(makers))
+    if match and target:
+        names = _output_names(target)
+        hint = f"its named outputs are: {', '.join(names)}" if names else "none of its outputs has a name"
+        raise UsageError(f"{goal}: `{target.name}` has no output called `{match['output']}`", hint=hint)
     names = [*graph.pipeline.targets]
     near = get_close_matches(match["target"] if match else goal, names, 1)
     hint = f"did you mean {near[0]}?" if near else f"the targets are: {', '.join(names)}"
@@ -97,11 +99,8 @@ def _is_at(path: str, made: str) -> bool:
     return True if path.rstrip("/") == made.rstrip("/") else made.startswith(path) or path.startswith(made)
 
 
-def _named_output(target: Target, name: str, goal: str) -> None:
-    names = [output.name for output in (*target.outputs, *target.metrics) if output.name]
-    if name not in names:
-        hint = f"its named outputs are: {', '.join(names)}" if names else "none of its outputs has a name"
-        raise UsageError(f"{goal}: `{target.name}` has no output called `{name}`", hint=hint)
+def _output_names(target: Target) -> list[str]:
+    return [output.name for output in (*target.outputs, *target.metrics) if output.name]
 
 
 def _keys(graph: Graph, target: Target, text: str, goal: str) -> list[tuple[Key, ...]]:
