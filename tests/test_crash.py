@@ -154,6 +154,26 @@ def test_killed_at_a_random_moment(parts: Workspace, victims: str, round_: int) 
     complete(parts, recorded(log))
 
 
+@pytest.mark.parametrize("round_", range(max(1, ROUNDS // 3)))
+def test_killed_again_and_again(parts: Workspace, round_: int) -> None:
+    """Kills that hit the recovery from the kill before, two builds at a time."""
+    before: set[object] = set()
+    for number in range(4):
+        logs = [parts.root / f".killed-{number}-{one}.jsonl" for one in range(2)]
+        builds = [parts.start("-j2", "version=2", events=str(log)) for log in logs]
+        time.sleep(random.uniform(0.2, 0.8))
+        for build in builds:
+            build.kill()
+        if number % 2:
+            parts.kill_supervisors()
+        for build, log in zip(builds, logs, strict=True):
+            build.communicate(timeout=60)
+            ran = recorded(log)
+            assert not before & ran, "recorded, and yet it ran again"
+            before |= ran
+    complete(parts, before)
+
+
 def test_a_build_takes_over_what_still_runs(workspace: Workspace) -> None:
     workspace.pipeline(
         """
