@@ -61,7 +61,6 @@ class Workspace:
     pipeline: Pipeline
     graph: Graph
     folder: str
-    overrides: tuple[tuple[str, str], ...]
     keys: tuple[tuple[str, str], ...] = ()
 
     def wanted(self, goals: Sequence[str]) -> list[Task]:
@@ -120,7 +119,7 @@ def open_workspace(
     folder = os.path.relpath(os.path.abspath(start), root)
     inside = folder != "." and not folder.startswith("..")
     below = folder if inside else ""
-    return Workspace(files, settings, layout, pipeline, graph, below, tuple(overrides), tuple(keys))
+    return Workspace(files, settings, layout, pipeline, graph, below, tuple(keys))
 
 
 # --- looking

@@ -122,7 +122,8 @@ class Inspector:
         scope = RecipeScope(self._graph, task)
         for variable in task.target.environ:
             value = variable_value(variable, scope)
-            problem = problem or ("" if value is not None else f"the variable {variable.name} is not set") or None
+            if value is None:
+                problem = problem or f"the variable {variable.name} is not set"
             if not variable.is_secret:
                 parts[f"environ {variable.name}"] = value or ""
         notes: dict[str, str] = {}
