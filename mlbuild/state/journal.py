@@ -20,11 +20,11 @@ from mlbuild.state.layout import Layout
 from mlbuild.state.stats import Record
 from mlbuild.state.store import Stored
 
-VERSION = 1
 SYNC_EVERY = 0.05
 """Seconds between fsyncs while there is something to save: at most that much is lost with the machine's power."""
 
-SCHEMA = """
+MIGRATIONS = (
+    """
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, started REAL NOT NULL, ended REAL, command TEXT NOT NULL, pid INTEGER NOT NULL,
   exit_status INTEGER, counts TEXT);
@@ -43,7 +43,9 @@ CREATE TABLE leases (
 CREATE TABLE stats (
   path TEXT PRIMARY KEY, signature TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, settled INTEGER NOT NULL
 ) WITHOUT ROWID;
-"""
+""",
+)
+"""The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +131,21 @@ class Journal:
         self._migrate()
 
     def _migrate(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
+        if self._version() > len(MIGRATIONS):
             raise StateError(
                 f"the journal {self._layout.journal} was written by a newer mlbuild", hint="upgrade mlbuild"
             )
-        if version == 0:
-            with self._transaction():
-                if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={VERSION}")
+        if self._version() == len(MIGRATIONS):
+            return
+        with self._transaction():
+            for script in MIGRATIONS[self._version() :]:
+                for statement in script.split(";"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+    def _version(self) -> int:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
