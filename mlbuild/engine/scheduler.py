@@ -13,6 +13,7 @@ from mlbuild.engine.checks import check_references, failed_check
 from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
+from mlbuild.engine.others import POLL, Claim, OtherBuilds
 from mlbuild.engine.policy import delay_before_retry
 from mlbuild.engine.queue import Queue, Wanted
 from mlbuild.engine.recovery import Recovery
@@ -25,14 +26,12 @@ from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
-from mlbuild.state.journal import Conflict, Journal
+from mlbuild.state.journal import Journal
 from mlbuild.state.store import Action, Damaged
 from mlbuild.target import Target
 
 SLICE = 0.02
 """Seconds of deciding between two looks at what has finished."""
-POLL = 0.1
-"""Seconds between two looks at whether another build has let go."""
 MOST_CHANGES = 3
 """How often a task is decided again because its inputs changed under it, before it fails."""
 
@@ -80,24 +79,20 @@ class Scheduler:
                 self._consumers[need].append(task)
         self._missing_needs = {task: len(needs) for task, needs in order.items()}
         self._ready: deque[Task] = deque()
+        self._others = OtherBuilds(order, journal, inspector, say)
         self._queue = Queue(history.priority, self._line, self._has_room)
         self._active: Counter[str] = Counter()
         """How many tasks of each target run."""
-        self._waiting: dict[Task, Wanted] = {}
         self._running: dict[str, Attempt] = {}
         self._handles: dict[str, str] = {}
         self._checking: dict[Task, Callable[[str | None], None]] = {}
-        self._keys: dict[Task, str] = {}
         self._absent: dict[str, str | None] = {}
         self._built: set[Task] = set()
         self._failures: dict[Task, int] = {}
         self._broken = False
         self._changes: dict[Task, int] = {}
-        self._announced: set[int] = set()
-        self._yielding_to: int | None = None
         self._stopping = self._stopped = 0
         self._began = time.time()
-        self._next_poll = 0.0
 
     # --- the loop
 
@@ -108,7 +103,8 @@ class Scheduler:
                 self._make_ready(task)
         while True:
             self._decide_ready()
-            self._wake()
+            if self._others.let_go(working=bool(self._running)):
+                self._start_over()
             self._launch()
             self._journal.sync()
             if self._stopped < self._stopping:
@@ -148,7 +144,7 @@ class Scheduler:
             return True
         if self._winding_down:
             return False
-        return bool(self._ready or self._queue or self._waiting or self._yielding_to)
+        return bool(self._ready or self._queue or self._others.awaited)
 
     def _patience(self) -> float:
         """How long to wait for a result, in seconds."""
@@ -171,7 +167,7 @@ class Scheduler:
 
     def _decide_ready(self) -> None:
         until = time.monotonic() + SLICE
-        while self._ready and not self._winding_down and not self._yielding_to:
+        while self._ready and not self._winding_down and not self._others.yielding:
             task = self._ready.popleft()
             try:
                 self._decide(task)
@@ -199,7 +195,7 @@ class Scheduler:
             return
         facts = self._inspector.facts(task, self._absent)
         decision = decide(facts)
-        self._keys[task] = facts.fingerprint.key
+        self._others.decided(task, facts.fingerprint.key)
         stamp = facts.trace.finished if facts.trace else 0.0
         wanted = Wanted(task, facts.fingerprint, decision.edited, stamp)
         match decision.verdict:
@@ -223,7 +219,7 @@ class Scheduler:
 
     def _fresh(self, wanted: Wanted, facts: Facts, decision: Decision) -> None:
         if decision.take is not None:
-            if not self._lease(wanted):
+            if not self._claim(wanted):
                 return
             self._attempts.take(wanted.task, wanted.fingerprint, decision.take)
         if not decision.recheck:
@@ -233,7 +229,7 @@ class Scheduler:
 
     def _restore(self, wanted: Wanted, action: Action, decision: Decision) -> None:
         task = wanted.task
-        if not self._lease(wanted):
+        if not self._claim(wanted):
             return
         try:
             self._attempts.restore(task, wanted.fingerprint, action, wanted.edited)
@@ -281,11 +277,11 @@ class Scheduler:
 
     def _launch(self) -> None:
         """Start what there is room for."""
-        while not self._winding_down and not self._yielding_to:
+        while not self._winding_down and not self._others.yielding:
             wanted = self._queue.pop()
             if wanted is None:
                 return
-            if self._lease(wanted):
+            if self._claim(wanted):
                 self._start(wanted)
 
     def _has_room(self, task: Task) -> bool:
@@ -330,72 +326,25 @@ class Scheduler:
 
     # --- other builds
 
-    def _lease(self, wanted: Wanted) -> bool:
+    def _claim(self, wanted: Wanted) -> bool:
         """Whether the task is ours to work on; if not, it waits, or is decided again."""
-        task = wanted.task
-        conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._held_still(wanted))
-        if conflict and conflict.dead:
-            self._start_over()
-            return False
-        if conflict:
-            self._wait_for(conflict, wanted)
-            return False
-        trace = self._inspector.trace(task)
-        if (trace.finished if trace else 0.0) != wanted.stamp:
-            # Another build has just made it.
-            self._journal.give_back(task.name)
-            self._make_ready(task)
-            return False
-        return True
-
-    def _held_still(self, wanted: Wanted) -> list[tuple[str, str]]:
-        """(what, fingerprint) of all that must not be another's while a task is worked on: what it needs, and, since
-        another build may have read another Pipelinefile, the paths that it makes."""
-        needs = [(need.name, self._keys[need]) for need in self._order[wanted.task] if need in self._keys]
-        return needs + [(f"output {path}", wanted.fingerprint.key) for path in wanted.task.made]
-
-    def _wait_for(self, conflict: Conflict, wanted: Wanted) -> None:
-        self.states.set(wanted.task, State.WAITING)
-        self._waiting[wanted.task] = wanted
-        if conflict.run not in self._announced:
-            self._announced.add(conflict.run)
-            doing = "makes it" if conflict.same else f"needs {conflict.task} as it is"
-            text = f"waits for build {conflict.run} (process {conflict.pid}), which {doing}"
-            self._say(events.Said(text, wanted.task.name))
-        if not conflict.same and conflict.run < self._journal.run:
-            # Of two builds that want different things the older goes first: so they never wait for each other.
-            self._yielding_to = conflict.run
-
-    def _wake(self) -> None:
-        """Go on with what waited for another build."""
-        now = time.monotonic()
-        if now < self._next_poll or not (self._waiting or self._yielding_to):
-            return
-        self._next_poll = now + POLL
-        if self._yielding_to is not None:
-            self._go_on_yielding(self._yielding_to)
-            return
-        for task, wanted in list(self._waiting.items()):
-            conflict = self._journal.conflict(task.name, wanted.fingerprint.key, self._held_still(wanted))
-            if conflict is None or conflict.dead:
-                # What the other build left is new to us, and so may be what our decisions rest on.
+        match self._others.claim(wanted):
+            case Claim.OURS:
+                return True
+            case Claim.WAITING:
+                self.states.set(wanted.task, State.WAITING)
+            case Claim.MADE:
+                self._make_ready(wanted.task)
+            case Claim.ORPHANED:
                 self._start_over()
-                return
-
-    def _go_on_yielding(self, run: int) -> None:
-        if self._running:
-            return
-        self._journal.yield_leases()
-        if not self._journal.lives(run):
-            self._yielding_to = None
-            self._start_over()
+        return False
 
     def _start_over(self) -> None:
         """Decide everything again but what runs and what has failed: the world has changed."""
         self._recovery.look_again()
         self._ready.clear()
         self._queue.clear()
-        self._waiting.clear()
+        self._others.forget()
         self._absent.clear()
         gone = set(self.states.within(State.FAILED, State.BLOCKED))
         kept = gone.union(self.states.within(*ACTIVE))
@@ -441,7 +390,7 @@ class Scheduler:
 
     def _conclude_checks(self) -> None:
         """Test conditions without what they look at, if that won't come any more, or not before this build yields."""
-        if not self._running and (self._winding_down or self._yielding_to):
+        if not self._running and (self._winding_down or self._others.yielding):
             for task in list(self._checking):
                 self._test(task)
 
