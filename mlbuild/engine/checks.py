@@ -5,12 +5,63 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mlbuild.engine.scope import CheckScope, LeftOut
+from mlbuild.engine.states import IN_PLACE, OVER, State, States
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.expression import Reference, evaluate, walk
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task
+
+
+class Conditions:
+    """Tests the conditions of tasks, each once what it looks at is over.
+
+    Args:
+        states: of all tasks of the build.
+    """
+
+    def __init__(self, graph: Graph, files: Files, states: States) -> None:
+        self._graph = graph
+        self._files = files
+        self._states = states
+        self._waiting: dict[Task, Callable[[str | None], None]] = {}
+
+    def __bool__(self) -> bool:
+        """Something waits to be tested."""
+        return bool(self._waiting)
+
+    def test(self, task: Task, then: Callable[[str | None], None]) -> None:
+        """Test a task's conditions now or when it can be done; `then` is told what is wrong, or None."""
+        self._states.set(task, State.CHECKING)
+        self._waiting[task] = then
+        self._test_if_due(task)
+
+    def look_again(self) -> None:
+        """What was over just now may be what conditions wait for."""
+        for task in list(self._waiting):
+            if task in self._waiting:
+                self._test_if_due(task)
+
+    def test_now(self) -> None:
+        """Test what waits without what it looks at: that won't come any more, or not before this build yields."""
+        for task in list(self._waiting):
+            if task in self._waiting:  # one that was tested may have let another be tested
+                self._test(task)
+
+    def _test_if_due(self, task: Task) -> None:
+        others = (other for other in check_references(self._graph, task) if other is not task)
+        if all(other not in self._states or self._states[other] in OVER for other in others):
+            self._test(task)
+
+    def _test(self, task: Task) -> None:
+        then = self._waiting.pop(task)
+        then(failed_check(self._graph, task, self._files, self._is_in_place))
+
+    def _is_in_place(self, task: Task) -> bool:
+        if task in self._states:
+            return self._states[task] in IN_PLACE
+        return all(self._files.exists(path) for path in task.made)
 
 
 def failed_check(graph: Graph, task: Task, files: Files, is_in_place: Callable[[Task], bool]) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempt, Attempts
-from mlbuild.engine.checks import check_references, failed_check
+from mlbuild.engine.checks import Conditions
 from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
@@ -17,7 +17,7 @@ from mlbuild.engine.others import POLL, Claim, OtherBuilds
 from mlbuild.engine.policy import delay_before_retry
 from mlbuild.engine.queue import Queue, Wanted
 from mlbuild.engine.recovery import Recovery
-from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
+from mlbuild.engine.states import ACTIVE, OVER, State, States
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
@@ -62,7 +62,6 @@ class Scheduler:
     ) -> None:
         self._graph = graph
         self._order = order
-        self._files = files
         self._inspector = inspector
         self._attempts = attempts
         self._recovery = recovery
@@ -79,13 +78,13 @@ class Scheduler:
                 self._consumers[need].append(task)
         self._missing_needs = {task: len(needs) for task, needs in order.items()}
         self._ready: deque[Task] = deque()
+        self._conditions = Conditions(graph, files, self.states)
         self._others = OtherBuilds(order, journal, inspector, say)
         self._queue = Queue(history.priority, self._line, self._has_room)
         self._active: Counter[str] = Counter()
         """How many tasks of each target run."""
         self._running: dict[str, Attempt] = {}
         self._handles: dict[str, str] = {}
-        self._checking: dict[Task, Callable[[str | None], None]] = {}
         self._absent: dict[str, str | None] = {}
         self._built: set[Task] = set()
         self._failures: dict[Task, int] = {}
@@ -110,7 +109,8 @@ class Scheduler:
             if self._stopped < self._stopping:
                 self._stopped = self._stopping
                 self._executor.cancel(list(self._handles.values()), now=self._stopping > 1)
-            self._conclude_checks()
+            if not self._running and (self._winding_down or self._others.yielding):
+                self._conditions.test_now()
             if not self._goes_on():
                 break
             for result in self._executor.finished(self._patience()):
@@ -140,7 +140,7 @@ class Scheduler:
         return self.interrupted or (self._broken and not self._keep_going)
 
     def _goes_on(self) -> bool:
-        if self._running or self._checking:
+        if self._running or self._conditions:
             return True
         if self._winding_down:
             return False
@@ -225,7 +225,7 @@ class Scheduler:
         if not decision.recheck:
             self._in_place(wanted.task, State.FRESH)
             return
-        self._check_then(wanted.task, lambda problem: self._rechecked(wanted.task, State.FRESH, problem))
+        self._conditions.test(wanted.task, lambda problem: self._rechecked(wanted.task, State.FRESH, problem))
 
     def _restore(self, wanted: Wanted, action: Action, decision: Decision) -> None:
         task = wanted.task
@@ -241,7 +241,7 @@ class Scheduler:
         if not decision.recheck:
             self._in_place(task, State.RESTORED)
             return
-        self._check_then(task, lambda problem: self._rechecked(task, State.RESTORED, problem))
+        self._conditions.test(task, lambda problem: self._rechecked(task, State.RESTORED, problem))
 
     def _rechecked(self, task: Task, state: State, problem: str | None) -> None:
         """The conditions of a task that need not run were tested, since they had changed."""
@@ -365,34 +365,12 @@ class Scheduler:
         del self._handles[result.attempt]
         self._active[attempt.task.target.name] -= 1
         if result.ok:
-            self._check_then(attempt.task, lambda problem: self._conclude(attempt, result, problem))
+            self._conditions.test(attempt.task, lambda problem: self._conclude(attempt, result, problem))
         elif result.reason is jobs.Reason.INPUT_CHANGED:
             self._decide_again(attempt, result)
         else:
             self._attempts.abandon(attempt, result)
             self._failed(attempt, result)
-
-    def _check_then(self, task: Task, then: Callable[[str | None], None]) -> None:
-        """Test a task's conditions once what they look at is over; `then` is told what is wrong."""
-        self.states.set(task, State.CHECKING)
-        self._checking[task] = then
-        self._check(task)
-
-    def _check(self, task: Task) -> None:
-        for other in check_references(self._graph, task):
-            if other in self.states and other is not task and self.states[other] not in OVER:
-                return
-        self._test(task)
-
-    def _test(self, task: Task) -> None:
-        then = self._checking.pop(task)
-        then(failed_check(self._graph, task, self._files, self._is_in_place))
-
-    def _conclude_checks(self) -> None:
-        """Test conditions without what they look at, if that won't come any more, or not before this build yields."""
-        if not self._running and (self._winding_down or self._others.yielding):
-            for task in list(self._checking):
-                self._test(task)
 
     def _conclude(self, attempt: Attempt, result: JobResult, problem: str | None) -> None:
         """The recipe went well; record what it made, if its conditions hold."""
@@ -420,11 +398,6 @@ class Scheduler:
             self._reopen(task)
         else:
             self._settle(task, State.BUILT)
-
-    def _is_in_place(self, task: Task) -> bool:
-        if task in self.states:
-            return self.states[task] in IN_PLACE
-        return all(self._files.exists(path) for path in task.made)
 
     def _decide_again(self, attempt: Attempt, result: JobResult) -> None:
         task = attempt.task
@@ -479,7 +452,7 @@ class Scheduler:
         tolerated = bool(consumers) and all(self._graph.may_lack(consumer, task) for consumer in consumers)
         self._broken = self._broken or not (tolerated or task.target.on_failure == "continue")
         self._go_on_without(task, task.name)
-        self._recheck()
+        self._conditions.look_again()
 
     def _block(self, task: Task, by: str) -> None:
         """A task can't be made."""
@@ -506,16 +479,10 @@ class Scheduler:
         self.states.set(task, State.BUILT if task in self._built else state)
         for consumer in self._consumers[task]:
             self._count_down(consumer)
-        self._recheck()
+        self._conditions.look_again()
 
     def _count_down(self, task: Task) -> None:
         """One of the tasks that this one waits for is over."""
         self._missing_needs[task] -= 1
         if not self._missing_needs[task] and self.states[task] is State.PENDING:
             self._make_ready(task)
-
-    def _recheck(self) -> None:
-        """What was over just now may be what conditions wait for."""
-        for task in list(self._checking):
-            if task in self._checking:
-                self._check(task)
