@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,7 @@ class Attempts:
         if attempt.fingerprint.problem is None and made and attempt.task.target.cache == "true":
             made = self._keep(attempt, made, seconds)
         reach("stored")
+        self._note_use(attempt.task, attempt.fingerprint)
         trace = self._trace(attempt.task, attempt.fingerprint, tuple(made), seconds, attempt.id)
         self._journal.ended(attempt.id, _outcome(result), trace)
         for output in made:
@@ -287,22 +289,34 @@ class Attempts:
     # --- without an attempt
 
     def restore(self, task: Task, fingerprint: Fingerprint, action: Action, edited: tuple[str, ...]) -> None:
-        """Bring back what the fingerprint came to. Raises Damaged if the store no longer has it."""
-        for output in action.outputs:
-            content = self._stats.content(output.path)
-            if content is not None and content[0] == output.digest:
-                continue
+        """Bring back what the fingerprint came to. Raises Damaged, and nothing was touched, if the store lost it."""
+        missing = [output for output in action.outputs if not self._stands(output)]
+        staged = self._store.stage(missing)
+        for output in missing:
             if output.path in edited:
                 place = self._outputs.move_away(output.path, f"edited-{self._journal.run}")
                 self._say(f"{output.path} was not as mlbuild had left it; that version is now {place}", task)
-            self._store.restore(output)
+            self._store.place(output.path, staged[output.path])
             self._stats.learn(output.path, output.digest, output.size)
         reach("restored")
         self.take(task, fingerprint, action)
 
+    def _stands(self, output: Stored) -> bool:
+        """Whether an output is in place as it was stored."""
+        content = self._stats.content(output.path)
+        return content is not None and content[0] == output.digest
+
     def take(self, task: Task, fingerprint: Fingerprint, action: Action) -> None:
         """Record that what stands in place is what the fingerprint came to."""
+        self._note_use(task, fingerprint)
         self._journal.record(self._trace(task, fingerprint, action.outputs, action.seconds, None))
+
+    def _note_use(self, task: Task, fingerprint: Fingerprint) -> None:
+        """Tell the store that a result is of use now, and that the one which it replaces was until now."""
+        before = self._journal.fingerprint(task.name)
+        if before != fingerprint.key:
+            with suppress(StateError):  # only the order in which results are dropped one day is lost
+                self._store.used([key for key in (before, fingerprint.key) if key], time.time())
 
     def checks_held(self, task: Task) -> None:
         """Record that the conditions as they are now hold for the last success."""

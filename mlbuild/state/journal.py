@@ -237,6 +237,11 @@ class Journal:
         outputs = tuple(Stored(*output) for output in json.loads(row[1]))
         return Trace(task, _unpack(row[0]), outputs, *row[2:])
 
+    def fingerprint(self, task: str) -> str | None:
+        """The key of a task's last success."""
+        row = self._db.execute("SELECT fingerprint FROM traces WHERE task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
     def made_paths(self) -> set[str]:
         """All that the last successes of all tasks made, of those too that are no more; a directory ends in `/`."""
         return {output[0] for (rows,) in self._db.execute("SELECT outputs FROM traces") for output in json.loads(rows)}

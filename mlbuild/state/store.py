@@ -11,9 +11,10 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NoReturn
 
 from mlbuild.digest import ASIDE, digest_bytes, digest_file, digest_manifest, manifest
 from mlbuild.errors import StateError
@@ -55,6 +56,9 @@ class Damaged(StateError):
     """An object is gone or is not what its name says; it has been dropped, with what rests on it."""
 
 
+Listing = list[tuple[str, str, int, str]]
+
+
 class Store:
     """A content-addressed store in a folder.
 
@@ -85,8 +89,14 @@ class Store:
         row = self._db.execute("SELECT outputs, seconds FROM actions WHERE fingerprint = ?", (fingerprint,)).fetchone()
         if row is None:
             return None
-        action = Action(tuple(Stored(*output) for output in json.loads(row[0])), row[1])
-        return action if all(self._has(output.digest) for output in action.outputs) else None
+        outputs = _read(row[0])
+        if outputs is None or not all(self._has(output.digest) for output in outputs):
+            return None
+        return Action(outputs, row[1])
+
+    def used(self, fingerprints: Iterable[str], now: float) -> None:
+        """Note that what fingerprints came to was of use just now."""
+        self._db.executemany("UPDATE actions SET used = ? WHERE fingerprint = ?", [(now, key) for key in fingerprints])
 
     def record(self, fingerprint: str, outputs: Sequence[Stored], seconds: float, now: float) -> None:
         """Remember what a fingerprint came to; its objects must be here already."""
@@ -153,28 +163,46 @@ class Store:
 
     # --- bringing back
 
-    def restore(self, output: Stored) -> None:
-        """Put an output in its place, whole or not at all, instead of what stands there.
+    def stage(self, outputs: Sequence[Stored]) -> dict[str, str]:
+        """Lay outputs down beside their places, under names that globs pass over: all of them or none.
+
+        Returns:
+            the path of each output → where it lies, for `place`.
 
         Raises:
             Damaged: an object is missing or broken.
         """
-        full = os.path.join(self._workspace, output.path)
-        os.makedirs(os.path.dirname(full.rstrip("/")) or "/", exist_ok=True)
-        aside = os.path.join(os.path.dirname(full.rstrip("/")), f".{os.path.basename(full.rstrip('/'))}{ASIDE}-new")
-        remove(aside)
-        if output.digest.startswith("t"):
-            self._restore_folder(output.digest, aside)
-        else:
-            self._restore_file(output.digest, aside, output.executable)
+        staged: dict[str, str] = {}
+        try:
+            for output in outputs:
+                folder, name = os.path.split(os.path.join(self._workspace, output.path).rstrip("/"))
+                os.makedirs(folder or "/", exist_ok=True)
+                aside = staged[output.path] = os.path.join(folder, f".{name}{ASIDE}-new")
+                remove(aside)
+                if output.digest.startswith("t"):
+                    self._restore_folder(output.digest, aside)
+                else:
+                    self._restore_file(output.digest, aside, output.executable)
+        except Damaged:
+            for aside in staged.values():
+                remove(aside)
+            raise
         reach("restored-aside")
+        return staged
+
+    def place(self, path: str, staged: str) -> None:
+        """Put what was staged into its place, instead of what stands there."""
+        full = os.path.join(self._workspace, path).rstrip("/")
         if os.path.isdir(full):
-            remove(full.rstrip("/"))
-        os.rename(aside, full.rstrip("/"))
+            remove(full)
+        os.rename(staged, full)
 
     def _restore_folder(self, digest: str, place: str) -> None:
         os.makedirs(place)
-        for name, row, _, how in json.loads(self._small(digest)):
+        listing = self._listing(digest)
+        if listing is None:
+            self._drop(digest)
+        for name, row, _, how in listing:
             inner = f"{place}/{name}"
             os.makedirs(inner if name.endswith("/") else os.path.dirname(inner), exist_ok=True)
             if how.startswith(">"):
@@ -183,20 +211,20 @@ class Store:
                 self._restore_file(row, inner, how == "x")
 
     def _restore_file(self, digest: str, place: str, executable: bool) -> None:
-        row = self._db.execute("SELECT data FROM objects WHERE digest = ?", (digest,)).fetchone()
-        if row is None:
+        data = self._small(digest)
+        if data is None:
             self._restore_large(digest, place)
-        elif digest_bytes(row[0]) != digest:
+        elif digest_bytes(data) != digest:
             self._drop(digest)
         else:
             with open(place, "wb") as file:
-                file.write(row[0])
+                file.write(data)
         if executable:
             os.chmod(place, os.stat(place).st_mode | 0o111)
 
     def _restore_large(self, digest: str, place: str) -> None:
         held = self._file(digest)
-        if not os.path.exists(held) or digest_file(held) != digest:
+        if not os.path.isfile(held) or digest_file(held) != digest:
             self._drop(digest)
         if not self._share(held, place):
             shutil.copyfile(held, place)
@@ -212,35 +240,65 @@ class Store:
         # At most one path of a workspace shares an object: writing to one must not change another.
         return large and status.st_nlink == 1 and _link(held, place)
 
-    def _small(self, digest: str) -> bytes:
+    def _small(self, digest: str) -> bytes | None:
+        """The data of an object that has no file of its own."""
         row = self._db.execute("SELECT data FROM objects WHERE digest = ?", (digest,)).fetchone()
-        if row is None:
-            self._drop(digest)
-        data: bytes = row[0]
-        return data
+        return row[0] if row else None
 
-    def _drop(self, digest: str) -> None:
+    def _listing(self, digest: str) -> Listing | None:
+        """What a folder holds: (path in it, digest, size, how it is brought back) of each; None if that is lost."""
+        try:
+            rows: Listing = [tuple(row) for row in json.loads(self._small(digest) or b"")]
+            return rows if digest_manifest([row[:3] for row in rows]) == digest else None
+        except (ValueError, TypeError):
+            return None
+
+    def _drop(self, digest: str) -> NoReturn:
         """Forget a broken object and every action that rests on it, and say so."""
+        resting = [fingerprint for fingerprint, held in self._rests() if held is None or digest in held]
         self._db.execute("DELETE FROM objects WHERE digest = ?", (digest,))
         with suppress(FileNotFoundError):
             os.unlink(self._file(digest))
-        for fingerprint in list(self._resting_on(digest)):
-            self._db.execute("DELETE FROM actions WHERE fingerprint = ?", (fingerprint,))
-        raise Damaged(f"the store's object {digest} was damaged and has been dropped")
+        self._db.executemany("DELETE FROM actions WHERE fingerprint = ?", [(fingerprint,) for fingerprint in resting])
+        raise Damaged(f"the store's object {digest} was damaged or missing and has been dropped")
 
-    def _resting_on(self, digest: str) -> Iterator[str]:
-        for fingerprint, outputs in self._db.execute("SELECT fingerprint, outputs FROM actions"):
-            for _, held, _, _ in json.loads(outputs):
-                if held == digest or (held.startswith("t") and digest in self._listing(held)):
-                    yield fingerprint
-                    break
+    def _rests(self) -> Iterator[tuple[str, set[str] | None]]:
+        """Each fingerprint, and the digests of all objects that what it came to rests on; None if that is lost."""
+        inside: dict[str, set[str] | None] = {}
+        for fingerprint, text in self._db.execute("SELECT fingerprint, outputs FROM actions").fetchall():
+            yield fingerprint, self._rest(text, inside)
 
-    def _listing(self, digest: str) -> str:
-        row = self._db.execute("SELECT data FROM objects WHERE digest = ?", (digest,)).fetchone()
-        return row[0].decode() if row else ""
+    def _rest(self, text: str, inside: dict[str, set[str] | None]) -> set[str] | None:
+        """Args: inside: the objects of each folder looked at so far."""
+        outputs = _read(text)
+        if outputs is None:
+            return None
+        held = {output.digest for output in outputs}
+        for folder in [digest for digest in held if digest.startswith("t")]:
+            if folder not in inside:
+                listing = self._listing(folder)
+                inside[folder] = None if listing is None else {row[1] for row in listing if _is_object(row[1])}
+            members = inside[folder]
+            if members is None:
+                return None
+            held |= members
+        return held
 
     def _file(self, digest: str) -> str:
         return os.path.join(self._objects, digest[:2], digest[2:])
+
+
+def _read(text: str) -> tuple[Stored, ...] | None:
+    """The outputs of an action as they are written down; None if that is damaged."""
+    try:
+        return tuple(Stored(*output) for output in json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_object(digest: str) -> bool:
+    """Whether a member of a folder has content of its own: neither a link nor an empty folder."""
+    return bool(digest) and not digest.startswith("l")
 
 
 def remove(path: str) -> None:
