@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from socket import socket
 
 from mlbuild import config
+from mlbuild.collect import Mistakes
 from mlbuild.config import Config
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempts
@@ -28,12 +29,11 @@ from mlbuild.executors.job import Job
 from mlbuild.executors.local import Limits, LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.files import Files
-from mlbuild.graph.dag import Graph, Order, conflicts
+from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.select import at_keys, select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
 from mlbuild.language.ast import TargetOf
-from mlbuild.language.collect import Mistakes
 from mlbuild.language.layout import laid_out
 from mlbuild.language.parser import parse
 from mlbuild.state.journal import Journal, LastAttempt
@@ -161,8 +161,7 @@ def status(
     if whole and not goals:
         goals = list(workspace.pipeline.targets)
     wanted = workspace.wanted(goals)
-    order = graph.closure(wanted)
-    verify_files(graph, workspace.files, order)
+    order = _ordered(workspace, wanted)
     with _looking(workspace, wanted) as (inspector, journal):
         inspector.forced.update(select_some(workspace, forced))
         found = survey(graph, order, inspector)
@@ -229,21 +228,22 @@ def _bytes(files: Files, path: str) -> bytes:
 
 
 def verify(workspace: Workspace) -> None:
-    """Look at every task of the pipeline. Raises ManyErrors for what only the whole graph shows, one for each place."""
-    graph, mistakes = workspace.graph, Mistakes()
-    tasks = [task for target in workspace.pipeline.targets.values() for task in graph.tasks(target)]
-    for task in tasks:
-        with mistakes.noted():
-            graph.needs(task)
-    mistakes.found += [*conflicts(tasks), *graph.lacking(set(tasks))]
-    if not mistakes.found:
-        with mistakes.noted():
-            order = graph.closure(tasks)
-            verify_checks(graph, order)
-            verify_files(graph, workspace.files, order)
-    # A mistake in a partitioned target comes with each of its keys.
-    mistakes.found = [*{str(error.at): error for error in reversed(mistakes.found)}.values()]
+    """Look at every task of the pipeline. Raises ManyErrors for what only the whole graph shows."""
+    graph = workspace.graph
+    _ordered(workspace, [task for target in workspace.pipeline.targets.values() for task in graph.tasks(target)])
+
+
+def _ordered(workspace: Workspace, wanted: Sequence[Task]) -> Order:
+    """What the wanted tasks need, in order. Raises ManyErrors for every mistake among them."""
+    graph = workspace.graph
+    mistakes = Mistakes(workspace.pipeline.files)
+    order = graph.closure(wanted, mistakes)
+    with mistakes.noted():
+        verify_checks(graph, order)
+    with mistakes.noted():
+        verify_files(graph, workspace.files, order)
     mistakes.settle()
+    return order
 
 
 # --- building
@@ -290,9 +290,7 @@ def build(
     started = time.monotonic()
     graph, layout = workspace.graph, workspace.layout
     wanted = workspace.wanted(goals)
-    order = graph.closure(wanted)
-    verify_checks(graph, order)
-    verify_files(graph, workspace.files, order)
+    order = _ordered(workspace, wanted)
     verify_variables(order)
     layout.create()
     with ExitStack() as stack:

@@ -255,3 +255,57 @@ Pipelinefile:3:14: doubtful: {outputs.0} stays as it is, since a name has no num
 
 """
     )
+
+
+def test_every_circle_and_every_wrong_path_of_a_task(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        partition day: daily from 2013-01-01 to 2013-01-03
+        target a[day]:
+            inputs: b
+            outputs: "a/{day}"
+            run: echo > {outputs}
+        target b[day]:
+            inputs: a
+            outputs: "b/{day}"
+            run: echo > {outputs}
+        target d[day]:
+            inputs: "no/{day}", "nope"
+            after: d[2012-01-01]
+            outputs: "d/{day}"
+            requires: "uv.lock", "poetry.lock"
+            code: "d.py"
+            run: echo > {outputs}
+        target e:
+            inputs: "e/in", d[2012-01-01], f
+            outputs: "e/out"
+            run: echo > {outputs}
+        target f:
+            inputs: e
+            outputs: "f"
+            run: echo > {outputs}
+        target g:
+            outputs: "e/out"
+            check: rows(h) > 0
+            run: echo > {outputs}
+        target h:
+            outputs: "h"
+            check: rows(g) > 0
+            run: echo > {outputs}
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:2:8: error: these tasks need each other in a circle:"
+        " a[2013-01-01] → b[2013-01-01] → a[2013-01-01]",
+        "Pipelinefile:11:13: error: no target makes no/2013-01-01, and it does not exist",
+        "Pipelinefile:11:25: error: no target makes nope, and it does not exist",
+        "Pipelinefile:12:14: error: `day` has no key 2012-01-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03)",
+        "Pipelinefile:14:15: error: uv.lock does not exist",
+        "Pipelinefile:14:26: error: poetry.lock does not exist",
+        "Pipelinefile:15:11: error: d.py does not exist",
+        "Pipelinefile:18:13: error: no target makes e/in, and it does not exist",
+        "Pipelinefile:18:23: error: `day` has no key 2012-01-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03)",
+        "Pipelinefile:25:8: error: g and e both make e/out",
+        "Pipelinefile:31:12: error: these conditions wait for each other in a circle: g → h → g",
+    ]

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent / "mlbuild"
 
 LAYERS = [
     "errors",
+    "collect",
     "killpoint",
     "digest",
     "files",

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 from mlbuild.engine.scope import CheckScope, LeftOut
 from mlbuild.engine.states import IN_PLACE, OVER, State, States
-from mlbuild.errors import MlbuildError, PipelineError
+from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
 from mlbuild.expression import Reference, evaluate, walk
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
+from mlbuild.graph.flaws import Circle, apart, shown
 from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task
 
@@ -100,7 +101,7 @@ def _referred(graph: Graph, reference: Reference, task: Task) -> list[Task]:
 
 
 def verify_checks(graph: Graph, order: Order) -> None:
-    """Raises PipelineError if conditions wait for each other in a circle.
+    """Raises ManyErrors if conditions wait for each other in circles.
 
     A task is over when all that it needs is over and its conditions were tested, which waits for what they refer to.
     """
@@ -110,6 +111,11 @@ def verify_checks(graph: Graph, order: Order) -> None:
     }
     if all(len(waits[task]) == len(needs) for task, needs in order.items()):
         return
+    if circles := [_circle(tasks) for tasks in apart(_circles(waits))]:
+        raise ManyErrors(circles)
+
+
+def _circles(waits: Order) -> Iterator[Circle]:
     over: set[Task] = set()
     for start in waits:
         path: dict[Task, Iterator[Task]] = {} if start in over else {start: iter(waits[start])}
@@ -120,9 +126,12 @@ def verify_checks(graph: Graph, order: Order) -> None:
                 over.add(task)
                 del path[task]
             elif other in path:
-                circle = " → ".join(each.name for each in [*path][[*path].index(other) :])
-                message = f"these conditions wait for each other in a circle: {circle} → {other.name}"
-                checks = task.target.checks or other.target.checks
-                raise PipelineError(message, checks[0].at if checks else task.target.at)
+                yield [*path][[*path].index(other) :]
             else:
                 path[other] = iter(waits[other])
+
+
+def _circle(tasks: Circle) -> PipelineError:
+    checks = tasks[-1].target.checks or tasks[0].target.checks
+    message = f"these conditions wait for each other in a circle: {shown(tasks)}"
+    return PipelineError(message, checks[0].at if checks else tasks[-1].target.at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from mlbuild.collect import Mistakes
 from mlbuild.engine.facts import declared_paths
 from mlbuild.errors import ManyErrors, PipelineError
 from mlbuild.files import Files
@@ -14,11 +15,15 @@ from mlbuild.target import Input
 
 
 def verify_files(graph: Graph, files: Files, tasks: Iterable[Task]) -> None:
-    """Raises PipelineError for a path in `requires:` or `code:` that is not there, or that a target makes."""
+    """Raises ManyErrors for the paths in `requires:` or `code:` that are not there, or that a target makes."""
+    mistakes = Mistakes(graph.pipeline.files)
     for task in tasks:
         for item in (*task.target.requires, *(task.target.code or ())):
-            for path in declared_paths(item, task, graph, files):
-                _verify_file(path, item, graph, files)
+            with mistakes.noted():
+                for path in declared_paths(item, task, graph, files):
+                    _verify_file(path, item, graph, files)
+    mistakes.one_a_place()
+    mistakes.settle()
 
 
 def _verify_file(path: str, item: Input, graph: Graph, files: Files) -> None:
@@ -26,9 +31,8 @@ def _verify_file(path: str, item: Input, graph: Graph, files: Files) -> None:
     if maker:
         raise PipelineError(f"`{maker[0].name}` makes {path}, so it is an input", item.at, "put it into `inputs:`")
     if not files.exists(path):
-        raise PipelineError(
-            f"{path} does not exist", item.at, f'correct the path, or write "{path}"? if it may be absent'
-        )
+        hint = f'correct the path, or write "{path}"? if it may be absent'
+        raise PipelineError(f"{path} does not exist", item.at, hint)
 
 
 def verify_variables(tasks: Iterable[Task]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -9,9 +10,11 @@ from json import dumps
 from re import compile as compile_pattern
 from typing import Protocol
 
-from mlbuild.errors import MlbuildError, PipelineError
+from mlbuild.collect import Mistakes
+from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
 from mlbuild.expression import Call, Key, Name, Reference
 from mlbuild.files import literal_start
+from mlbuild.graph.flaws import Circle, MissingInput, apart, conflicts, cycle
 from mlbuild.graph.makers import Makers
 from mlbuild.graph.partitions import Keys
 from mlbuild.graph.references import is_plural, resolve
@@ -25,10 +28,6 @@ BARE_KEY = compile_pattern(r"(?!.*\.\.)[A-Za-z0-9_.+:@%/-]+").fullmatch
 
 Order = dict[Task, list[Task]]
 """Task → the tasks that it needs, each behind its needs."""
-
-
-class MissingInput(PipelineError):
-    """A path that no target makes and that does not exist."""
 
 
 class Disk(Protocol):
@@ -76,8 +75,8 @@ class Graph:
         self._tasks: dict[tuple[str, tuple[str, ...]], Task] = {}
         self._sources: dict[Task, tuple[Source, ...]] = {}
         self._paths: dict[str, bool] = {}
-        self.missing: dict[Task, MissingInput] = {}
-        """Tasks of partitioned targets that lack an input which other keys may have: they are blocked."""
+        self.missing: dict[Task, ManyErrors] = {}
+        """Tasks of partitioned targets that lack inputs which other keys may have: they are blocked."""
         self.orphans: set[str] = set()
         """Paths among inputs that tasks made which are no more: they do not count."""
         self._left_out: set[Task] = set()
@@ -134,13 +133,20 @@ class Graph:
         """Where the inputs of a task come from, in the order of its `inputs:`.
 
         Raises:
-            PipelineError: a path that nothing makes and that is not there, a key outside its partition.
+            ManyErrors: each path that nothing makes and that is not there, each key outside its partition.
         """
         found = self._sources.get(task)
         if found is None:
-            found = tuple(self._source(item, task) for item in task.target.inputs)
-            self._sources[task] = found
+            found = self._sources[task] = self._all_sources(task)
         return tuple(source.without(self._left_out) for source in found) if self._left_out else found
+
+    def _all_sources(self, task: Task) -> tuple[Source, ...]:
+        mistakes, found = Mistakes(), []
+        for item in task.target.inputs:
+            with mistakes.noted():
+                found.append(self._source(item, task))
+        mistakes.settle()
+        return tuple(found)
 
     def producers(self, task: Task) -> list[Task]:
         """The tasks whose results a task takes, each once, in order."""
@@ -242,7 +248,8 @@ class Graph:
         error = MissingInput(f"no target makes {path}, and it does not exist", item.at, hint)
         if not task.keys:
             raise error
-        self.missing[task] = error
+        before = self.missing[task].errors if task in self.missing else ()
+        self.missing[task] = ManyErrors((*before, error))
 
     def _from_glob(self, item: Input, pattern: str, task: Task) -> Source:
         self._refuse_looking_in(pattern, item)
@@ -285,18 +292,29 @@ class Graph:
 
     # --- order
 
-    def closure(self, wanted: Iterable[Task]) -> Order:
-        """The wanted tasks and all that they need, each behind its needs: task → the tasks it needs.
+    def closure(self, wanted: Iterable[Task], mistakes: Mistakes) -> Order:
+        """The wanted tasks and all that they need, each behind its needs.
 
-        Raises:
-            PipelineError: a cycle, shown whole; or as `sources` does.
+        Args:
+            mistakes: where what is wrong among them is noted: cycles, each shown whole; inputs that are not there;
+                keys outside their partitions; paths that two make. What is wrong is left out of the order.
         """
+        order, circles = self._walked(wanted, mistakes)
+        with mistakes.noted():
+            mistakes.found += self._lacking(order)
+        mistakes.one_a_place()
+        mistakes.found += [*conflicts(order), *(cycle(circle) for circle in apart(circles))]
+        return order
+
+    def _walked(self, wanted: Iterable[Task], mistakes: Mistakes) -> tuple[Order, list[Circle]]:
+        """The order, without the needs that close a circle, and the circles."""
         order: Order = {}
+        circles: list[Circle] = []
         entered: dict[Task, None] = {}
         for goal in wanted:
             if goal in order:
                 continue
-            path = [(goal, self.needs(goal), 0)]
+            path = [(goal, self._noted_needs(goal, mistakes), 0)]
             entered[goal] = None
             while path:
                 task, needs, position = path.pop()
@@ -304,32 +322,38 @@ class Graph:
                     order[task] = needs
                     del entered[task]
                     continue
-                path.append((task, needs, position + 1))
                 below = needs[position]
                 if below in entered:
-                    raise self._cycle([*entered][[*entered].index(below) :])
+                    circles.append([*entered][[*entered].index(below) :])
+                    path.append((task, [*needs[:position], *needs[position + 1 :]], position))
+                    continue
+                path.append((task, needs, position + 1))
                 if below not in order:
-                    path.append((below, self.needs(below), 0))
+                    path.append((below, self._noted_needs(below, mistakes), 0))
                     entered[below] = None
-        for mistake in (*conflicts(order), *self.lacking(order)):
-            raise mistake
-        return order
+        return order, circles
 
-    def lacking(self, tasks: Collection[Task]) -> Iterator[MissingInput]:
-        """For each target of the tasks: an input that it declares and no key of it has."""
+    def _noted_needs(self, task: Task, mistakes: Mistakes) -> list[Task]:
+        found: list[Task] = []
+        with mistakes.noted():
+            found += self.producers(task)
+        with mistakes.noted():
+            found += (need for need, _ in self._after(task))
+        return list(dict.fromkeys(found))
+
+    def _lacking(self, tasks: Collection[Task]) -> Iterator[MlbuildError]:
+        """For each target of the tasks: the inputs that it declares and no key of it has."""
         for target in {task.target.name: task.target for task in self.missing if task in tasks}.values():
-            for task in self.tasks(target):
-                self.sources(task)
-                if task not in self.missing:
-                    break
-            else:
-                yield next(error for task, error in self.missing.items() if task.target is target)
+            own = self.tasks(target)
+            if all(self._lacks(task) for task in own):
+                errors = [error for task in own for error in self.missing[task].errors]
+                times = Counter(str(error.at) for error in errors)
+                common = [error for error in self.missing[own[0]].errors if times[str(error.at)] == len(own)]
+                yield from common or errors[:1]
 
-    def _cycle(self, tasks: list[Task]) -> MlbuildError:
-        circle = [*tasks, tasks[0]]
-        lines = [f"  {task.name} at {task.target.at}" for task in tasks]
-        message = "these tasks need each other in a circle: " + " → ".join(task.name for task in circle)
-        return PipelineError(message, tasks[0].target.at, "break it at one of these:\n" + "\n".join(lines))
+    def _lacks(self, task: Task) -> bool:
+        self.sources(task)
+        return task in self.missing
 
 
 class KeyScope:
@@ -367,22 +391,3 @@ def clean(path: str) -> str:
     lead = "/" if path.startswith("/") else ""
     tail = "/" if path.endswith("/") and parts else ""
     return lead + "/".join(parts) + tail
-
-
-def conflicts(tasks: Iterable[Task]) -> Iterator[PipelineError]:
-    """Where two tasks make the same path, or one makes a path inside another's directory."""
-    makers: dict[str, Task] = {}
-    for task in tasks:
-        for path in task.made:
-            other = makers.setdefault(path.rstrip("/"), task)
-            if other is not task:
-                message = f"{task.name} and {other.name} both make {path}"
-                yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
-    for path, task in makers.items():
-        folder = path
-        while "/" in folder:
-            folder = folder.rpartition("/")[0]
-            other = makers.get(folder, task)
-            if other is not task:
-                message = f"{task.name} makes {path}, which lies in {folder}/ that {other.name} makes"
-                yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")

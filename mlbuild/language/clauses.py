@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlbuild.collect import Mistakes
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import (
     Argument,
@@ -27,7 +28,6 @@ from mlbuild.expression import (
 )
 from mlbuild.language import python
 from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
-from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants
 from mlbuild.language.executors import amount
 from mlbuild.language.names import Names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mlbuild.collect import AlreadySaid, Mistakes
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import (
     Call,
@@ -21,7 +22,6 @@ from mlbuild.expression import (
 )
 from mlbuild.files import Files
 from mlbuild.language import functions
-from mlbuild.language.collect import AlreadySaid, Mistakes
 from mlbuild.language.names import Names
 from mlbuild.target import Constant
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from mlbuild.collect import Mistakes
 from mlbuild.errors import Location, PipelineError, UsageError
 from mlbuild.expression import Argument, Literal, Template, evaluate, written
 from mlbuild.files import Files
 from mlbuild.language import ast, clauses
-from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants, literal_value
 from mlbuild.language.executors import executor
 from mlbuild.language.names import Names

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+from mlbuild.collect import AlreadySaid
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import (
     Argument,
@@ -25,7 +26,6 @@ from mlbuild.expression import (
     evaluate,
     written,
 )
-from mlbuild.language.collect import AlreadySaid
 from mlbuild.language.constants import Constants
 from mlbuild.language.names import Names
 from mlbuild.target import Calendar, Listed, Partition

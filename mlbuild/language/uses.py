@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from mlbuild.collect import Mistakes
 from mlbuild.errors import PipelineError
 from mlbuild.expression import (
     Attribute,
@@ -17,7 +18,6 @@ from mlbuild.expression import (
     walk,
     written,
 )
-from mlbuild.language.collect import Mistakes
 from mlbuild.language.constants import Constants
 from mlbuild.language.functions import check_call
 from mlbuild.language.names import TASK_NAMES, Names

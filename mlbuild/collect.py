@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
@@ -13,9 +13,14 @@ class AlreadySaid(PipelineError):
 
 
 class Mistakes:
-    """The mistakes of one reading, in the order in which they were found."""
+    """The mistakes of one reading.
 
-    def __init__(self) -> None:
+    Args:
+        files: the paths of what is read, in the order in which their mistakes are shown.
+    """
+
+    def __init__(self, files: Sequence[str] = ()) -> None:
+        self._files = files
         self.found: list[MlbuildError] = []
 
     @contextmanager
@@ -30,11 +35,16 @@ class Mistakes:
         except PipelineError as error:
             self.found.append(error)
 
+    def one_a_place(self) -> None:
+        """Keep the first of those at the same place: what is wrong with a target is found at each of its keys."""
+        self.found = [*{str(error.at): error for error in reversed(self.found)}.values()]
+
     def settle(self) -> None:
         """Raise ManyErrors if there are any, each once (those of `defaults:` come with every target), by place."""
         if self.found:
             each = {(error.message, error.at and str(error.at)): error for error in self.found}
-            files = list(dict.fromkeys(error.at.source.path for error in self.found if error.at))
+            others = [error.at.source.path for error in self.found if error.at]
+            files = list(dict.fromkeys((*self._files, *others)))
             raise ManyErrors(sorted(each.values(), key=lambda error: _place(error, files)))
 
 
