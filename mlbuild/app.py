@@ -352,7 +352,7 @@ def _local(workspace: Workspace, run: int, jobs: int | None, prepared: socket | 
     layout, cpus = workspace.layout, available_cpus()
     folder, most = layout.run(run), max(cpus, jobs or 0)
     executors = workspace.pipeline.executors.values()
-    limits = {one.name: Limits(one.cpus, one.memory, one.jobs, one.pools) for one in executors}
+    limits = {one.name: Limits(one.cpus, one.memory, one.gpus, one.disk, one.jobs, one.pools) for one in executors}
     return LocalExecutor(folder, layout.workspace, jobs or cpus, most, available_memory(), prepared, limits)
 
 

@@ -23,7 +23,7 @@ class ExecutorConfig:
 
     Attributes:
         kind: `local`.
-        memory: bytes.
+        memory, disk: bytes.
         jobs: at most so many of its tasks run at once.
         pools: what else it has, by name: amounts that `resources:` takes from.
     """
@@ -31,6 +31,8 @@ class ExecutorConfig:
     kind: str = "local"
     cpus: float | None = None
     memory: int | None = None
+    gpus: int | None = None
+    disk: int | None = None
     jobs: int | None = None
     pools: Mapping[str, float] = field(default_factory=dict)
 
@@ -246,6 +248,14 @@ _SETTINGS: Mapping[str, Any] = {
     "color": _flag,
     "store": {"link": _one_of(LINKS)},
     "executors": {
-        "*": {"kind": _one_of(KINDS), "cpus": _amount, "memory": _size, "jobs": _count, "pools": {"*": _amount}},
+        "*": {
+            "kind": _one_of(KINDS),
+            "cpus": _amount,
+            "memory": _size,
+            "gpus": _count,
+            "disk": _size,
+            "jobs": _count,
+            "pools": {"*": _amount},
+        },
     },
 }

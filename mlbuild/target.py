@@ -95,7 +95,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Where targets run. `kind` is `local`; what is None is as much as there is; memory in bytes.
+    """Where targets run. `kind` is `local`; what is None is as much as there is; memory and disk in bytes.
 
     `pools` are what else it has, by name: amounts that `resources:` takes from.
     """
@@ -104,16 +104,26 @@ class Executor:
     kind: str = "local"
     cpus: float | None = None
     memory: int | None = None
+    gpus: int | None = None
+    disk: int | None = None
     jobs: int | None = None
     pools: Mapping[str, float] = field(default_factory=dict)
 
 
+AMOUNTS = ("cpus", "memory", "gpus", "gpu_memory", "disk", "nodes")
+"""What an attempt can ask for of any executor, as the fields of `Resources`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one attempt needs; memory in bytes. An amount may be an expression that uses `attempt`."""
+    """What one attempt needs; sizes in bytes. An amount may be an expression that uses `attempt`."""
 
     cpus: Node | float = 1
     memory: Node | int | None = None
+    gpus: Node | int = 0
+    gpu_memory: Node | int | None = None
+    disk: Node | int | None = None
+    nodes: Node | int = 1
     pools: Mapping[str, Node | float] = field(default_factory=dict)
     at: Location | None = None
 

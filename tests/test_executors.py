@@ -137,7 +137,7 @@ Pipelinefile:3:9: error: there is no executor `bigg`
 Pipelinefile:3:16: error: there is no resource `licence`
   3 |     resources: licence = 1
     |                ^^^^^^^^^^^
-  hint: executor `local` has cpus, memory""",
+  hint: executor `local` has cpus, memory, gpus, gpu_memory, disk, nodes""",
         ),
         (
             "target u:\n    checkpoint: \"c/\"\n    run: echo {checkpoint}",

@@ -12,10 +12,10 @@ from typing import Any
 
 from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
-from mlbuild.errors import PipelineError, StateError
+from mlbuild.errors import StateError
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
-from mlbuild.expression import Name, Node, Slot, evaluate
+from mlbuild.expression import Name, Slot
 from mlbuild.files import copy_remote
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -106,7 +106,7 @@ class Attempts:
         self._bring_copies(task, fingerprint)
         self._made += 1
         attempt = f"{self._journal.run}-{self._made}"
-        number = self._journal.next_number(task.name, fingerprint.key)
+        number = self.next_number(task, fingerprint)
         job = Job(
             attempt=attempt,
             task=task.name,
@@ -121,6 +121,10 @@ class Attempts:
             **self.request(task, number),
         )
         return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited)
+
+    def next_number(self, task: Task, fingerprint: Fingerprint) -> int:
+        """What `{attempt}` is in the next attempt."""
+        return self._journal.next_number(task.name, fingerprint.key)
 
     def _bring_copies(self, task: Task, fingerprint: Fingerprint) -> None:
         """Copy what `local(…)` names, unless the copy is what it is now."""
@@ -138,20 +142,12 @@ class Attempts:
 
     def request(self, task: Task, number: int = 1) -> dict[str, Any]:
         """What an attempt of this number asks for, in the fields of a job."""
-        resources = task.target.resources
         scope = RecipeScope(self._graph, task, number)
-
-        def amount(value: Node | float | None) -> float:
-            found = value if isinstance(value, int | float | None) else evaluate(value, scope)
-            if found is not None and not isinstance(found, int | float):
-                raise PipelineError(f"a resource is a number, not {found!r}", resources.at)
-            return found or 0
-
+        pools = task.target.resources.pools
         return {
+            **scope.amounts(),
             "executor": task.target.on,
-            "cpus": float(amount(resources.cpus)),
-            "memory": None if resources.memory is None else int(amount(resources.memory)),
-            "pools": {name: amount(value) for name, value in resources.pools.items()},
+            "pools": {name: scope.amount(name, value) for name, value in pools.items()},
         }
 
     def open(self, attempt: Attempt) -> None:

@@ -36,7 +36,10 @@ class Queue:
     """
 
     def __init__(
-        self, priority: Callable[[Task], float], line: Callable[[Task], str | None], has_room: Callable[[Task], bool]
+        self,
+        priority: Callable[[Task], float],
+        line: Callable[[Wanted], str | None],
+        has_room: Callable[[Wanted], bool],
     ) -> None:
         self._priority = priority
         self._line = line
@@ -60,10 +63,10 @@ class Queue:
         """The next that can start. One that must wait for room is overtaken by none but those of other lines."""
         self._let_in()
         while self._entries:
-            task = self._entries[0][2].task
-            if line := self._line(task):
+            wanted = self._entries[0][2]
+            if line := self._line(wanted):
                 self._lines.setdefault(line, []).append(heapq.heappop(self._entries))
-            elif self._has_room(task):
+            elif self._has_room(wanted):
                 return heapq.heappop(self._entries)[2]
             else:
                 return None
@@ -83,7 +86,7 @@ class Queue:
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
             self.push(heapq.heappop(self._later)[2])
-        for name in [name for name, entries in self._lines.items() if self._line(entries[0][2].task) != name]:
+        for name in [name for name, entries in self._lines.items() if self._line(entries[0][2]) != name]:
             heapq.heappush(self._entries, self._lines[name].pop(0))
             if not self._lines[name]:
                 del self._lines[name]

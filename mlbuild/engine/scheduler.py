@@ -284,15 +284,27 @@ class Scheduler:
             if self._claim(wanted):
                 self._start(wanted)
 
-    def _has_room(self, task: Task) -> bool:
-        return self._executor.has_room(jobs.Job("", task.name, "", "", **self._attempts.request(task)))
+    def _has_room(self, wanted: Wanted) -> bool:
+        """Whether the next attempt could start now. One that never can is not to wait: `_start` says what is wrong."""
+        try:
+            job = self._asked(wanted)
+        except PipelineError:
+            return True
+        return self._executor.has_room(job) or self._executor.too_large(job) is not None
+
+    def _asked(self, wanted: Wanted) -> jobs.Job:
+        """What the next attempt asks for, as a job without anything to do."""
+        number = self._attempts.next_number(wanted.task, wanted.fingerprint)
+        return jobs.Job("", wanted.task.name, "", "", **self._attempts.request(wanted.task, number))
 
     def _start(self, wanted: Wanted) -> None:
         try:
+            if problem := self._executor.too_large(self._asked(wanted)):
+                self._refuse(wanted, str(jobs.Reason.NOT_STARTED), problem)
+                return
             attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
         except PipelineError as error:
-            self._journal.give_back(wanted.task.name)
-            self._fail_without_attempt(wanted.task, "pipelinefile", str(error))
+            self._refuse(wanted, "pipelinefile", str(error))
             return
         try:
             self._attempts.open(attempt)
@@ -305,17 +317,24 @@ class Scheduler:
         self._journal.submitted([(attempt.id, handle)])
         self._watch(attempt, handle)
 
+    def _refuse(self, wanted: Wanted, reason: str, problem: str) -> None:
+        self._journal.give_back(wanted.task.name)
+        self._fail_without_attempt(wanted.task, reason, problem)
+
     def _is_full(self, target: Target) -> bool:
         """Whether as many of its tasks run as may."""
         return target.max_active is not None and self._active[target.name] >= target.max_active
 
-    def _line(self, task: Task) -> str | None:
-        """Where a task must wait so that others need not: for one of its target, or for room on its own executor."""
-        if self._is_full(task.target):
-            return task.target.name
-        if task.target.on == "local" and not task.target.resources.pools:
+    def _line(self, wanted: Wanted) -> str | None:
+        """Where a task must wait so that others need not: for one of its target, or for what not all take."""
+        target = wanted.task.target
+        if self._is_full(target):
+            return target.name
+        resources = target.resources
+        scarce = [name for name in ("gpus", "gpu_memory", "disk") if getattr(resources, name)]
+        if target.on == "local" and not (resources.pools or scarce):
             return None
-        return None if self._has_room(task) else f"on {task.target.on}"
+        return None if self._has_room(wanted) else f"{' '.join([*resources.pools, *scarce])} on {target.on}"
 
     def _watch(self, attempt: Attempt, handle: str) -> None:
         self._active[attempt.task.target.name] += 1

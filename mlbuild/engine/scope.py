@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlbuild.errors import PipelineError
-from mlbuild.expression import Bundle, Call, Name, Reference, evaluate
+from mlbuild.expression import Bundle, Call, Name, Node, Reference, evaluate
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task, inputs_bundle
 from mlbuild.language import functions
+from mlbuild.target import AMOUNTS
 
 RECIPE_NAMES = ("inputs", "outputs", "metrics", "target", "attempt", "resources")
 
@@ -42,12 +44,28 @@ class RecipeScope:
             case "attempt":
                 return self._attempt
             case "resources":
-                given = {"cpus": task.target.resources.cpus, "memory": task.target.resources.memory}
-                return {
-                    name: amount if isinstance(amount, int | float | None) else evaluate(amount, self)
-                    for name, amount in given.items()
-                }
+                return self.amounts()
         return self._keys.name(node)
+
+    def amounts(self) -> dict[str, int | float | None]:
+        """What this attempt asks for, by the names of `resources:`. Raises PipelineError for what is no amount."""
+        resources = self._task.target.resources
+        found = {name: self.amount(name, getattr(resources, name)) for name in AMOUNTS}
+        if found["gpu_memory"] and not found["gpus"]:
+            found["gpus"] = 1
+        return found
+
+    def amount(self, name: str, given: Node | float | None) -> int | float | None:
+        """The value of one amount, as `amounts` gives it."""
+        value = given if isinstance(given, int | float | None) else evaluate(given, self)
+        at = self._task.target.resources.at
+        if value is None and given is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise PipelineError(f"`{name}` is a number from 0 on, and this is {value!r}", at)
+        if name in ("gpus", "nodes") and value != int(value):
+            raise PipelineError(f"`{name}` is a whole number, and this is {value!r}", at)
+        return value if name == "cpus" or name not in AMOUNTS else int(value)
 
     def known(self) -> list[str]:
         """All names that have a value."""

@@ -72,9 +72,17 @@ class Job:
     grace: float = 10.0
     cpus: float = 1.0
     memory: int | None = None
+    gpus: int = 0
+    gpu_memory: int | None = None
+    """Of each of its GPUs; None: they are its alone."""
+    disk: int | None = None
+    """Bytes that must be free when it starts."""
+    nodes: int = 1
     executor: str = "local"
     pools: dict[str, float] = field(default_factory=dict)
     """What it takes of the executor's pools."""
+    devices: tuple[str, ...] = ()
+    """The GPUs that its executor has lent it."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -82,7 +90,8 @@ class Job:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         reads = tuple(Read(**row) for row in data["reads"])
-        return cls(**{**data, "reads": reads, "outputs": tuple(data["outputs"])})
+        lists = {"outputs": tuple(data["outputs"]), "devices": tuple(data.get("devices", ()))}
+        return cls(**{**data, **lists, "reads": reads})
 
 
 @dataclass(frozen=True, slots=True)

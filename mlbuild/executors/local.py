@@ -12,11 +12,14 @@ import selectors
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from mlbuild.errors import StateError
-from mlbuild.executors import attempt, lines, processes, supervisor
+from mlbuild.executors import attempt, gpus, lines, processes, supervisor
+from mlbuild.executors.gpus import Gpu
 from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.machine import disk_space
 
 LOST_GRACE = 1.0
 """Seconds that a recipe which nobody watches any more has between TERM and KILL."""
@@ -32,16 +35,19 @@ class Limits:
 
     cpus: float | None = None
     memory: int | None = None
+    gpus: int | None = None
+    disk: int | None = None
     jobs: int | None = None
     pools: Mapping[str, float] = field(default_factory=dict)
 
     def hold(self, jobs: Sequence[Job]) -> bool:
-        """Whether these jobs may run together."""
+        """Whether these jobs may run together, as far as it is not for the GPUs to say."""
         cpus = math.inf if self.cpus is None else self.cpus
         return (
             len(jobs) <= (self.jobs or math.inf)
             and sum(min(job.cpus, cpus) for job in jobs) <= cpus + ROUNDING
             and sum(job.memory or 0 for job in jobs) <= (self.memory or math.inf)
+            and sum(job.disk or 0 for job in jobs) <= (self.disk or math.inf)
             and all(sum(job.pools.get(name, 0) for job in jobs) <= most for name, most in self.pools.items())
         )
 
@@ -72,23 +78,75 @@ class LocalExecutor:
         self._root, self._folder = _split(os.path.abspath(run_folder))
         self._workspace = workspace
         self._memory = memory
-        self._machine = Limits(cpus, memory, jobs)
+        self._machine = Limits(cpus, memory, jobs=jobs)
         self._limits = limits or {}
         self._running: dict[str, tuple[Job, str]] = {}
+        self._strangers: dict[str, tuple[Job, str]] = {}
+        self._has_looked_around = False
         self._results: list[JobResult] = []
         self._channels: dict[str, lines.Channel] = {}
-        self._listed: dict[str, list[str]] = {}
+        self._listed: dict[str, dict[str, list[str]]] = {}
         self._prepared = prepared
 
     def has_room(self, job: Job) -> bool:
         """Whether the job could start now, beside what was submitted and has not finished."""
-        jobs = [job, *(other for other, _ in self._running.values())]
-        own = self._limits.get(job.executor, Limits())
-        return self._machine.hold(jobs) and own.hold([each for each in jobs if each.executor == job.executor])
+        jobs = [job, *self._jobs()]
+        own = self._own_limits(job)
+        return (
+            self._machine.hold(jobs)
+            and own.hold([each for each in jobs if each.executor == job.executor])
+            and self._lend(job) is not None
+            and self._has_disk(job)
+        )
+
+    def _jobs(self) -> list[Job]:
+        """Those that run."""
+        return [job for job, _ in self._running.values()]
+
+    def _own_limits(self, job: Job) -> Limits:
+        return self._limits.get(job.executor, Limits())
+
+    @cached_property
+    def _gpus(self) -> list[Gpu]:
+        return gpus.available_gpus()
+
+    def _lend(self, job: Job) -> tuple[str, ...] | None:
+        """The GPUs that a job can have now, by their ids; None if it must wait for some."""
+        if not job.gpus:
+            return ()
+        if not self._has_looked_around:
+            self._has_looked_around = True
+            self._strangers = self._look_around()
+        running = [*self._jobs(), *(other for other, _ in self._strangers.values())]
+        most = self._own_limits(job).gpus
+        return gpus.lend(job, running, self._gpus, math.inf if most is None else most)
+
+    def _look_around(self) -> dict[str, tuple[Job, str]]:
+        """What other builds of this workspace have on GPUs now: above all those that died, and left it running."""
+        runs, found = os.path.dirname(self._folder), {}
+        for folder in (f"{runs}/{number}" for number in os.listdir(self._path(runs))):
+            if folder == self._folder or not os.path.exists(os.path.join(self._path(folder), supervisor.SOCKET)):
+                continue
+            try:
+                running = self._running_at(folder)
+            except StateError:  # it is alive on another node, which has GPUs of its own
+                continue
+            for name, devices in running.items():
+                if devices and name not in self._running:
+                    found[name] = Job(name, "", "", "", executor="", devices=tuple(devices)), folder
+        return found
+
+    def _has_disk(self, job: Job) -> bool:
+        """Whether what it asks for is free beside what those that run have asked for, used or not.
+
+        If none of them did, waiting would not help: `submit` looks.
+        """
+        claimed = sum(each.disk or 0 for each in self._jobs())
+        return not job.disk or not claimed or claimed + job.disk <= disk_space(self._workspace)[0]
 
     def cut_short(self, job: Job) -> str | None:
         """What the job asks for and gets less of, in words: more CPUs than there are count as all of them."""
-        own = self._limits.get(job.executor, Limits())
+        own = self._own_limits(job)
         cpus = min(limit.cpus for limit in (self._machine, own) if limit.cpus is not None)
         if job.cpus <= cpus:
             return None
@@ -96,21 +154,49 @@ class LocalExecutor:
 
     def too_large(self, job: Job) -> str | None:
         """What the job asks for that can never be had here, in words; None if it fits."""
-        own = self._limits.get(job.executor, Limits())
+        own = self._own_limits(job)
         memory = min(own.memory or math.inf, self._memory or math.inf)
         if (job.memory or 0) > memory:
             return f"{job.task} asks for {_size(job.memory or 0)} of memory, and there are {_size(int(memory))}"
+        if job.nodes > 1:
+            return f"{job.task} asks for {job.nodes} nodes, and this machine is one node"
+        if job.gpus and (problem := self._too_many_gpus(job, own)):
+            return f"{job.task} asks for {problem}"
+        if job.disk:
+            disk = min(own.disk or math.inf, disk_space(self._workspace)[1])
+            if job.disk > disk:
+                return f"{job.task} asks for {_size(job.disk)} of disk, and there are {_size(int(disk))}"
         for name, most in own.pools.items():
             if job.pools.get(name, 0) > most:
                 return f"{job.task} asks for {job.pools[name]:g} of `{name}`, and `{job.executor}` has {most:g}"
         return None
 
+    def _too_many_gpus(self, job: Job, own: Limits) -> str | None:
+        there = len(self._gpus) if own.gpus is None else min(own.gpus, len(self._gpus))
+        if job.gpus > there:
+            return f"{_count(job.gpus)}, and there {'is' if there == 1 else 'are'} {there or 'none'}"
+        able = [gpu for gpu in self._gpus if gpus.fits(gpu, [job])]
+        if job.gpus > len(able):
+            each = f"{_count(job.gpus)} with {_size(job.gpu_memory or 0)} of memory"
+            return f"{each}, and there {'is' if len(able) == 1 else 'are'} {len(able) or 'none'}"
+        return None
+
     def submit(self, jobs: Sequence[Job]) -> list[str]:
         """Start these now; each handle is `runs/N/ATTEMPT`. Raises StateError if no supervisor can be started."""
-        channel = self._own()
+        channel, messages = self._own(), []
         for job in jobs:
-            self._running[job.attempt] = job, self._folder
-        channel.send([{"do": "run", "job": job.as_json()} for job in jobs])
+            free = disk_space(self._workspace)[0] if job.disk else 0
+            if job.disk and free < job.disk:
+                detail = f"it asks for {_size(job.disk)} of disk, and {_size(free)} are free"
+                self._results.append(JobResult(job.attempt, Reason.NOT_STARTED, detail=detail, ended=time.time()))
+                continue
+            devices = self._lend(job)
+            assert devices is not None, "there is room"
+            environment = {**job.environment, **gpus.environment(devices)}
+            given = replace(job, devices=devices, environment=environment)
+            self._running[job.attempt] = given, self._folder
+            messages.append({"do": "run", "job": given.as_json()})
+        channel.send(messages)
         return [f"{self._folder}/{job.attempt}" for job in jobs]
 
     def _own(self) -> lines.Channel:
@@ -154,11 +240,13 @@ class LocalExecutor:
             self._bury(folder)
 
     def _take(self, result: JobResult) -> None:
+        self._strangers.pop(result.attempt, None)
         if self._running.pop(result.attempt, None):
             self._results.append(result)
 
     def _bury(self, folder: str) -> None:
         """A supervisor has died: its attempts have ended if it wrote so, else they are ended now, and lost."""
+        self._strangers = {name: each for name, each in self._strangers.items() if each[1] != folder}
         for name in [name for name, (_, where) in self._running.items() if where == folder]:
             if not self._recall(folder, name):
                 self._end(folder, name)
@@ -185,26 +273,30 @@ class LocalExecutor:
         Raises StateError if it is alive where it can't be reached.
         """
         folder, name = _cut(handle)
-        runs = name in self._running_at(folder)
-        self._running[name] = job, folder
+        running = self._running_at(folder)
+        self._running[name] = replace(job, devices=tuple(running.get(name, ()))), folder
+        self._strangers.pop(name, None)
         # In this order: between the answer and now it may have ended, which is written before it is told.
-        if self._recall(folder, name) or (runs and folder in self._channels):
+        if self._recall(folder, name) or (name in running and folder in self._channels):
             return True
         del self._running[name]
         self._end(folder, name)
         return False
 
-    def _running_at(self, folder: str) -> list[str]:
-        """The attempts that a run's supervisor has accepted and not told the results of; none if it is dead."""
+    def _running_at(self, folder: str) -> dict[str, list[str]]:
+        """The attempts that a run's supervisor has accepted and not told the results of, with the GPUs that each has.
+
+        None if it is dead.
+        """
         if not self._join(folder):
-            return []
+            return {}
         self._channels[folder].send([{"do": "running"}])
         patience = time.monotonic() + PATIENCE
         while folder in self._channels and folder not in self._listed:
             if time.monotonic() > patience:
                 raise StateError(f"what runs the recipes of {folder} doesn't answer")
             self._poll(PATIENCE)
-        return self._listed.pop(folder, [])
+        return self._listed.pop(folder, {})
 
     def _join(self, folder: str) -> bool:
         """Be connected to a run's supervisor, if it lives."""
@@ -274,6 +366,10 @@ def _cut(handle: str) -> tuple[str, str]:
     """(run folder, attempt)"""
     runs, number, name = handle.split("/", 2)
     return f"{runs}/{number}", name
+
+
+def _count(number: int) -> str:
+    return f"{number} GPU{'' if number == 1 else 's'}"
 
 
 def _size(amount: int) -> str:

@@ -1,4 +1,4 @@
-"""How much of this machine is ours to use: CPUs and memory, after affinity and control groups (v1 and v2)."""
+"""How much of this machine is ours: CPUs and memory, after affinity and control groups (v1 and v2), and disk space."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def available_memory(root: str = "/") -> int:
     sizes += [int(text) for (text,) in _limits(root, "", "memory.max") if text != "max"]
     sizes += [int(text) for (text,) in _limits(root, "memory", "memory.limit_in_bytes")]
     return min(sizes)
+
+
+def disk_space(path: str) -> tuple[int, int]:
+    """(bytes that we may still write, bytes that there are in all) on the file system of a path."""
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
 
 
 def _limits(root: str, controller: str, *names: str) -> Iterator[list[str]]:

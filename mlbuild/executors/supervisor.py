@@ -246,7 +246,7 @@ class Supervisor:
         elif message["do"] == "stop":
             self._stop(message["attempt"], now=message["now"])
         else:
-            client.post({"running": list(self._running)})
+            client.post({"running": {name: running.job.devices for name, running in self._running.items()}})
 
     def _tell(self, client: lines.Channel) -> None:
         """Hand over what the client can take now, and be called for the rest. Its end is `_hear`'s to notice."""

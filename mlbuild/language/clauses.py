@@ -35,13 +35,25 @@ from mlbuild.language.pending import refuse_pending
 from mlbuild.language.references import Header, References
 from mlbuild.language.uses import CHECK, PATH, RECIPE, RESOURCE, Uses
 from mlbuild.language.words import names_used, slots
-from mlbuild.target import Check, Executor, Glob, Input, Output, Partition, Recipe, Resources, Retry, Target, Variable
+from mlbuild.target import (
+    AMOUNTS,
+    Check,
+    Executor,
+    Glob,
+    Input,
+    Output,
+    Partition,
+    Recipe,
+    Resources,
+    Retry,
+    Target,
+    Variable,
+)
 from mlbuild.values import kind_of, nearest
 
 RETRIED = ("signal", "timeout", "stalled", "out_of_memory", "lost")
 """What a retry can be for, beside exit codes."""
 NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "run")
-AMOUNTS = ("cpus", "memory", "gpus", "gpu_memory", "disk", "nodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +321,10 @@ class _Reader:
         return Resources(**amounts, pools=pools, at=clause.at)
 
     def _amount(self, item: Argument, name: str) -> Node | int | float:
-        refuse_pending(name, item.at)
         pools = self._executor.pools
         if name not in AMOUNTS and name not in pools:
             near = nearest(name, [*AMOUNTS, *pools])
-            known = ", ".join(("cpus", "memory", *pools))
+            known = ", ".join((*AMOUNTS, *pools))
             hint = f"did you mean `{near}`?" if near else f"executor `{self._executor.name}` has {known}"
             raise PipelineError(f"there is no resource `{name}`", item.at, hint)
         node = _value(item)

@@ -9,10 +9,12 @@ from mlbuild.expression import Call, Literal, Node, Span, Star, evaluate, writte
 from mlbuild.language.ast import ExecutorOf
 from mlbuild.language.constants import Constants
 from mlbuild.language.pending import refuse_pending
-from mlbuild.target import Executor
+from mlbuild.target import AMOUNTS, Executor
 from mlbuild.values import nearest
 
-LIMITS = ("cpus", "memory", "jobs")
+LIMITS = ("cpus", "memory", "gpus", "disk", "jobs")
+SIZES = ("memory", "gpu_memory", "disk")
+WHOLE = ("gpus", "nodes", "jobs")
 
 
 def executor(statement: ExecutorOf, constants: Constants) -> Executor:
@@ -31,6 +33,9 @@ def executor(statement: ExecutorOf, constants: Constants) -> Executor:
         if item.name is None or isinstance(item.value, Star | Span):
             hint = "as in local(cpus = 4, memory = 8G, jobs = 2, licence = 1)"
             raise PipelineError("a limit is given as NAME = amount", item.at, hint)
+        if item.name in AMOUNTS and item.name not in LIMITS:
+            hint = f"the limits are {', '.join(LIMITS)}, and pools of any other name"
+            raise PipelineError(f"`{item.name}` can't be limited", item.at, hint)
         if item.name in given:
             raise PipelineError(f"`{item.name}` is given twice", item.at)
         given[item.name] = amount(item.value, item.name, constants)
@@ -41,10 +46,12 @@ def executor(statement: ExecutorOf, constants: Constants) -> Executor:
 def amount(node: Node, name: str, constants: Constants) -> int | float:
     """How much of a resource an expression without names of tasks says. Raises PipelineError."""
     value = evaluate(node, constants)
+    if name == "gpus" and value == 0:
+        return 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at)
-    if name == "memory" and isinstance(node, Literal) and node.text.isdigit():
-        raise PipelineError(f"memory of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
-    if name == "jobs" and value != int(value):
+    if name in SIZES and isinstance(node, Literal) and node.text.isdigit():
+        raise PipelineError(f"{name} of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
+    if name in WHOLE and value != int(value):
         raise PipelineError(f"`{name}` is a whole number, and this is {written(node)}", node.at)
-    return int(value) if name == "memory" or value == int(value) else value
+    return int(value) if name in SIZES or value == int(value) else value

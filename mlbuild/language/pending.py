@@ -11,8 +11,6 @@ NOT_YET = frozenset(
         # clauses
         *("checkpoint:", "stall:", "when:", "batch:"),
         *("after failed", "after finished", "after started"),
-        # resources
-        *("gpus", "gpu_memory", "disk", "nodes"),
         # sources of partitions
         "lines() of an output",
         # items of inputs and outputs

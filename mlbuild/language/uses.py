@@ -23,7 +23,7 @@ from mlbuild.language.functions import check_call
 from mlbuild.language.names import TASK_NAMES, Names
 from mlbuild.language.pending import refuse_pending
 from mlbuild.language.words import names_used, root, slots
-from mlbuild.target import Listed, Partition
+from mlbuild.target import AMOUNTS, Listed, Partition
 from mlbuild.values import Key, is_format, nearest
 
 PATH: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Uses:
         self.constants = constants
         self._names = names
         self._partitions = partitions
-        self._named: dict[str, list[str]] = {"inputs": [], "outputs": [], "resources": ["cpus", "memory"]}
+        self._named: dict[str, list[str]] = {"inputs": [], "outputs": [], "resources": list(AMOUNTS)}
 
     def name(self, base: str, names: list[str]) -> None:
         """Say by which names the parts of `inputs` or `outputs` go; they may repeat."""
