@@ -13,9 +13,11 @@ from socket import socket
 from mlbuild import config
 from mlbuild.collect import Mistakes
 from mlbuild.config import Config
+from mlbuild.engine import accept as acceptance
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.checks import verify_checks
+from mlbuild.engine.decide import Verdict
 from mlbuild.engine.disk import Disk
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
@@ -23,7 +25,7 @@ from mlbuild.engine.preconditions import verify_files, verify_variables
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import State
-from mlbuild.engine.survey import Seen, see, survey
+from mlbuild.engine.survey import Seen, Survey, Surveyed, see
 from mlbuild.errors import StateError, UsageError
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import Limits, LocalExecutor
@@ -164,7 +166,7 @@ def status(
     order = _ordered(workspace, wanted)
     with _looking(workspace, wanted) as (inspector, journal):
         inspector.forced.update(select_some(workspace, forced))
-        found = survey(graph, order, inspector)
+        found = Survey(graph, order, inspector).tasks
         history = History(journal.durations() if journal else {}, order)
         running = journal.running_tasks() if journal else set()
         return [see(surveyed, journal, history, running) for surveyed in found.values()]
@@ -249,6 +251,21 @@ def _ordered(workspace: Workspace, wanted: Sequence[Task]) -> Order:
 # --- building
 
 
+@contextmanager
+def _opened(workspace: Workspace) -> Iterator[tuple[Journal, Store, Stats]]:
+    """The state of a workspace, to be changed."""
+    layout = workspace.layout
+    layout.create()
+    with ExitStack() as stack:
+        journal = Journal(layout)
+        stack.callback(journal.close)
+        store = Store(layout.store, layout.workspace, layout.tmp, workspace.config.link)
+        stack.callback(store.close)
+        clock = FileClock(layout.tmp)
+        stack.callback(clock.close)
+        yield journal, store, Stats(layout.workspace, journal.stats(), clock)
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to build.
@@ -292,15 +309,7 @@ def build(
     wanted = workspace.wanted(goals)
     order = _ordered(workspace, wanted)
     verify_variables(order)
-    layout.create()
-    with ExitStack() as stack:
-        journal = Journal(layout)
-        stack.callback(journal.close)
-        store = Store(layout.store, layout.workspace, layout.tmp, workspace.config.link)
-        stack.callback(store.close)
-        clock = FileClock(layout.tmp)
-        stack.callback(clock.close)
-        stats = Stats(layout.workspace, journal.stats(), clock)
+    with _opened(workspace) as (journal, store, stats), ExitStack() as stack:
         forced = [*(wanted if options.always else ()), *select_some(workspace, options.force)]
         inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, forced)
 
@@ -341,6 +350,60 @@ def build(
         journal.end(exit_status, counts)
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What `accept` did.
+
+    Attributes:
+        tasks: that were accepted.
+        stale: tasks that they need and that a build would run or restore first.
+        run: under which it is recorded; None if it is not.
+    """
+
+    tasks: tuple[acceptance.Candidate, ...]
+    stale: tuple[Surveyed, ...]
+    run: int | None
+
+
+def accept(
+    workspace: Workspace, goals: Sequence[str], why: str, *, command: str = "mlbuild accept", dry_run: bool = False
+) -> Accepted:
+    """Take the outputs of tasks, as they stand there, for the results of their present fingerprints.
+
+    Args:
+        goals: only the tasks that they name are accepted, not what those need.
+        why: is recorded, with who and when.
+        dry_run: record nothing.
+
+    Raises:
+        UsageError: a task's outputs can't be accepted; then none are.
+        StateError: a build works on one of the tasks, or on what it needs.
+    """
+    if not goals:
+        raise UsageError("no goal is given", hint="name the tasks whose outputs are accepted, as in 'train[*]'")
+    if not why.strip():
+        raise UsageError("no reason is given", hint='as in --because "refactoring"')
+    graph = workspace.graph
+    wanted = workspace.wanted(goals)
+    order = _ordered(workspace, wanted)
+    with _opened(workspace) as (journal, store, stats):
+        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted)
+        survey = Survey(graph, order, inspector, standing=set(wanted))
+        found = acceptance.candidates(graph, survey, wanted)
+        stale = [each for each in survey.tasks.values() if each.runs or each.decision.verdict is Verdict.RESTORE]
+        run = None
+        if found and not dry_run:
+            run = journal.begin(command)
+            accepted = 0
+            try:
+                acceptance.accept(found, order, survey, stats, journal, why)
+                accepted = len(found)
+            finally:
+                journal.end(0 if accepted else 1, {"accepted": accepted})
+        journal.save_stats(stats.changed())
+        return Accepted(tuple(found), tuple(stale), run)
 
 
 def select_some(workspace: Workspace, goals: Sequence[str]) -> list[Task]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from mlbuild.engine.decide import Decision, Reason, Verdict, decide
+from mlbuild.engine.decide import Decision, Facts, Reason, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.graph.dag import Graph, Order
@@ -47,59 +47,76 @@ class Seen:
     """Seconds, from history."""
 
 
-def survey(graph: Graph, order: Order, inspector: Inspector) -> dict[Task, Surveyed]:
+class Survey:
     """What a build of these tasks would do, each behind its needs.
 
     Args:
         order: task → the tasks that it needs, as `Graph.closure` gives it.
+        standing: tasks that are taken for fresh, with the outputs that stand there.
+
+    Attributes:
+        tasks: in the order of `order`.
     """
-    found: dict[Task, Surveyed] = {}
-    planned: dict[str, str | None] = {}
-    for task, needs in order.items():
-        missing = graph.missing.get(task)
-        required = [found[need] for need in needs if not graph.may_lack(task, need)]
-        blocked = missing.message if missing else _blocked(required)
+
+    def __init__(self, graph: Graph, order: Order, inspector: Inspector, standing: Collection[Task] = ()) -> None:
+        self._graph = graph
+        self._inspector = inspector
+        self._planned: dict[str, str | None] = {}
+        """Path → digest of what a build would put there, as far as can be told."""
+        self.tasks: dict[Task, Surveyed] = {}
+        for task, needs in order.items():
+            self.tasks[task] = Surveyed(task, Decision(Verdict.FRESH)) if task in standing else self._look(task, needs)
+        for task in reversed(order):
+            if self.tasks[task].runs and not self.tasks[task].blocked:
+                self._bring_in(graph.producers(task))
+
+    def facts(self, task: Task) -> Facts:
+        """What the decision on a task rests on. Looked up once more: to keep it of all tasks would take much memory."""
+        return self._inspector.facts(task, self._planned)
+
+    def _look(self, task: Task, needs: list[Task]) -> Surveyed:
+        missing = self._graph.missing.get(task)
+        blocked = missing.message if missing else self._blocked(task, needs)
         if blocked:
-            graph.leave_out(task)
-            found[task] = Surveyed(task, Decision(Verdict.RUN, (Reason("blocked", blocked),)), blocked=blocked)
-        else:
-            running = [found[need] for need in graph.producers(task) if found[need].runs and not found[need].blocked]
-            found[task] = _survey(task, running, inspector, planned)
-    for task in reversed(order):
-        if found[task].runs and not found[task].blocked:
-            _bring_in(graph.producers(task), found)
-    return found
+            self._graph.leave_out(task)
+            return Surveyed(task, Decision(Verdict.RUN, (Reason("blocked", blocked),)), blocked=blocked)
+        producers = (self.tasks[need] for need in self._graph.producers(task))
+        return self._decide(task, [need for need in producers if need.runs and not need.blocked])
 
+    def _blocked(self, task: Task, needs: list[Task]) -> str | None:
+        """By what: the first task of the chain is named, those between are not."""
+        for need in (self.tasks[need] for need in needs if not self._graph.may_lack(task, need)):
+            if need.blocked:
+                return (
+                    f"{need.task.name} is blocked: {need.blocked}" if need.task in self._graph.missing else need.blocked
+                )
+        return None
 
-def _blocked(needs: list[Surveyed]) -> str | None:
-    return next((f"{need.task.name} is blocked: {need.blocked}" for need in needs if need.blocked), None)
+    def _decide(self, task: Task, running: list[Surveyed]) -> Surveyed:
+        """Args: running: those of its needs that would run."""
+        upstream = tuple(Reason("upstream", need.task.name) for need in running)
+        if task.is_group:
+            return Surveyed(task, Decision(Verdict.RUN if running else Verdict.FRESH, upstream), maybe=bool(running))
+        facts = self.facts(task)
+        decision = decide(facts)
+        if decision.verdict is Verdict.RESTORE and facts.stored is not None:
+            self._planned.update((output.path, output.digest) for output in facts.stored.outputs)
+        elif decision.verdict is not Verdict.FRESH or running:
+            last = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
+            self._planned.update((path, last.get(path, UNKNOWN)) for path in task.made)
+        if not running:
+            return Surveyed(task, decision)
+        if decision.verdict is not Verdict.RUN:
+            return Surveyed(task, Decision(Verdict.RUN, upstream), maybe=True)
+        own = tuple(reason for reason in decision.reasons if reason.new != UNKNOWN)
+        return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited))
 
-
-def _survey(task: Task, running: list[Surveyed], inspector: Inspector, planned: dict[str, str | None]) -> Surveyed:
-    """Args: running: those of its needs that would run."""
-    upstream = tuple(Reason("upstream", need.task.name) for need in running)
-    if task.is_group:
-        return Surveyed(task, Decision(Verdict.RUN if running else Verdict.FRESH, upstream), maybe=bool(running))
-    facts = inspector.facts(task, planned)
-    decision = decide(facts)
-    if decision.verdict is Verdict.RESTORE and facts.stored is not None:
-        planned.update((output.path, output.digest) for output in facts.stored.outputs)
-    elif decision.verdict is not Verdict.FRESH or running:
-        last = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
-        planned.update((path, last.get(path, UNKNOWN)) for path in task.made)
-    if not running:
-        return Surveyed(task, decision)
-    if decision.verdict is not Verdict.RUN:
-        return Surveyed(task, Decision(Verdict.RUN, upstream), maybe=True)
-    own = tuple(reason for reason in decision.reasons if reason.new != UNKNOWN)
-    return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited))
-
-
-def _bring_in(needs: list[Task], found: dict[Task, Surveyed]) -> None:
-    """What is absent must be made after all for a task that runs."""
-    for need in needs:
-        if found[need].decision.verdict is Verdict.ABSENT:
-            found[need] = Surveyed(need, Decision(Verdict.RUN, found[need].decision.reasons))
+    def _bring_in(self, needs: list[Task]) -> None:
+        """What is absent must be made after all for a task that runs."""
+        for need in needs:
+            decision = self.tasks[need].decision
+            if decision.verdict is Verdict.ABSENT:
+                self.tasks[need] = Surveyed(need, Decision(Verdict.RUN, decision.reasons))
 
 
 UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "input_changed"})

@@ -44,6 +44,11 @@ CREATE TABLE stats (
   path TEXT PRIMARY KEY, signature TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, settled INTEGER NOT NULL
 ) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE accepted (
+  task TEXT NOT NULL, run INTEGER NOT NULL, fingerprint TEXT NOT NULL, at REAL NOT NULL, who TEXT NOT NULL,
+  why TEXT NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
+""",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 
@@ -63,6 +68,27 @@ class Trace:
     attempt: str | None
     finished: float
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """That somebody took outputs that were in place as the result of a fingerprint (`mlbuild accept`).
+
+    It goes with the trace of the same task and run, and is history once that trace has been replaced.
+
+    Attributes:
+        fingerprint: its key.
+        at: epoch seconds.
+        who: `user@host`.
+        why: as given.
+    """
+
+    task: str
+    run: int
+    fingerprint: str
+    at: float
+    who: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +298,30 @@ class Journal:
         with self._transaction():
             self._write_trace(trace)
             self._release(trace.task)
+
+    # --- acceptances
+
+    def accept(self, traces: Iterable[Trace], who: str, why: str) -> None:
+        """Remember successes that are somebody's word, all or none; under their runs, at the moments they name."""
+        with self._transaction():
+            for trace in traces:
+                self._write_trace(trace)
+                self._release(trace.task)
+                row = (trace.task, trace.run, trace.fingerprint.key, trace.finished, who, why)
+                self._db.execute("INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def acceptance(self, trace: Trace) -> Acceptance | None:
+        """Who took the outputs for the result, and why, if this success is somebody's word."""
+        return next((each for each in self.acceptances(task=trace.task) if each.run == trace.run), None)
+
+    def acceptances(self, *, task: str | None = None, run: int | None = None) -> list[Acceptance]:
+        """Of a task, or of a run, or all: the oldest first."""
+        rows = self._db.execute(
+            "SELECT task, run, fingerprint, at, who, why FROM accepted"
+            " WHERE (:task IS NULL OR task = :task) AND (:run IS NULL OR run = :run) ORDER BY at, task",
+            {"task": task, "run": run},
+        )
+        return [Acceptance(*row) for row in rows]
 
     # --- attempts
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Seen, Surveyed
-from mlbuild.ui.words import counted, duration, reason_json, reason_text, reasons_text
+from mlbuild.graph.task import Task
+from mlbuild.ui.words import and_more, counted, duration, reason_json, reason_text, reasons_text
 
 ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
 
@@ -110,6 +111,33 @@ def _task_json(each: Seen) -> dict[str, Any]:
         "reasons": [reason_json(reason) for reason in each.surveyed.decision.reasons],
         "outputs": list(task.made),
     }
+
+
+def accepted_lines(
+    tasks: Sequence[tuple[Task, Sequence[Reason]]], stale: Sequence[Surveyed], run: int | None
+) -> list[str]:
+    """What `accept` did, or would do.
+
+    Args:
+        tasks: that were accepted, with the reasons for which they would have run.
+        stale: tasks before them that were not.
+        run: under which it is recorded; None if it is not.
+    """
+    if not tasks:
+        lines = ["nothing to accept: all that is named is fresh as it stands"]
+    else:
+        alike: dict[tuple[str, ...], list[tuple[Task, Sequence[Reason]]]] = {}
+        for task, reasons in tasks:
+            alike.setdefault((task.target.name, *(reason.kind for reason in reasons)), []).append((task, reasons))
+        verb = "accepted" if run else "would accept"
+        lines = [
+            f"{verb} {and_more([task.name for task, _ in group])}: {reasons_text(group[0][1])}"
+            for group in alike.values()
+        ]
+    first = [each.task.name for each in stale if not each.task.is_group]
+    if first:
+        lines.append(f"not accepted, and stale: {and_more(first)}; what comes out otherwise counts")
+    return lines
 
 
 VERBS = {

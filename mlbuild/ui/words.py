@@ -87,3 +87,9 @@ def size(amount: float) -> str:
 def counted(number: int, noun: str) -> str:
     """1 task, 2 tasks"""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def and_more(names: Sequence[str], noun: str = "task") -> str:
+    """train; train[a] and 3 more tasks"""
+    more = len(names) - 1
+    return f"{names[0]} and {more} more {noun}{'s' if more > 1 else ''}" if more else names[0]
