@@ -1,0 +1,171 @@
+"""The law: after any edits, a build leaves what a clean build leaves, and runs nothing that ran before.
+
+Random pipelines and edits (`worlds`), built in this process with an executor that runs recipes right here, and by the
+real command.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shlex
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import worlds
+from fakes import FakeExecutor
+from hypothesis import HealthCheck, given, note, settings
+from workspace import Workspace
+
+from mlbuild import app
+from mlbuild.engine import events
+from mlbuild.executors.attempt import changed, measured
+from mlbuild.executors.job import Job, JobResult, Reason
+
+CASES = int(os.environ.get("MLBUILD_TEST_CASES", "200"))
+"""In this process; by the command a quarter of it. The soak has more."""
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where writing costs nothing; else where temporary files are."""
+
+Built = tuple[int, list[str]]
+"""Exit status of a build, and the tasks that were restored."""
+
+
+# --- two ways to build
+
+
+class HereExecutor(FakeExecutor):
+    """Runs recipes of the form `python SCRIPT WORD…` in this process."""
+
+    def __init__(self, *rest: object) -> None:
+        super().__init__(self._act, jobs=2)
+
+    def cut_short(self, job: Job) -> str | None:
+        return None
+
+    def _act(self, job: Job) -> JobResult:
+        now = time.time()
+        if problem := changed(job):
+            return JobResult(job.attempt, Reason.INPUT_CHANGED, detail=problem)
+        _run_here(job.recipe)
+        return measured(job, JobResult(job.attempt, Reason.OK, started=now, ended=time.time()))
+
+
+def _run_here(recipe: str) -> None:
+    """As `python SCRIPT WORD…` would, in the current folder."""
+    _, script, *words = shlex.split(recipe)
+    before = set(sys.modules), sys.argv, sys.path[:]
+    sys.argv, sys.path[:] = [script, *words], [os.path.dirname(script), *sys.path]
+    importlib.invalidate_caches()
+    try:
+        exec(compile(Path(script).read_bytes(), script, "exec"), {"__name__": "__main__", "__file__": script})
+    finally:
+        for name in set(sys.modules) - before[0]:
+            del sys.modules[name]
+        _, sys.argv, sys.path[:] = before
+
+
+def build_here(root: Path, goals: Sequence[str]) -> Built:
+    """Through the library."""
+    os.chdir(root)
+    said: list[events.Event] = []
+    status = app.build(app.open_workspace(str(root / "Pipelinefile")), goals, app.Options(jobs=2), said.append)
+    return status, [event.task for event in said if isinstance(event, events.TaskRestored)]
+
+
+def build_by_command(root: Path, goals: Sequence[str]) -> Built:
+    workspace = Workspace(root)
+    ended = workspace.build("-j2", *goals)
+    workspace.wait_until_quiet()
+    assert ended.status == 0, ended.out + ended.err
+    return ended.status, ended.restored
+
+
+# --- the law
+
+
+class Log:
+    """What the recipes themselves say that they were and depended on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = 0
+
+    def take(self) -> list[tuple[str, str]]:
+        """(task, digest of all that it depended on) of every recipe that ran since the last look."""
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        fresh, self._seen = lines[self._seen :], len(lines)
+        return [(task, digest) for task, digest in map(json.loads, fresh)]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Log:
+    """The log of all recipes, wherever they run; the library runs them in this process."""
+    monkeypatch.setenv("LAW_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(app, "LocalExecutor", HereExecutor)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.chdir(tmp_path)
+    return Log(tmp_path / "log")
+
+
+def holds(
+    log: Log, world: worlds.World, rounds: list[worlds.Round], build: Callable[[Path, Sequence[str]], Built]
+) -> None:
+    """Build a world, edit it and build it again, round after round; all of the law each time."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        place = worlds.Place(Path(folder, "edited"), world)
+        stored: set[tuple[str, str]] = set()
+        for number, (edits, goal) in enumerate([([], 0), *rounds]):
+            for edit in edits:
+                place.apply(edit)
+            names = place.world.names
+            goals = [names[goal // 2 % len(names)]] if goal % 2 else names
+            note(f"--- round {number}: {edits}, then {goals}\n{place.world.files()['Pipelinefile']}")
+
+            status, _ = build(place.root, goals)
+            ran = log.take()
+            assert status == 0
+            twice = [task for task, times in Counter(task for task, _ in ran).items() if times > 1]
+            assert not twice, "a build ran these more than once"
+            again = stored.intersection(ran)
+            assert not again, "these ran although their results were stored"
+            stored.update(one for one in ran if place.world.makes(one[0]))
+
+            left = place.made()
+            status, restored = build(place.root, goals)
+            assert (status, restored, log.take()) == (0, [], []), "a second build did something"
+            assert place.made() == left
+
+            clean = worlds.Place(Path(folder, f"clean{number}"), place.world)
+            status, _ = build_here(clean.root, goals)
+            log.take()
+            assert status == 0
+            made = clean.made()
+            assert {path: text for path, text in left.items() if _counts(path, made)} == made
+
+
+def _counts(path: str, made: dict[str, str]) -> bool:
+    """Whether a path is one that a clean build makes, or lies in a directory that it makes."""
+    folder, tree, _ = path.partition("/tree/")
+    return path in made or bool(tree and any(other.startswith(f"{folder}/tree/") for other in made))
+
+
+_patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+
+@settings(_patient, max_examples=CASES)
+@given(worlds.worlds(6), worlds.rounds(4))
+def test_in_this_process(log: Log, world: worlds.World, rounds: list[worlds.Round]) -> None:
+    holds(log, world, rounds, build_here)
+
+
+@settings(_patient, max_examples=CASES // 4)
+@given(worlds.worlds(4), worlds.rounds(2))
+def test_by_the_command(log: Log, world: worlds.World, rounds: list[worlds.Round]) -> None:
+    holds(log, world, rounds, build_by_command)
