@@ -160,16 +160,21 @@ def status(
         MlbuildError: a goal that nothing is called, a cycle, a missing input.
     """
     graph = workspace.graph
-    if whole and not goals:
-        goals = list(workspace.pipeline.targets)
-    wanted = workspace.wanted(goals)
+    everything = whole and not goals
+    wanted = workspace.wanted(list(workspace.pipeline.targets) if everything else goals)
     order = _ordered(workspace, wanted)
-    with _looking(workspace, wanted) as (inspector, journal):
+    with _looking(workspace, _asked_for(workspace, order) if everything else wanted) as (inspector, journal):
         inspector.forced.update(select_some(workspace, forced))
         found = Survey(graph, order, inspector).tasks
         history = History(journal.durations() if journal else {}, order)
         running = journal.running_tasks() if journal else set()
         return [see(surveyed, journal, history, running) for surveyed in found.values()]
+
+
+def _asked_for(workspace: Workspace, order: Order) -> list[Task]:
+    """What is asked for where nothing is: the default goals, and what nothing else needs."""
+    needed = {need for needs in order.values() for need in needs}
+    return [*workspace.wanted(()), *(task for task in order if task not in needed)]
 
 
 def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> tuple[str, LastAttempt | None]:

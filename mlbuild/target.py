@@ -65,11 +65,15 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An item of `outputs:` or `metrics:`; one whose path ends in `/` is a directory."""
+    """An item of `outputs:` or `metrics:`; one whose path ends in `/` is a directory.
+
+    `temporary`: it is removed once nothing in the build needs it any more.
+    """
 
     name: str | None
     path: Template
     at: Location
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -314,11 +314,51 @@ class Attempts:
             with suppress(StateError):  # only the order in which results are dropped one day is lost
                 self._store.used([key for key in (before, fingerprint.key) if key], time.time())
 
+    def drop_temporary(self, task: Task, readers: Iterable[Task]) -> None:
+        """Remove the temporary outputs of a task, which nothing in this build needs any more.
+
+        What was edited by hand stays, and so does what another build needs: a later one removes it.
+
+        Args:
+            readers: the tasks that take something of it.
+        """
+        there = self._outputs.lingering(task.temporary)
+        trace = self._journal.trace(task.name) if there else None
+        if trace is None or self._journal.lease(task.name, "", ()) is not None:
+            return
+        read = {read["path"] for attempt in self._journal.open_attempts() for read in attempt.job["reads"]}
+        for output in trace.outputs:
+            if output.path in there and not any(_is_within(path, output.path) for path in read):
+                self._drop(task, output, readers)
+        self._journal.give_back(task.name)
+
+    def _drop(self, task: Task, output: Stored, readers: Iterable[Task]) -> None:
+        if self._outputs.standing((output.path,)):
+            if not self._stats.is_as_seen(output.path, output.digest):
+                return
+            self._note_read_inside(output, readers)
+        try:
+            self._outputs.drop(output.path)
+        except OSError as error:
+            self._say(f"{output.path} is temporary, and can't be removed: {words(error)}", task)
+
+    def _note_read_inside(self, output: Stored, readers: Iterable[Task]) -> None:
+        """A path in a folder tells nobody by itself what it held, once the folder is gone."""
+        for reader in readers if output.path.endswith("/") else ():
+            for _, path in self._inspector.reads(reader):
+                if path != output.path and _is_within(path, output.path):
+                    self._stats.note_inside(path, output.digest)
+
     def checks_held(self, task: Task) -> None:
         """Record that the conditions as they are now hold for the last success."""
         trace = self._journal.trace(task.name)
         if trace is not None:
             self._journal.record(replace(trace, checks=checks_digest(task)))
+
+
+def _is_within(path: str, output: str) -> bool:
+    """Whether a path is an output, or lies in it."""
+    return f"{path.rstrip('/')}/".startswith(f"{output.rstrip('/')}/")
 
 
 def _outcome(result: JobResult) -> dict[str, object]:

@@ -60,8 +60,8 @@ class Conditions:
         then(failed_check(self._graph, task, self._files, self._is_in_place))
 
     def _is_in_place(self, task: Task) -> bool:
-        if task in self._states:
-            return self._states[task] in IN_PLACE
+        if task in self._states and self._states[task] not in IN_PLACE:
+            return False
         return all(self._files.exists(path) for path in task.made)
 
 

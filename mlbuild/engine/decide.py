@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from mlbuild.state.fingerprint import Change, Fingerprint, difference
 from mlbuild.state.journal import Trace
-from mlbuild.state.store import Action
+from mlbuild.state.store import Action, Stored
 
 
 class Verdict(Enum):
     FRESH = "fresh"
     RESTORE = "restore"
     ABSENT = "absent"
-    """Gone and not restorable, but needed only if something that needs it must run."""
+    """Gone and not restorable, or temporary: brought back only if something that needs it must run."""
     RUN = "run"
 
 
@@ -40,6 +40,8 @@ class Facts:
     Attributes:
         present: what stands at each path that the task makes: its digest, or None.
         checks: the digest of the conditions as they are now.
+        temporary: the paths that may be gone, as long as nothing reads them.
+        needed: all of it must be in place: it is a goal, or something that must run reads it.
         always: it runs in every build, and has not run in this one.
     """
 
@@ -48,7 +50,8 @@ class Facts:
     stored: Action | None
     present: Mapping[str, str | None]
     checks: str
-    is_goal: bool
+    temporary: Collection[str]
+    needed: bool
     forced: bool
     always: bool
 
@@ -59,7 +62,8 @@ class Decision:
 
     Attributes:
         edited: outputs in place that mlbuild did not leave there: they are moved out of the way, and that is said.
-        take: the stored result which the outputs in place already are; a trace of it is to be recorded.
+        take: the stored result which the outputs in place already are (or would be, but for temporary ones); a trace of
+            it is to be recorded.
         recheck: the conditions changed since they last held.
     """
 
@@ -86,13 +90,25 @@ def decide(facts: Facts) -> Decision:
         assert trace is not None
         return Decision(Verdict.FRESH, recheck=trace.checks != facts.checks)
     reasons = out_of_place or _changes(facts)
-    if facts.stored is not None:
-        if all(facts.present.get(output.path) == output.digest for output in facts.stored.outputs):
-            return Decision(Verdict.FRESH, reasons, take=facts.stored, recheck=True)
+    stored = facts.stored
+    if stored is not None and _in_place(facts, stored.outputs):
+        return Decision(Verdict.FRESH, reasons, take=stored, recheck=True)
+    if not facts.needed:
+        if same and trace is not None and _in_place(facts, trace.outputs, but=facts.temporary):
+            return Decision(Verdict.ABSENT, reasons)
+        if stored is not None and _in_place(facts, stored.outputs, but=facts.temporary):
+            return Decision(Verdict.ABSENT, reasons, take=stored)
+    if stored is not None:
         return Decision(Verdict.RESTORE, reasons, edited, recheck=trace is None or trace.checks != facts.checks)
-    if same and not facts.is_goal and not edited:
+    if same and not facts.needed and not edited:
         return Decision(Verdict.ABSENT, reasons)
     return Decision(Verdict.RUN, reasons, edited)
+
+
+def _in_place(facts: Facts, outputs: Iterable[Stored], but: Collection[str] = ()) -> bool:
+    """Whether outputs stand as they came out, `but` for some, which may be gone."""
+    found = ((facts.present.get(output.path), output) for output in outputs)
+    return all(digest == output.digest or (digest is None and output.path in but) for digest, output in found)
 
 
 def _out_of_place(facts: Facts) -> tuple[Reason, ...]:

@@ -34,7 +34,7 @@ class Inspector:
 
     Args:
         journal, store: None where the workspace was never built.
-        goals: the tasks that were asked for.
+        goals: the tasks that were asked for; all that they make must be in place.
         forced: the tasks that must run whatever their state.
     """
 
@@ -53,7 +53,8 @@ class Inspector:
         self._stats = stats
         self._journal = journal
         self._store = store
-        self._goals = set(goals)
+        self.goals = frozenset(goals)
+        self._needed: set[Task] = set()
         self.forced = set(forced)
         self._ran: set[Task] = set()
         self._remotes: dict[str, str | None] = {}
@@ -73,15 +74,30 @@ class Inspector:
             stored=self._action(task, fingerprint),
             present={path: self._digest(path) for path in task.made},
             checks=checks_digest(task),
-            is_goal=task in self._goals,
+            temporary=task.temporary,
+            needed=task in self.goals or task in self._needed,
             forced=task in self.forced,
             always=task not in self._ran and self._runs_always(task),
         )
 
     def _runs_always(self, task: Task) -> bool:
         """In every build: because it says so, or because it has nothing by which it could be fresh."""
-        idle = not task.made and not task.target.inputs and task in self._goals
+        idle = not task.made and not task.target.inputs and task in self.goals
         return idle or task.target.cache == "never"
+
+    def lacking(self, task: Task) -> list[Task]:
+        """The tasks that make what a task reads and what is not there."""
+        reads = (read for source in self._graph.sources(task) for read in source.reads)
+        found = (maker for path, maker in reads if maker is not None and not self._files.exists(path))
+        return list(dict.fromkeys(found))
+
+    def need(self, task: Task) -> None:
+        """Something that must run reads what the task makes: it may not be absent."""
+        self._needed.add(task)
+
+    def release(self, task: Task) -> None:
+        """Nothing reads what the task makes any more."""
+        self._needed.discard(task)
 
     def has_run(self, task: Task) -> None:
         """The task succeeded in this build: it need not run whatever its state any more."""
@@ -110,7 +126,7 @@ class Inspector:
             parts |= self._unread(source)
         for kind, path in self.reads(task):
             try:
-                digest = planned[path] if path in planned else self._digest(path)
+                digest = planned[path] if path in planned else self._digest(path) or self._absent(path, planned)
             except OSError as error:
                 digest, problem = None, f"{path} can't be read: {error.strerror or error}"
             if digest is None:
@@ -140,6 +156,14 @@ class Inspector:
                 for name, value in _leaves(used, whole)
             }
         return Fingerprint(parts, notes, problem)
+
+    def _absent(self, path: str, planned: Mapping[str, str | None]) -> str | None:
+        """The digest that a path had in a folder which would stand there."""
+        folder = path.rstrip("/")
+        while planned and (folder := folder.rpartition("/")[0]):
+            if (digest := planned.get(f"{folder}/")) is not None:
+                return self._stats.digest_inside(path, digest)
+        return None
 
     def reads(self, task: Task) -> list[tuple[str, str]]:
         """The paths whose content counts, each once, as (`input`, `requires` or `code`, path)."""

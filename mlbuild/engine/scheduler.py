@@ -18,6 +18,7 @@ from mlbuild.engine.policy import delay_before_retry
 from mlbuild.engine.queue import Queue, Wanted
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.states import ACTIVE, OVER, State, States
+from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
@@ -76,9 +77,11 @@ class Scheduler:
         for task, needs in order.items():
             for need in needs:
                 self._consumers[need].append(task)
-        self._missing_needs = {task: len(needs) for task, needs in order.items()}
+        self._awaited = {task: set(needs) for task, needs in order.items()}
+        """What each task needs and is not over yet."""
         self._ready: deque[Task] = deque()
         self._conditions = Conditions(graph, files, self.states)
+        self._temporaries = Temporaries(graph, order, inspector.goals, self.states)
         self._others = OtherBuilds(order, journal, inspector, say)
         self._queue = Queue(history.priority, self._line, self._has_room)
         self._active: Counter[str] = Counter()
@@ -98,7 +101,7 @@ class Scheduler:
     def run(self) -> None:
         """Go on until nothing is left that can be done."""
         for task in self._order:
-            if not self._missing_needs[task]:
+            if not self._awaited[task]:
                 self._make_ready(task)
         while True:
             self._decide_ready()
@@ -160,7 +163,7 @@ class Scheduler:
 
     def _reopen(self, task: Task) -> None:
         """Decide a task that ran, as soon as what it needs is in place."""
-        if self._missing_needs[task]:
+        if self._awaited[task]:
             self.states.set(task, State.PENDING)
         else:
             self._make_ready(task)
@@ -186,6 +189,10 @@ class Scheduler:
             self._say(events.Said(str(missing), task.name))
             self._block(task, missing.message)
             return
+        if self._awaited[task]:
+            # Something that was absent is being brought back for another.
+            self.states.set(task, State.PENDING)
+            return
         if task.is_group:
             self._settle(task, State.FRESH)
             return
@@ -202,9 +209,7 @@ class Scheduler:
             case Verdict.RUN:
                 self._want(wanted, decision)
             case Verdict.ABSENT:
-                assert facts.trace is not None
-                self._absent.update((output.path, output.digest) for output in facts.trace.outputs)
-                self._settle(task, State.ABSENT)
+                self._leave_absent(wanted, facts, decision)
             case Verdict.RESTORE:
                 assert facts.stored is not None
                 self._restore(wanted, facts.stored, decision)
@@ -226,6 +231,16 @@ class Scheduler:
             self._in_place(wanted.task, State.FRESH)
             return
         self._conditions.test(wanted.task, lambda problem: self._rechecked(wanted.task, State.FRESH, problem))
+
+    def _leave_absent(self, wanted: Wanted, facts: Facts, decision: Decision) -> None:
+        if decision.take is not None:
+            if not self._claim(wanted):
+                return
+            self._attempts.take(wanted.task, wanted.fingerprint, decision.take)
+        result = decision.take or facts.trace
+        assert result is not None
+        self._absent.update((output.path, output.digest) for output in result.outputs)
+        self._settle(wanted.task, State.ABSENT)
 
     def _restore(self, wanted: Wanted, action: Action, decision: Decision) -> None:
         task = wanted.task
@@ -258,20 +273,25 @@ class Scheduler:
     def _want(self, wanted: Wanted, decision: Decision) -> None:
         """A task must run: after what it needs and is absent, if anything is."""
         task = wanted.task
-        absent = [need for need in self._graph.producers(task) if self.states[need] is State.ABSENT]
+        absent = [need for need in self._inspector.lacking(task) if self.states[need] is State.ABSENT]
+        for need in absent:
+            self._bring_back(need)
         if absent:
             self.states.set(task, State.PENDING)
-            self._missing_needs[task] = len(absent)
-            for need in absent:
-                self._inspector.forced.add(need)
-                for path in need.made:
-                    self._absent.pop(path, None)
-                self._make_ready(need)
             return
         expected = self._history.expected(task)
         self._say(events.TaskReady(task.name, decision.reasons, expected))
         self.states.set(task, State.QUEUED)
         self._queue.push(wanted)
+
+    def _bring_back(self, task: Task) -> None:
+        """Have something absent made after all; what needs it, and is not decided yet, waits for it again."""
+        self._inspector.need(task)
+        for path in task.made:
+            self._absent.pop(path, None)
+        for consumer in self._consumers[task]:
+            self._awaited[consumer].add(task)
+        self._make_ready(task)
 
     # --- launching
 
@@ -365,14 +385,15 @@ class Scheduler:
         self._queue.clear()
         self._others.forget()
         self._absent.clear()
+        self._temporaries.start_over()
         gone = set(self.states.within(State.FAILED, State.BLOCKED))
         kept = gone.union(self.states.within(*ACTIVE))
         for task, needs in self._order.items():
-            self._missing_needs[task] = len([need for need in needs if need not in gone])
+            self._awaited[task] = {need for need in needs if need not in gone}
             if task not in kept:
                 self.states.set(task, State.PENDING)
         for task in self._order:
-            if task not in kept and not self._missing_needs[task]:
+            if task not in kept and not self._awaited[task]:
                 self._make_ready(task)
 
     # --- results
@@ -487,7 +508,7 @@ class Scheduler:
             self._graph.leave_out(gone)
             for consumer in self._consumers[gone]:
                 if self._graph.may_lack(consumer, gone):
-                    self._count_down(consumer)
+                    self._is_over(gone, consumer)
                 elif self.states[consumer] is not State.BLOCKED:
                     self.states.set(consumer, State.BLOCKED)
                     self._say(events.TaskBlocked(consumer.name, by))
@@ -497,11 +518,16 @@ class Scheduler:
         """A task is in place: what needs only it can be decided."""
         self.states.set(task, State.BUILT if task in self._built else state)
         for consumer in self._consumers[task]:
-            self._count_down(consumer)
+            self._is_over(task, consumer)
+        if state is not State.ABSENT:
+            for need in self._temporaries.over(task):
+                self._attempts.drop_temporary(need, self._consumers[need])
+                self._inspector.release(need)
         self._conditions.look_again()
 
-    def _count_down(self, task: Task) -> None:
-        """One of the tasks that this one waits for is over."""
-        self._missing_needs[task] -= 1
-        if not self._missing_needs[task] and self.states[task] is State.PENDING:
-            self._make_ready(task)
+    def _is_over(self, task: Task, consumer: Task) -> None:
+        """The consumer need not wait for this task any more."""
+        awaited = self._awaited[consumer]
+        awaited.discard(task)
+        if not awaited and self.states[consumer] is State.PENDING:
+            self._make_ready(consumer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlbuild.engine.decide import Decision, Facts, Reason, Verdict, decide
 from mlbuild.engine.facts import Inspector
@@ -68,7 +68,7 @@ class Survey:
             self.tasks[task] = Surveyed(task, Decision(Verdict.FRESH)) if task in standing else self._look(task, needs)
         for task in reversed(order):
             if self.tasks[task].runs and not self.tasks[task].blocked:
-                self._bring_in(graph.producers(task))
+                self._bring_in(inspector.lacking(task))
 
     def facts(self, task: Task) -> Facts:
         """What the decision on a task rests on. Looked up once more: to keep it of all tasks would take much memory."""
@@ -99,8 +99,9 @@ class Survey:
             return Surveyed(task, Decision(Verdict.RUN if running else Verdict.FRESH, upstream), maybe=bool(running))
         facts = self.facts(task)
         decision = decide(facts)
-        if decision.verdict is Verdict.RESTORE and facts.stored is not None:
-            self._planned.update((output.path, output.digest) for output in facts.stored.outputs)
+        brought = facts.stored if decision.verdict is Verdict.RESTORE else decision.take
+        if brought is not None:
+            self._planned.update((output.path, output.digest) for output in brought.outputs)
         elif decision.verdict is not Verdict.FRESH or running:
             last = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
             self._planned.update((path, last.get(path, UNKNOWN)) for path in task.made)
@@ -112,11 +113,10 @@ class Survey:
         return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited))
 
     def _bring_in(self, needs: list[Task]) -> None:
-        """What is absent must be made after all for a task that runs."""
+        """What is absent must be made after all, or restored, for a task that runs."""
         for need in needs:
-            decision = self.tasks[need].decision
-            if decision.verdict is Verdict.ABSENT:
-                self.tasks[need] = Surveyed(need, Decision(Verdict.RUN, decision.reasons))
+            if self.tasks[need].decision.verdict is Verdict.ABSENT:
+                self.tasks[need] = Surveyed(need, decide(replace(self.facts(need), needed=True)))
 
 
 UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "input_changed"})

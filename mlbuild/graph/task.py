@@ -29,6 +29,11 @@ class Task:
         return self.outputs + self.metrics
 
     @property
+    def temporary(self) -> tuple[str, ...]:
+        """The outputs that are removed once nothing needs them."""
+        return tuple(path for path, made in zip(self.outputs, self.target.outputs, strict=True) if made.temporary)
+
+    @property
     def is_group(self) -> bool:
         """Whether it has nothing to run and only gathers others."""
         return self.target.recipe is None

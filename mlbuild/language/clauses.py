@@ -184,19 +184,27 @@ class _Reader:
         for item in _arguments(clause):
             with self._noted():
                 node = _value(item)
-                if isinstance(node, Call):
-                    refuse_pending(f"{node.function}()", node.at)
+                temporary = isinstance(node, Call) and self._is_temporary(node, clause)
                 if item.name == "metrics":
                     raise PipelineError(
                         "`metrics` can't name an output", item.at, "the clause `metrics:` declares them"
                     )
-                path = self._path(node)
+                path = self._path(_only_argument(node) if isinstance(node, Call) else node)
                 _refuse_url(path, "made")
-                found.append(Output(item.name, path, item.at))
+                found.append(Output(item.name, path, item.at, temporary))
         self._refuse_same_names([(item.name, item.at) for item in found])
         if clause.word == "outputs":
             self._uses.name("outputs", [item.name for item in found if item.name])
         return tuple(found)
+
+    def _is_temporary(self, call: Call, clause: Clause) -> bool:
+        """True; raises PipelineError for all else that looks like a call."""
+        if call.function != "temp":
+            hint = "did you mean `temp`?" if nearest(call.function, ["temp"]) else None
+            raise PipelineError(f"`{call.function}()` is nothing that {clause.word} can be", call.at, hint)
+        if clause.word == "metrics":
+            raise PipelineError("`temp()` can't be in `metrics:`", call.at, "metrics stay; `outputs:` can be temporary")
+        return True
 
     def _check_outputs(self) -> None:
         """Each path of a partitioned target must name all of its partitions, or its tasks would share it."""

@@ -14,7 +14,7 @@ NOT_YET = frozenset(
         # sources of partitions
         "lines() of an output",
         # items of inputs and outputs
-        *("first()", "any()", "temp()"),
+        *("first()", "any()"),
         # slots
         "{checkpoint}",
     }

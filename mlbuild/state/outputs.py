@@ -72,6 +72,22 @@ class Outputs:
         """Move an output that was edited by hand out of the way: where to, relative to the workspace."""
         return self._move_to_failed(self._full(path), path, label)
 
+    def lingering(self, paths: Iterable[str]) -> list[str]:
+        """Those of `paths` at which something stands, or is left of a removal that was cut short."""
+        return [path for path in paths if os.path.lexists(self._full(path)) or os.path.lexists(self._gone(path))]
+
+    def drop(self, path: str) -> None:
+        """Remove an output: whole at once, so that what is left if that is cut short is taken for nothing."""
+        gone = self._gone(path)
+        remove(gone)
+        if os.path.lexists(self._full(path)):
+            os.rename(self._full(path), gone)
+            reach("dropping")
+            remove(gone)
+
+    def _gone(self, path: str) -> str:
+        return self._aside(path, "gone")
+
     def _discard(self, path: str, attempt: str) -> None:
         full = self._full(path)
         if path.endswith("/") and os.path.isdir(full) and not os.listdir(full):

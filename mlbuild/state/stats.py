@@ -62,6 +62,25 @@ class Stats:
         if seen is not None:
             self._keep(path, Record(seen[0], digest, size, settled=False))
 
+    def is_as_seen(self, path: str, digest: str) -> bool:
+        """Whether a path has this digest, by the last look at it if it looks the same now."""
+        record, seen = self._records.get(path), signature(os.path.join(self._root, path))
+        if record is not None and seen is not None and record.signature == seen[0]:
+            return record.digest == digest
+        content = self.content(path)
+        return content is not None and content[0] == digest
+
+    def note_inside(self, path: str, folder: str) -> None:
+        """Note what stands at a path in a folder of this digest, which is about to go."""
+        content = self.content(path)
+        if content is not None:
+            self._keep(path, Record(f"in {folder}", *content, settled=True))
+
+    def digest_inside(self, path: str, folder: str) -> str | None:
+        """The digest of what stood at a path when the folder around it had this digest, if it was noted."""
+        record = self._records.get(path)
+        return record.digest if record is not None and record.signature == f"in {folder}" else None
+
     def settle(self) -> None:
         """Look once more at what was too new to be trusted, where a look settles it now."""
         for path in [path for path, record in self._changed.items() if not record.settled]:
