@@ -43,7 +43,7 @@ from mlbuild.state.layout import Layout
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
 from mlbuild.target import Executor, Pipeline, Resources
-from mlbuild.values import formatted
+from mlbuild.values import formatted, nearest
 
 PIPELINEFILE = "Pipelinefile"
 
@@ -280,12 +280,16 @@ class Options:
         keep_going: go on with what does not depend on a failure; None: as configured.
         always: run the goals whether or not they are fresh.
         force: goals to run so, beside the others.
+        max_active: at most so many tasks of each partitioned target at once.
+        on: the executor on which all run, whatever their targets say.
     """
 
     jobs: int | None = None
     keep_going: bool | None = None
     always: bool = False
     force: tuple[str, ...] = ()
+    max_active: int | None = None
+    on: str | None = None
     command: str = "mlbuild"
 
 
@@ -310,6 +314,7 @@ def build(
         MlbuildError: nothing ran, since the goals or the Pipelinefile are wrong.
     """
     started = time.monotonic()
+    verify_executor(workspace, options.on)
     graph, layout = workspace.graph, workspace.layout
     wanted = workspace.wanted(goals)
     order = _ordered(workspace, wanted)
@@ -321,7 +326,7 @@ def build(
         def word(text: str, task: Task) -> None:
             say(events.Said(text, task.name))
 
-        attempts = Attempts(graph, layout, inspector, stats, journal, store, word)
+        attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on)
         run = journal.begin(options.command)
         executor = _local(workspace, run, options.jobs or workspace.config.jobs, prepared)
         stack.callback(executor.close)
@@ -342,6 +347,7 @@ def build(
             history,
             say,
             keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
+            max_active=options.max_active,
         )
         say(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
         for path in sorted(graph.orphans):
@@ -411,6 +417,15 @@ def accept(
         return Accepted(tuple(found), tuple(stale), run)
 
 
+def verify_executor(workspace: Workspace, name: str | None) -> None:
+    """Raises UsageError unless an executor is called so, or None is given."""
+    known = workspace.pipeline.executors
+    if name is not None and name not in known:
+        near = nearest(name, known)
+        hint = f"did you mean `{near}`?" if near else "there are: " + ", ".join(known)
+        raise UsageError(f"--on: there is no executor `{name}`", hint=hint)
+
+
 def select_some(workspace: Workspace, goals: Sequence[str]) -> list[Task]:
     """As `select`, but no goals are no tasks."""
     return select(workspace.graph, goals, workspace.folder) if goals else []
@@ -464,4 +479,5 @@ __all__ = [
     "open_workspace",
     "status",
     "verify",
+    "verify_executor",
 ]

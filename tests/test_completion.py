@@ -23,6 +23,7 @@ PIPELINE = """
     include "more.pipe"
     partition model: ["logistic", "boosted", "odd key"]
     partition clock: ["1:00"]
+    executor small: local(jobs = 1)
 
     target train[model]:
         \"\"\"A model.\"\"\"
@@ -77,6 +78,8 @@ def test_options(typed: Workspace) -> None:
     assert candidates(typed, "build", "--n") == ["--no-keep-going", "--no-color"]
     assert candidates(typed, "graph", "--fo") == ["--format"]
     assert candidates(typed, "graph", "--format", "m") == ["mermaid"]
+    assert candidates(typed, "--on", "") == ["local", "small"]
+    assert candidates(typed, "--max-active", "") == []
     assert candidates(typed, "--file", "") == []
     assert candidates(typed, "epochs", "=", "2") == []
 

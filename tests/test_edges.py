@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from workspace import Workspace
 
 # ruff: noqa: E501 (the texts are what they are)
@@ -150,6 +151,38 @@ def test_max_active(workspace: Workspace) -> None:
         running += 1 if line == "+" else -1
         most = max(most, running)
     assert most == 2
+
+
+@pytest.mark.parametrize(
+    ("clause", "option", "most"), [("", "1", 1), ("max_active: 1", "2", 1), ("max_active: 3", "2", 2)]
+)
+def test_max_active_for_one_build(workspace: Workspace, clause: str, option: str, most: int) -> None:
+    workspace.pipeline(
+        f"""
+        partition k: range(4)
+        target slow[k]:
+            outputs: "{{k}}"
+            {clause or "timeout: 10m"}
+            run: echo + >> log; sleep 0.1; echo - >> log; touch {{outputs}}
+        target single:
+            outputs: "single"
+            run: touch {{outputs}}
+        target all:
+            inputs: slow[*], single
+        """
+    )
+    assert len(workspace.ok("-j6", "--max-active", option, "all").ran) == 5
+    running = [workspace.lines("log")[:end] for end in range(9)]
+    assert max(lines.count("+") - lines.count("-") for lines in running) == most
+
+
+def test_max_active_is_a_number(workspace: Workspace) -> None:
+    workspace.pipeline("target t:\n    run: true\n")
+    ended = workspace.build("--max-active", "0")
+    assert (ended.status, ended.err.splitlines()[0]) == (
+        2,
+        "error: argument --max-active: 0 is no number of tasks",
+    )
 
 
 def test_what_is_not_cached_is_not_restored(workspace: Workspace) -> None:

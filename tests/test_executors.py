@@ -72,6 +72,23 @@ def test_more_than_a_pool_holds_is_refused_before_anything_runs(workspace: Works
     assert "two[0] asks for 3 of `licence`, and `local` has 2" in ended.err
 
 
+def test_all_run_where_the_command_line_says(workspace: Workspace) -> None:
+    workspace.pipeline(PIPELINE.replace("{target}.log", "log"))
+    ended = workspace.ok("-j8", "--on", "narrow", "all")
+    assert {row["executor"] for row in ended.events if row["event"] == "task_finished"} == {"narrow"}
+    assert most_at_once(workspace, "log") == 1
+    assert workspace.ok("--on", "local", "all").ran == []
+
+
+@pytest.mark.parametrize(("name", "hint"), [("narow", "did you mean `narrow`?"), ("gpu", "there are: local, narrow")])
+@pytest.mark.parametrize("option", ["-j1", "-n", "-q"])
+def test_an_executor_that_is_not_there(workspace: Workspace, name: str, hint: str, option: str) -> None:
+    workspace.pipeline(PIPELINE)
+    ended = workspace.build(option, "--on", name, "all")
+    assert (ended.status, ended.ran) == (2, [])
+    assert ended.err == f"error: --on: there is no executor `{name}`\n  hint: {hint}\n"
+
+
 def test_what_is_declared() -> None:
     executors = loaded(
         "executor small: local(cpus = 2, memory = 8G, jobs = 3, licence = 1)\ntarget t:\n    run: x\n"

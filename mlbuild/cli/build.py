@@ -13,7 +13,7 @@ from socket import socket
 from types import FrameType
 from typing import TextIO
 
-from mlbuild.app import Options, Workspace, build, status
+from mlbuild.app import Options, Workspace, build, status, verify_executor
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.config import Config
 from mlbuild.engine.events import Event
@@ -31,6 +31,7 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
     options = parse(_parser(), arguments)
     chosen = command == "build" or "--" in arguments
     workspace, goals = workspace_and_goals(options, "", chosen=chosen)
+    verify_executor(workspace, options.on)
     if options.question:
         seen = status(workspace, goals, forced=_forced(options, goals, workspace))
         return int(any(each.state not in ("fresh", "absent") for each in seen))
@@ -53,6 +54,9 @@ def _parser() -> Parser:
     add("--force", action="append", default=[], metavar="NAME", help="run this one whether or not it is fresh")
     add("-q", "--question", action="store_true", help="no output; exit 1 if something is stale")
     add_key_option(parser)
+    most = "at most N tasks of a partitioned target at once"
+    add("--max-active", type=_positive, metavar="N", help=most)
+    add("--on", metavar="EXECUTOR", help="run there whatever the targets say")
     add("--events", metavar="PATH", help="write every event there, as a line of JSON")
     add("-v", "--verbose", action="store_true", help="say also why each task runs")
     add("--quiet", action="store_true", help="say only what failed")
@@ -82,6 +86,8 @@ def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, 
         options.keep_going,
         options.always_make,
         tuple(options.force),
+        options.max_active,
+        options.on,
         command,
     )
     caught: list[int] = []

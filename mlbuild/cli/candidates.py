@@ -19,7 +19,7 @@ Candidate = tuple[str, str]
 COMMON = ("--file", "--directory", "--help")
 BUILD = (
     *("--dry-run", "--jobs", "--keep-going", "--no-keep-going", "--always-make", "--force", "--question", "--key"),
-    *("--events", "--verbose", "--quiet", "--color", "--no-color", "--progress"),
+    *("--max-active", "--on", "--events", "--verbose", "--quiet", "--color", "--no-color", "--progress"),
 )
 OPTIONS = {
     "": ("--version", *BUILD),
@@ -39,11 +39,12 @@ VALUES = {
 }
 PATHS = ("-f", "--file", "-C", "--directory", "--events")
 """Options whose value is a path: for the shell to complete."""
-NUMBERS = ("-j", "--jobs", "--attempt")
+NUMBERS = ("-j", "--jobs", "--max-active", "--attempt")
 NO_GOALS = ("fmt", "init", "completion")
 
 DECLARED = re.compile(
     r"""^(?:target[ \t]+(?P<target>\w+)[ \t]*(?:\[[^]\n]*\])?[ \t]*:[^\n]*(?:\n[ \t]+\"\"\"(?P<description>[^"\n]+))?"""
+    r"""|executor[ \t]+(?P<executor>\w+)[ \t]*:"""
     r"""|param[ \t]+(?P<param>\w+)[ \t]*=[ \t]*(?P<value>[^#\n]*)|include[ \t]+["'](?P<file>[^"'\n]+)["'])""",
     re.MULTILINE,
 )
@@ -66,7 +67,9 @@ def _all(before: list[str], current: str) -> Iterator[Candidate]:
     command = next((word for word in before[:1] if word in COMMANDS), "")
     if last in PATHS or last in NUMBERS or "=" in (last, current):
         return
-    if last in VALUES:
+    if last == "--on":
+        yield from ((name, "") for name in dict.fromkeys(["local", *_executors(before)]))
+    elif last in VALUES:
         yield from ((value, "") for value in VALUES[last])
     elif current.startswith("-") and "--" not in before:
         yield from ((option, "") for option in (*OPTIONS.get(command, ()), *COMMON))
@@ -79,11 +82,21 @@ def _all(before: list[str], current: str) -> Iterator[Candidate]:
 
 
 def _goals(before: list[str], current: str) -> Iterator[Candidate]:
-    path = _pipelinefile(_value(before, "-f", "--file"), _value(before, "-C", "--directory") or ".")
+    path = _chosen(before)
     if path and "[" in current:
         yield from ((name, "") for name in islice(_tasks(path, current.partition("[")[0]), MOST_TASKS))
     elif path:
-        yield from _declared(path, os.path.dirname(path), set())
+        yield from (found for kind, found in _declared(path, os.path.dirname(path), set()) if kind != "executor")
+
+
+def _executors(before: list[str]) -> Iterator[str]:
+    if path := _chosen(before):
+        yield from (name for kind, (name, _) in _declared(path, os.path.dirname(path), set()) if kind == "executor")
+
+
+def _chosen(before: list[str]) -> str | None:
+    """The Pipelinefile that the words speak of."""
+    return _pipelinefile(_value(before, "-f", "--file"), _value(before, "-C", "--directory") or ".")
 
 
 def _value(before: list[str], *names: str) -> str | None:
@@ -102,8 +115,8 @@ def _pipelinefile(file: str | None, folder: str) -> str | None:
     return os.path.join(folder, "Pipelinefile")
 
 
-def _declared(path: str, root: str, seen: set[str]) -> Iterator[Candidate]:
-    """The targets and params of a file and of those that it includes."""
+def _declared(path: str, root: str, seen: set[str]) -> Iterator[tuple[str, Candidate]]:
+    """(kind, candidate) of the targets, params and executors of a file and of those that it includes."""
     if path in seen or not os.path.isfile(path):
         return
     seen.add(path)
@@ -113,9 +126,11 @@ def _declared(path: str, root: str, seen: set[str]) -> Iterator[Candidate]:
         if match["file"]:
             yield from _declared(os.path.join(root, match["file"]), root, seen)
         elif match["param"]:
-            yield f"{match['param']}=", f"now {match['value'].strip()}"
+            yield "param", (f"{match['param']}=", f"now {match['value'].strip()}")
+        elif match["executor"]:
+            yield "executor", (match["executor"], "")
         else:
-            yield match["target"], (match["description"] or "").strip()
+            yield "target", (match["target"], (match["description"] or "").strip())
 
 
 def _tasks(path: str, target: str) -> Iterator[str]:

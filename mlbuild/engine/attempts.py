@@ -77,7 +77,12 @@ class Attempt:
 
 
 class Attempts:
-    """Carries attempts through their durable steps, in an order from which any later build can recover."""
+    """Carries attempts through their durable steps, in an order from which any later build can recover.
+
+    Args:
+        say: a word to the user about a task.
+        on: the executor that all run on, whatever their targets say.
+    """
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class Attempts:
         journal: Journal,
         store: Store,
         say: Callable[[str, Task], None],
+        on: str | None = None,
     ) -> None:
         self._graph = graph
         self._layout = layout
@@ -97,6 +103,7 @@ class Attempts:
         self._store = store
         self._outputs = Outputs(layout)
         self._say = say
+        self._on = on
         self._made = 0
 
     # --- before
@@ -122,6 +129,10 @@ class Attempts:
         )
         return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited)
 
+    def executor(self, task: Task) -> str:
+        """The name of the one that a task runs on."""
+        return self._on or task.target.on
+
     def next_number(self, task: Task, fingerprint: Fingerprint) -> int:
         """What `{attempt}` is in the next attempt."""
         return self._journal.next_number(task.name, fingerprint.key)
@@ -146,7 +157,7 @@ class Attempts:
         pools = task.target.resources.pools
         return {
             **scope.amounts(),
-            "executor": task.target.on,
+            "executor": self.executor(task),
             "pools": {name: scope.amount(name, value) for name, value in pools.items()},
         }
 

@@ -43,6 +43,7 @@ class Scheduler:
     Args:
         order: task → the tasks that it needs, each behind its needs.
         keep_going: after a failure, go on with what does not depend on it.
+        max_active: of each partitioned target at most so many tasks run at once, even if its clause allows more.
         say: is told of every event as it happens.
     """
 
@@ -60,6 +61,7 @@ class Scheduler:
         say: Callable[[events.Event], None],
         *,
         keep_going: bool = False,
+        max_active: int | None = None,
     ) -> None:
         self._graph = graph
         self._order = order
@@ -71,6 +73,7 @@ class Scheduler:
         self._history = history
         self._say = say
         self._keep_going = keep_going
+        self._max_active = max_active
 
         self.states = States(order)
         self._consumers: dict[Task, list[Task]] = {task: [] for task in order}
@@ -343,18 +346,19 @@ class Scheduler:
 
     def _is_full(self, target: Target) -> bool:
         """Whether as many of its tasks run as may."""
-        return target.max_active is not None and self._active[target.name] >= target.max_active
+        limits = (target.max_active, self._max_active if target.partitions else None)
+        return any(most is not None and self._active[target.name] >= most for most in limits)
 
     def _line(self, wanted: Wanted) -> str | None:
         """Where a task must wait so that others need not: for one of its target, or for what not all take."""
-        target = wanted.task.target
+        target, executor = wanted.task.target, self._attempts.executor(wanted.task)
         if self._is_full(target):
             return target.name
         resources = target.resources
         scarce = [name for name in ("gpus", "gpu_memory", "disk") if getattr(resources, name)]
-        if target.on == "local" and not (resources.pools or scarce):
+        if executor == "local" and not (resources.pools or scarce):
             return None
-        return None if self._has_room(wanted) else f"{' '.join([*resources.pools, *scarce])} on {target.on}"
+        return None if self._has_room(wanted) else f"{' '.join([*resources.pools, *scarce])} on {executor}"
 
     def _watch(self, attempt: Attempt, handle: str) -> None:
         self._active[attempt.task.target.name] += 1
