@@ -119,6 +119,13 @@ class Files:
     def is_directory(self, path: str) -> bool:
         return os.path.isdir(self.full(path))
 
+    def names(self, folder: str) -> frozenset[str] | None:
+        """What stands in a folder (the workspace itself is ""); None if it is none, or can't be looked into."""
+        try:
+            return frozenset(os.listdir(self.full(folder)))
+        except OSError:
+            return None
+
     def read(self, path: str) -> bytes:
         """All bytes of a file. Raises OSError as the system does."""
         return Path(self.full(path)).read_bytes()

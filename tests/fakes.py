@@ -74,6 +74,11 @@ class MemoryFiles(Files):
     def is_directory(self, path: str) -> bool:
         return any(other.startswith(path.rstrip("/") + "/") for other in self.files)
 
+    def names(self, folder: str) -> frozenset[str] | None:
+        prefix = f"{folder}/" if folder else ""
+        inside = {path.removeprefix(prefix).split("/")[0] for path in self.files if path.startswith(prefix)}
+        return frozenset(inside) or None
+
     def read(self, path: str) -> bytes:
         if path in self.files:
             return self.files[path]

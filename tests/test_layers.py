@@ -16,6 +16,7 @@ LAYERS = [
     "digest",
     "files",
     "values",
+    "code",
     "config",
     "expression",
     "template",
