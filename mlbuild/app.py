@@ -26,17 +26,19 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import State
 from mlbuild.engine.survey import Seen, Survey, Surveyed, see
-from mlbuild.errors import StateError, UsageError
+from mlbuild.errors import MlbuildError, StateError, UsageError
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import Limits, LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
+from mlbuild.graph.flaws import MissingInput
 from mlbuild.graph.select import at_keys, select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
 from mlbuild.language.ast import TargetOf
 from mlbuild.language.layout import laid_out
+from mlbuild.language.lost import Lost
 from mlbuild.language.parser import parse
 from mlbuild.state.journal import Journal, LastAttempt
 from mlbuild.state.layout import Layout
@@ -115,9 +117,14 @@ def open_workspace(
     files = Files(root)
     settings = config.read(files)
     configured = [Executor(name, **asdict(own)) for name, own in settings.executors.items()]
-    pipeline = load(os.path.basename(path), files, overrides, configured)
-    layout = Layout(root)
-    graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
+    reading = load(os.path.basename(path), files, overrides, configured)
+    pipeline, mistakes, layout = reading.pipeline, reading.mistakes, Layout(root)
+    with mistakes.noted():
+        graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
+        if mistakes.found:
+            found = _examined(graph, files, _all(graph))[1].found
+            mistakes.found += [one for one in found if not _may_follow(one, reading.lost)]
+    mistakes.settle()
     folder = os.path.relpath(os.path.abspath(start), root)
     inside = folder != "." and not folder.startswith("..")
     below = folder if inside else ""
@@ -236,21 +243,34 @@ def _bytes(files: Files, path: str) -> bytes:
 
 def verify(workspace: Workspace) -> None:
     """Look at every task of the pipeline. Raises ManyErrors for what only the whole graph shows."""
-    graph = workspace.graph
-    _ordered(workspace, [task for target in workspace.pipeline.targets.values() for task in graph.tasks(target)])
+    _, mistakes = _examined(workspace.graph, workspace.files, _all(workspace.graph))
+    mistakes.settle()
+
+
+def _all(graph: Graph) -> list[Task]:
+    return [task for target in graph.pipeline.targets.values() for task in graph.tasks(target)]
 
 
 def _ordered(workspace: Workspace, wanted: Sequence[Task]) -> Order:
     """What the wanted tasks need, in order. Raises ManyErrors for every mistake among them."""
-    graph = workspace.graph
-    mistakes = Mistakes(workspace.pipeline.files)
+    order, mistakes = _examined(workspace.graph, workspace.files, wanted)
+    mistakes.settle()
+    return order
+
+
+def _examined(graph: Graph, files: Files, wanted: Sequence[Task]) -> tuple[Order, Mistakes]:
+    mistakes = Mistakes(graph.pipeline.files)
     order = graph.closure(wanted, mistakes)
     with mistakes.noted():
         verify_checks(graph, order)
     with mistakes.noted():
-        verify_files(graph, workspace.files, order)
-    mistakes.settle()
-    return order
+        verify_files(graph, files, order)
+    return order, mistakes
+
+
+def _may_follow(mistake: MlbuildError, lost: Lost) -> bool:
+    """Whether a mistake may be none once what is lost can be read: what makes the path that is missing."""
+    return isinstance(mistake, MissingInput) and lost.may_make(mistake.path)
 
 
 # --- building

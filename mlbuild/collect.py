@@ -22,6 +22,8 @@ class Mistakes:
     def __init__(self, files: Sequence[str] = ()) -> None:
         self._files = files
         self.found: list[MlbuildError] = []
+        self.failures = 0
+        """How many blocks ended in a mistake, or in what was already said."""
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -29,10 +31,12 @@ class Mistakes:
         try:
             yield
         except AlreadySaid:
-            pass
+            self.failures += 1
         except ManyErrors as errors:
+            self.failures += 1
             self.found += errors.errors
         except PipelineError as error:
+            self.failures += 1
             self.found.append(error)
 
     def one_a_place(self) -> None:
@@ -40,12 +44,17 @@ class Mistakes:
         self.found = [*{str(error.at): error for error in reversed(self.found)}.values()]
 
     def settle(self) -> None:
-        """Raise ManyErrors if there are any, each once (those of `defaults:` come with every target), by place."""
+        """Raise ManyErrors if there are any, each once (those of `defaults:` come with every target), by place.
+
+        Raises AlreadySaid if all that failed was already said.
+        """
         if self.found:
             each = {(error.message, error.at and str(error.at)): error for error in self.found}
             others = [error.at.source.path for error in self.found if error.at]
             files = list(dict.fromkeys((*self._files, *others)))
             raise ManyErrors(sorted(each.values(), key=lambda error: _place(error, files)))
+        if self.failures:
+            raise AlreadySaid("this follows from other mistakes")
 
 
 def _place(error: MlbuildError, files: list[str]) -> tuple[int, int, int]:

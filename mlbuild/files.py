@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -107,11 +108,13 @@ class Files:
         return os.path.join(self.root, path)
 
     def stat(self, path: str) -> os.stat_result | None:
-        """What stands at `path` (links followed), or None if nothing does."""
+        """What stands at `path` (links followed), or None if nothing does, or can."""
         try:
             return os.stat(self.full(path))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                return None
+            raise
 
     def exists(self, path: str) -> bool:
         return self.stat(path) is not None

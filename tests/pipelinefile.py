@@ -17,7 +17,9 @@ Overrides = Sequence[tuple[str, str]]
 def loaded(text: str | bytes, overrides: Overrides = (), files: Mapping[str, str | bytes] | None = None) -> Pipeline:
     """The pipeline of a text (without its margin, if it begins with a line break), beside other `files` by path."""
     body = dedent(text) if isinstance(text, str) and text.startswith("\n") else text
-    return load("Pipelinefile", MemoryFiles({"Pipelinefile": body, **(files or {})}), overrides)
+    reading = load("Pipelinefile", MemoryFiles({"Pipelinefile": body, **(files or {})}), overrides)
+    reading.mistakes.settle()
+    return reading.pipeline
 
 
 def mistakes(text: str | bytes, overrides: Overrides = (), files: Mapping[str, str | bytes] | None = None) -> str:

@@ -309,3 +309,170 @@ def test_every_circle_and_every_wrong_path_of_a_task(workspace: Workspace) -> No
         "Pipelinefile:25:8: error: g and e both make e/out",
         "Pipelinefile:31:12: error: these conditions wait for each other in a circle: g → h → g",
     ]
+
+
+def test_a_mistake_of_each_kind_together(workspace: Workspace) -> None:
+    """Shape, meaning and the whole graph; what touches the first is not blamed for it."""
+    workspace.write(
+        "more.pipe",
+        """
+        target late[day]:
+            inputs: features[day-1]?
+            outputs: "late/{day}"
+            timeout: 5
+            run: cp {inputs.features} {outputs}
+        """,
+    )
+    said = checked(
+        workspace,
+        """
+        include "more.pipe"
+        param lr = 0.1.2
+        partition day: daily from 2013-01-01 to 2013-01-03
+        target features[day]:
+            input: "raw/{day}.csv"
+            outputs: table = "features/{day}.csv"
+            run: cp {inputs} {outputs.table} --{wide}
+        target train[dya]:
+            inputs: features.table
+            outputs: "model/{day}"
+            run: train {inputs.table} --lr {lr} > {outputs}
+        target test:
+            inputs: train[2013-01-01], page = "raw/page.html", "model/2013-01-01", "raw/2013-01-01.csv"
+            outputs: "report.html"
+            run: echo {inputs.page} {nobody} > {outputs}
+        target again:
+            outputs: "report.html"
+            run: true
+        """,
+    )
+    assert (
+        said
+        == """\
+Pipelinefile:2:12: error: 0.1.2 is no number
+  2 | param lr = 0.1.2
+    |            ^^^^^
+  hint: a version, or any other text, stands in quotes: "0.1.2"
+
+Pipelinefile:5:5: error: `input` is no clause
+  5 |     input: "raw/{day}.csv"
+    |     ^^^^^
+  hint: did you mean `inputs`?
+
+Pipelinefile:7:41: error: there is no `wide`
+  7 |     run: cp {inputs} {outputs.table} --{wide}
+    |                                         ^^^^
+  hint: to write {wide} itself, double the braces: {{wide}}
+
+Pipelinefile:8:14: error: there is no partition `dya`
+  8 | target train[dya]:
+    |              ^^^
+  hint: did you mean `day`?
+
+Pipelinefile:13:32: error: no target makes raw/page.html, and it does not exist
+  13 |     inputs: train[2013-01-01], page = "raw/page.html", "model/2013-01-01", "raw/2013-01-01.csv"
+     |                                ^^^^^^^^^^^^^^^^^^^^^^
+  hint: make it, correct the path, or write `?` behind it if it may be absent
+
+Pipelinefile:15:30: error: there is no `nobody`
+  15 |     run: echo {inputs.page} {nobody} > {outputs}
+     |                              ^^^^^^
+  hint: to write {nobody} itself, double the braces: {{nobody}}
+
+Pipelinefile:16:8: error: again and test both make report.html
+  16 | target again:
+     |        ^^^^^
+  hint: the other is declared at Pipelinefile:12:8
+
+more.pipe:4:14: error: a time has a unit, and 5 has none
+  4 |     timeout: 5
+    |              ^
+  hint: write 5s
+"""
+    )
+    in_json = json.loads(workspace.run("check", "--json").out)["mistakes"]
+    assert [f"{row['file']}:{row['line']}:{row['column']}" for row in in_json] == [
+        line.partition(": error")[0] for line in said.splitlines() if ": error" in line
+    ]
+    assert workspace.run("status").err == said
+
+
+def test_what_a_broken_statement_declares_is_not_missed(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        params "train.yaml" cfg
+        let wide = 3 +
+        partition kind: ["a" "b"]
+        executor gpu: local(cpus = 1.2.3)
+        target first[kind]
+            outputs: "first/{kind}"
+            run: true
+        target second[kind]:
+            inputs: first["a"], x = "first/a"
+            outputs: "second/{kind}"
+            on: gpu
+            resources: licence = 1, cpus = wide
+            params: cfg.lr
+            after: first
+            check: rows(first["a"]) > wide
+            run: echo {cfg.lr} {wide} {inputs.x} {inputs.first} {kind}
+        target third:
+            inputs: second["c"]
+            run: true
+        default first
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:1:21: error: `cfg` can't stand here",
+        "Pipelinefile:2:15: error: a value is missing at the end of the line",
+        'Pipelinefile:3:22: error: `"b"` can\'t stand here',
+        "Pipelinefile:4:28: error: 1.2.3 is no number",
+        "Pipelinefile:5:19: error: a colon is missing after `target first[kind]`",
+    ]
+
+
+def test_a_file_that_is_not_there_may_hold_every_name_and_path(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        include "gone.pipe"
+        target t[region]:
+            inputs: other, "x"
+            timeout: 5
+            run: echo {lr} {inputs.other}
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:1:9: error: can't read gone.pipe: it is not there",
+        "Pipelinefile:4:14: error: a time has a unit, and 5 has none",
+    ]
+
+
+def test_lines_at_the_left_edge_are_each_said(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        epochs = 3
+        lr = 0.1
+        all: report
+        \trun me
+        target a:
+            outputs: "a"
+            run:
+                cat > {outputs} <<EOF
+        what stands here
+        EOF
+        parm x = 1
+        target b:
+            inputs: "a"
+            run: echo {x} {lr}
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:1:1: error: `epochs` is no statement",
+        "Pipelinefile:2:1: error: `lr` is no statement",
+        "Pipelinefile:3:1: error: `all` is no statement",
+        "Pipelinefile:9:1: error: `what` is no statement",
+        "Pipelinefile:11:1: error: `parm` is no statement",
+    ]

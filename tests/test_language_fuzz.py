@@ -40,7 +40,7 @@ def read(text: str) -> None:
         {"Pipelinefile": text.encode(errors="surrogatepass"), "params.yaml": text.encode("utf-8", "replace")}
     )
     try:
-        load("Pipelinefile", files)
+        load("Pipelinefile", files).mistakes.settle()
         tried["pipelines"] += 1
     except MlbuildError as error:
         assert str(error)

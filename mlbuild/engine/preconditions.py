@@ -10,6 +10,7 @@ from mlbuild.engine.facts import declared_paths
 from mlbuild.errors import ManyErrors, PipelineError
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
+from mlbuild.graph.flaws import MissingInput
 from mlbuild.graph.task import Task
 from mlbuild.target import Input
 
@@ -32,7 +33,7 @@ def _verify_file(path: str, item: Input, graph: Graph, files: Files) -> None:
         raise PipelineError(f"`{maker[0].name}` makes {path}, so it is an input", item.at, "put it into `inputs:`")
     if not files.exists(path):
         hint = f'correct the path, or write "{path}"? if it may be absent'
-        raise PipelineError(f"{path} does not exist", item.at, hint)
+        raise MissingInput(path, f"{path} does not exist", item.at, hint)
 
 
 def verify_variables(tasks: Iterable[Task]) -> None:

@@ -245,7 +245,7 @@ class Graph:
         if item.optional:
             return
         hint = "make it, correct the path, or write `?` behind it if it may be absent"
-        error = MissingInput(f"no target makes {path}, and it does not exist", item.at, hint)
+        error = MissingInput(path, f"no target makes {path}, and it does not exist", item.at, hint)
         if not task.keys:
             raise error
         before = self.missing[task].errors if task in self.missing else ()

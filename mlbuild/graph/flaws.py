@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mlbuild.errors import PipelineError
+from mlbuild.errors import Location, PipelineError
 from mlbuild.graph.task import Task
 
 Circle = Sequence[Task]
@@ -12,7 +12,11 @@ Circle = Sequence[Task]
 
 
 class MissingInput(PipelineError):
-    """A path that no target makes and that does not exist."""
+    """A `path` that no target makes and that does not exist."""
+
+    def __init__(self, path: str, message: str, at: Location, hint: str) -> None:
+        super().__init__(message, at, hint)
+        self.path = path
 
 
 def apart(circles: Iterable[Circle]) -> Iterator[Circle]:

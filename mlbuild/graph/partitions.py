@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from mlbuild.errors import PipelineError
 from mlbuild.expression import Key
@@ -85,21 +85,11 @@ def period_of(text: str, unit: str) -> str:
 
 
 def _texts(calendar: Calendar, partition: Partition, now: datetime) -> Iterator[str]:
-    zone = _zone(calendar, partition)
+    zone = ZoneInfo(calendar.zone) if calendar.zone else UTC
     local_now = now.astimezone(zone)
     if calendar.period == "hourly":
         return _hours(calendar, partition, zone, local_now)
     return _days(calendar, partition, local_now.date())
-
-
-def _zone(calendar: Calendar, partition: Partition) -> tzinfo:
-    if calendar.zone is None:
-        return UTC
-    try:
-        return ZoneInfo(calendar.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = 'zones are named as in "Europe/Berlin"; on a system without zone data: pip install tzdata'
-        raise PipelineError(f'there is no time zone "{calendar.zone}"', partition.at, hint) from None
 
 
 def _parse(text: str, partition: Partition) -> datetime:

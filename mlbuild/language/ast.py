@@ -130,8 +130,24 @@ Statement = Include | Param | ParamsFile | Let | PartitionOf | ExecutorOf | Defa
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """What could not be read: a statement, or one clause of it.
+
+    Attributes:
+        text: all its lines.
+        word: that of the statement, as meant; "" if that can't be told.
+        header: of a clause, the line of the statement.
+    """
+
+    text: str
+    word: str
+    header: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class File:
-    """One file."""
+    """One file: the statements that could be read, and what could not."""
 
     source: Source
     statements: tuple[Statement, ...]
+    broken: tuple[Broken, ...] = ()

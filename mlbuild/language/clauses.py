@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlbuild.collect import Mistakes
+from mlbuild.collect import AlreadySaid, Mistakes
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import (
     Argument,
+    Attribute,
     Binary,
     Call,
+    Index,
     ListOf,
     Literal,
     Maybe,
@@ -30,11 +32,12 @@ from mlbuild.language import python
 from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
 from mlbuild.language.constants import Constants
 from mlbuild.language.executors import amount
+from mlbuild.language.lost import MADE
 from mlbuild.language.names import Names
 from mlbuild.language.pending import refuse_pending
 from mlbuild.language.references import Header, References
 from mlbuild.language.uses import CHECK, PATH, RECIPE, RESOURCE, Uses
-from mlbuild.language.words import names_used, slots
+from mlbuild.language.words import names_used, root, slots
 from mlbuild.target import (
     AMOUNTS,
     Check,
@@ -84,17 +87,30 @@ class _Reader:
         self._noted = context.mistakes.noted
         self._uses = Uses(header.partitions, context.constants, context.names, context.partitions)
         self._fields: dict[str, Any] = {}
+        self._broken: set[str] = set()
+        """The clauses in which something is wrong."""
 
     def read(self, defaults: tuple[Clause, ...]) -> Target:
         own = {clause.word: clause for clause in self._statement.clauses}
         clauses = [*self._statement.clauses, *(clause for clause in defaults if clause.word not in own)]
+        if not self._header.is_whole:
+            self._broken.add("on")
+            self._uses.lose("inputs")
+            self._uses.lose("outputs")
         self._refuse_twice()
         for clause in sorted(clauses, key=lambda clause: clause.word not in ("inputs", "outputs", "metrics", "on")):
+            failures = self._context.mistakes.failures
             with self._noted():
                 self._read(clause)
+            if self._context.mistakes.failures > failures:
+                self._broken.add(clause.word)
         self._check_outputs()
-        with self._noted():
-            self._check_recipe(own)
+        if self._header.is_whole:
+            with self._noted():
+                self._check_recipe(own)
+        for clause in clauses:
+            if clause.word in MADE and (clause.word in self._broken or not self._header.is_sound):
+                self._lose_paths(clause)
         return Target(
             name=self._header.name,
             at=self._statement.name.at,
@@ -102,6 +118,11 @@ class _Reader:
             description=self._statement.description,
             **self._fields,
         )
+
+    def _lose_paths(self, clause: Clause) -> None:
+        """Nothing that other targets need of what this one makes is missing."""
+        for at in (item.at for item in clause.items):
+            self._context.names.lost.make(at.source.line(at.line)[at.column - 1 :][: at.length])
 
     def _refuse_twice(self) -> None:
         seen: dict[str, Clause] = {}
@@ -133,12 +154,27 @@ class _Reader:
 
     def _inputs(self, clause: Clause) -> tuple[Input, ...]:
         found: list[Input] = []
+        names: list[str | None] = []
         for item in _arguments(clause):
+            failures = self._context.mistakes.failures
             with self._noted():
                 found += self._input(item)
+            if self._context.mistakes.failures > failures:
+                names.append(self._name_written(item))
         self._refuse_same_names([(item.name, item.at) for item in found])
-        self._uses.name("inputs", [name for item in found if (name := item.name or _own_name(item))])
+        names += [item.name or _own_name(item) for item in found]
+        self._uses.name("inputs", [name for name in names if name])
         return tuple(found)
+
+    def _name_written(self, item: Argument) -> str | None:
+        """What an input is called in which something is wrong, if that can be told."""
+        node, _ = _optional(_value(item))
+        while isinstance(node, Index):
+            node = node.base
+        base = root(node) or ""
+        if not item.name and self._context.names.kind(base) != "target" and not self._context.names.is_lost(base):
+            self._uses.lose("inputs")
+        return item.name or (node.name if isinstance(node, Attribute) and node.name != "metrics" else base)
 
     def _input(self, item: Argument) -> Iterator[Input]:
         node, optional = _optional(_value(item))
@@ -194,7 +230,7 @@ class _Reader:
                 found.append(Output(item.name, path, item.at, temporary))
         self._refuse_same_names([(item.name, item.at) for item in found])
         if clause.word == "outputs":
-            self._uses.name("outputs", [item.name for item in found if item.name])
+            self._uses.name("outputs", [item.name for item in _arguments(clause) if item.name])
         return tuple(found)
 
     def _is_temporary(self, call: Call, clause: Clause) -> bool:
@@ -208,15 +244,21 @@ class _Reader:
 
     def _check_outputs(self) -> None:
         """Each path of a partitioned target must name all of its partitions, or its tasks would share it."""
-        for output in (*self._fields.get("outputs", ()), *self._fields.get("metrics", ())):
-            lacking = [one for one in self._header.partitions if one not in _roots(output.path)]
-            with self._noted():
-                if lacking:
-                    slot = "{" + lacking[0] + "}"
-                    message = f"the tasks of `{self._header.name}` would all make this path: it lacks {slot}"
-                    literal = isinstance(output.path.parts[0], str) and slot in output.path.parts[0]
-                    hint = f"put {slot} into it" if not literal else 'values are put in between "…" alone'
-                    raise PipelineError(message, output.path.at, hint)
+        for word in MADE if self._header.is_sound else ():
+            for output in self._fields.get(word, ()):
+                with self._noted():
+                    self._check_output(word, output)
+
+    def _check_output(self, word: str, output: Output) -> None:
+        lacking = [one for one in self._header.partitions if one not in _roots(output.path)]
+        if lacking:
+            self._fields[word] = tuple(other for other in self._fields[word] if other is not output)
+            self._broken.add(word)
+            slot = "{" + lacking[0] + "}"
+            message = f"the tasks of `{self._header.name}` would all make this path: it lacks {slot}"
+            literal = isinstance(output.path.parts[0], str) and slot in output.path.parts[0]
+            hint = f"put {slot} into it" if not literal else 'values are put in between "…" alone'
+            raise PipelineError(message, output.path.at, hint)
 
     def _path(self, node: Node) -> Template:
         """A path as written: a text, in which constants and the target's partitions may stand."""
@@ -238,6 +280,8 @@ class _Reader:
             return
         known = [*self._context.names.declared, *self._header.partitions]
         unknown = [part for part in walk(node) if isinstance(part, Name) and part.name not in known]
+        for part in unknown:
+            self._context.names.refuse_lost(part.name)
         if unknown:
             text = node.at.source.line(node.at.line)[node.at.column - 1 :][: node.at.length]
             near = nearest(text, known)
@@ -264,6 +308,8 @@ class _Reader:
             with self._noted():
                 node = _value(item)
                 used = names_used(node)
+                for name in used:
+                    self._context.names.refuse_lost(name)
                 if item.name or not used or not any(self._context.names.is_constant(name) for name in used):
                     hint = "name values as in `params: epochs, params.train`"
                     raise PipelineError(f"`{written(item)}` is no param", item.at, hint)
@@ -331,6 +377,7 @@ class _Reader:
     def _amount(self, item: Argument, name: str) -> Node | int | float:
         pools = self._executor.pools
         if name not in AMOUNTS and name not in pools:
+            self._refuse_unknown_executor()
             near = nearest(name, [*AMOUNTS, *pools])
             known = ", ".join((*AMOUNTS, *pools))
             hint = f"did you mean `{near}`?" if near else f"executor `{self._executor.name}` has {known}"
@@ -344,9 +391,17 @@ class _Reader:
         """Where the target runs, as far as `on:` was read."""
         return self._context.executors[self._fields.get("on", "local")]
 
+    def _refuse_unknown_executor(self) -> None:
+        """Raises AlreadySaid if it could not be read where the target runs."""
+        if "on" in self._broken and "on" not in self._fields:
+            raise AlreadySaid(f"the executor of `{self._header.name}` could not be read")
+        self._context.names.refuse_lost(self._executor.name)
+
     def _on(self, clause: Clause) -> str:
         node = _value(_arguments(clause)[0])
         executors = self._context.executors
+        if isinstance(node, Name):
+            self._context.names.refuse_lost(node.name)
         if isinstance(node, Name) and node.name in executors:
             return node.name
         near = nearest(written(node), executors)

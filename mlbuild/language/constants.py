@@ -60,6 +60,7 @@ class Constants:
     # --- as a scope
 
     def name(self, node: Name) -> object:
+        self._names.refuse_lost(node.name)
         if node.name not in self._makers:
             if self._names.kind(node.name) == "partition":
                 raise PipelineError(f"`{node.name}` is a partition: it has a value only in a target", node.at)
@@ -89,6 +90,8 @@ class Constants:
             with self._mistakes.noted():
                 self._made[name] = Constant(name, kind, make(), at, path)
             self._making.pop()
+            if self._made[name] is None:
+                self._names.lost.names.add(name)
         return self._made[name]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from mlbuild.collect import Mistakes
@@ -12,9 +13,10 @@ from mlbuild.files import Files
 from mlbuild.language import ast, clauses
 from mlbuild.language.constants import Constants, literal_value
 from mlbuild.language.executors import executor
+from mlbuild.language.lost import Lost
 from mlbuild.language.names import Names
 from mlbuild.language.overrides import override
-from mlbuild.language.parser import parse
+from mlbuild.language.parser import recovered
 from mlbuild.language.partitions import partition
 from mlbuild.language.references import Header, References
 from mlbuild.language.words import slots
@@ -24,10 +26,25 @@ from mlbuild.values import nearest
 Found = TypeVar("Found")
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading a Pipelinefile.
+
+    Attributes:
+        pipeline: of all that could be read. It is whole if there are no mistakes, and only then to be built.
+        mistakes: what is wrong with the rest.
+        lost: the rest, of which nothing more can be said.
+    """
+
+    pipeline: Pipeline
+    mistakes: Mistakes
+    lost: Lost
+
+
 def load(
     path: str, files: Files, overrides: Sequence[tuple[str, str]] = (), executors: Iterable[Executor] = ()
-) -> Pipeline:
-    """The pipeline of a Pipelinefile.
+) -> Reading:
+    """The pipeline of a Pipelinefile, and every mistake that can be found in one go.
 
     Args:
         path: the main file, relative to the workspace.
@@ -36,7 +53,7 @@ def load(
         executors: what the user's configuration says, in the place of those of the same name.
 
     Raises:
-        ManyErrors: every mistake that can be found in one go.
+        ManyErrors: the main file can't be read at all.
         UsageError: an override that can't be.
     """
     return _Loader(files).load(path, overrides, {executor.name: executor for executor in executors})
@@ -47,17 +64,27 @@ class _Loader:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._mistakes = Mistakes()
+        self._read: list[str] = []
+        self._mistakes = Mistakes(self._read)
         self._noted = self._mistakes.noted
-        self._names = Names()
+        self._lost = Lost()
+        self._names = Names(self._lost)
         self._constants = Constants(self._names, self._mistakes, files)
         self._trees: list[ast.File] = []
-        self._read: list[str] = []
 
-    def load(self, path: str, overrides: Sequence[tuple[str, str]], configured: Mapping[str, Executor]) -> Pipeline:
+    def load(self, path: str, overrides: Sequence[tuple[str, str]], configured: Mapping[str, Executor]) -> Reading:
         self._include(path, None, [])
-        self._mistakes.settle()
+        if not self._trees:
+            self._mistakes.settle()
         self._declare()
+        try:
+            return Reading(self._pipeline(overrides, configured), self._mistakes, self._lost)
+        except UsageError:
+            # An override may be wrong only since what it is for could not be read.
+            self._mistakes.settle()
+            raise
+
+    def _pipeline(self, overrides: Sequence[tuple[str, str]], configured: Mapping[str, Executor]) -> Pipeline:
         changed = override(overrides, self._constants, self._names)
         constants = self._constants.all()
         partitions = self._partitions()
@@ -65,7 +92,6 @@ class _Loader:
         targets = self._targets(partitions, executors)
         default = self._default(targets)
         self._refuse_overridden_files(targets, changed)
-        self._mistakes.settle()
         return Pipeline(targets, partitions, constants, default, changed, executors, tuple(self._read))
 
     # --- Files
@@ -79,13 +105,28 @@ class _Loader:
             message = f"{path} is included twice"
             self._mistakes.found.append(PipelineError(message, at, "once is enough: all files share their names"))
             return
+        tree: ast.File | None = None
         with self._noted():
-            tree = parse(path, self._bytes(path, at))
-            self._trees.append(tree)
-            for statement in tree.statements:
-                if isinstance(statement, ast.Include):
-                    with self._noted():
-                        self._include(_plain(statement.path, "include"), statement.at, [*around, path])
+            tree, errors = recovered(path, self._bytes(path, at))
+            self._mistakes.found += errors
+        if tree is None:
+            self._lost.everything = True
+            return
+        self._trees.append(tree)
+        for broken in tree.broken:
+            self._lost.add(broken)
+        for statement in tree.statements:
+            if isinstance(statement, ast.Include):
+                self._include_one(statement, [*around, path])
+
+    def _include_one(self, statement: ast.Include, around: list[str]) -> None:
+        path: str | None = None
+        with self._noted():
+            path = _plain(statement.path, "include")
+        if path is None:
+            self._lost.everything = True
+        else:
+            self._include(path, statement.at, around)
 
     def _bytes(self, path: str, at: Location | None) -> bytes:
         """All bytes of a file, which is from now on one that the pipeline was read from."""
@@ -106,10 +147,13 @@ class _Loader:
     # --- Names and values
 
     def _declare(self) -> None:
+        before = len(self._mistakes.found)
         for tree in self._trees:
             for statement in tree.statements:
                 with self._noted():
                     self._declare_one(statement)
+        for at in [mistake.at for mistake in self._mistakes.found[before:] if mistake.at]:
+            self._lost.declare(at.source.line(at.line))
 
     def _declare_one(self, statement: ast.Statement) -> None:
         names, constants = self._names, self._constants
@@ -145,8 +189,11 @@ class _Loader:
     def _partitions(self) -> dict[str, Partition]:
         found: dict[str, Partition] = {}
         for statement in self._all(ast.PartitionOf):
+            name = statement.name.text
             with self._noted():
-                found.setdefault(statement.name.text, partition(statement, self._constants))
+                found.setdefault(name, partition(statement, self._constants))
+            if name not in found:
+                self._lost.names.add(name)
         return found
 
     # --- Targets
@@ -162,27 +209,27 @@ class _Loader:
                     message = f"executor `{name.text}` is declared twice: first at {declared[name.text]}"
                     raise PipelineError(message, name.at, "choose another name")
                 declared[name.text] = name.at
-                found[name.text] = Executor(name.text)
                 found[name.text] = executor(statement, self._constants)
+            if name.text not in found:
+                self._lost.names.add(name.text)
         return found
 
     def _targets(self, partitions: dict[str, Partition], executors: dict[str, Executor]) -> dict[str, Target]:
-        headers: dict[str, Header] = {}
-        for statement in self._all(ast.TargetOf):
-            with self._noted():
-                headers.setdefault(statement.name.text, self._header(statement))
-        references = References(headers, partitions, self._constants, self._names)
+        """All that tasks can be made of: those of which name, partitions and outputs are known."""
+        headers = {id(rule): self._header(rule, tree) for tree in self._trees for rule in _rules(tree)}
+        by_name = {header.name: header for header in headers.values()}
+        references = References(by_name, partitions, self._constants, self._names)
         context = clauses.Context(self._constants, self._names, references, partitions, executors, self._mistakes)
         targets: dict[str, Target] = {}
         for tree in self._trees:
             defaults = self._defaults(tree)
-            for rule in (one for one in tree.statements if isinstance(one, ast.TargetOf)):
-                if rule.name.text in headers:
-                    made = clauses.target(rule, headers[rule.name.text], defaults, context)
-                    targets.setdefault(made.name, made)
+            for rule in _rules(tree):
+                made = clauses.target(rule, headers[id(rule)], defaults, context)
+                if headers[id(rule)].is_sound:
+                    targets[made.name] = made
         return targets
 
-    def _header(self, statement: ast.TargetOf) -> Header:
+    def _header(self, statement: ast.TargetOf, tree: ast.File) -> Header:
         named = [
             item.name
             for clause in statement.clauses
@@ -190,17 +237,21 @@ class _Loader:
             for item in clause.items
             if isinstance(item, Argument) and item.name
         ]
+        failures = self._mistakes.failures
         for position, word in enumerate(statement.partitions):
             with self._noted():
                 self._check_partition(word, [one.text for one in statement.partitions[:position]])
-        partitions = tuple(
-            dict.fromkeys(word.text for word in statement.partitions if self._names.kind(word.text) == "partition")
-        )
-        return Header(statement.name.text, partitions, frozenset(named))
+        partitions = [word.text for word in statement.partitions]
+        is_sound = self._mistakes.failures == failures and not self._names.is_lost(statement.name.text)
+        if not is_sound:
+            partitions = list(dict.fromkeys((*partitions, *self._names.of_kind("partition"))))
+        is_whole = all(broken.header != statement.name.at.line for broken in tree.broken)
+        return Header(statement.name.text, tuple(partitions), frozenset(named), is_sound, is_whole)
 
     def _check_partition(self, word: ast.Word, before: list[str]) -> None:
         if word.text in before:
             raise PipelineError(f"the partition `{word.text}` is given twice", word.at)
+        self._names.refuse_lost(word.text)
         if self._names.kind(word.text) != "partition":
             near = nearest(word.text, self._names.of_kind("partition"))
             hint = f"did you mean `{near}`?" if near else f"declare it: partition {word.text}: …"
@@ -237,7 +288,7 @@ class _Loader:
         return tuple((own or list(targets))[:1])
 
     def _goal(self, word: ast.Word) -> tuple[str, ...]:
-        if self._names.kind(word.text) == "target":
+        if self._names.kind(word.text) == "target" or self._names.is_lost(word.text):
             return (word.text,)
         near = nearest(word.text, self._names.of_kind("target"))
         hint = f"did you mean `{near}`?" if near else None
@@ -256,6 +307,10 @@ class _Loader:
                     if "." in dotted and f"{dotted}.".startswith(f"{name}."):
                         message = f"`{dotted}` can't be overridden: `{target.name}` reads it from the file itself"
                         raise UsageError(message, node.at, "change it in the file")
+
+
+def _rules(tree: ast.File) -> Iterator[ast.TargetOf]:
+    return (statement for statement in tree.statements if isinstance(statement, ast.TargetOf))
 
 
 def _plain(path: Template | Literal, word: str) -> str:

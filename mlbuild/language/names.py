@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mlbuild.collect import AlreadySaid
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import Name
 from mlbuild.language.ast import Word
+from mlbuild.language.lost import Lost
 from mlbuild.values import nearest
 
 TASK_NAMES = ("inputs", "outputs", "metrics", "checkpoint", "resources", "target", "attempt")
@@ -23,10 +25,15 @@ class Declared:
 
 
 class Names:
-    """All declared names."""
+    """All declared names.
 
-    def __init__(self) -> None:
+    Args:
+        lost: what could not be read, which may declare others.
+    """
+
+    def __init__(self, lost: Lost) -> None:
         self.declared: dict[str, Declared] = {}
+        self.lost = lost
 
     def declare(self, kind: str, word: Word) -> None:
         """Raises PipelineError if the name is taken, naming both places."""
@@ -44,6 +51,16 @@ class Names:
         """What the name is; None if it is unknown."""
         return self.declared[name].kind if name in self.declared else None
 
+    def is_lost(self, name: str) -> bool:
+        """Whether nothing can be said of a name: what declares it, or may, is wrong, and that was said."""
+        unknown = name not in self.declared and name not in TASK_NAMES
+        return name in self.lost.names or (unknown and self.lost.everything)
+
+    def refuse_lost(self, name: str) -> None:
+        """Raises AlreadySaid."""
+        if self.is_lost(name):
+            raise AlreadySaid(f"`{name}` could not be read")
+
     def of_kind(self, *kinds: str) -> list[str]:
         return [name for name, declared in self.declared.items() if declared.kind in kinds]
 
@@ -57,7 +74,11 @@ class Names:
             name: as written.
             in_scope: the names that mean something there, beside the constants.
             in_text: whether it stands in a slot, so that `{{name}}` would write it.
+
+        Raises:
+            AlreadySaid: what may declare it could not be read.
         """
+        self.refuse_lost(name.name)
         known = [*in_scope, *self.of_kind("param", "params", "let")]
         kind = self.kind(name.name)
         if kind == "partition":

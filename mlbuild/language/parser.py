@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from inspect import cleandoc
 from pathlib import Path
@@ -35,10 +36,10 @@ from mlbuild.expression import (
     children,
 )
 from mlbuild.language import ast, mistakes, text
+from mlbuild.language.decoding import decoded
+from mlbuild.language.recovery import without
 from mlbuild.values import moment
 
-LONGEST = 4 << 20
-"""Bytes. What is larger is no Pipelinefile, and would take minutes."""
 DEEPEST = 60
 """How deep expressions may nest, so that what walks them may recurse."""
 MOST = 20
@@ -53,23 +54,34 @@ def parse(path: str, data: bytes) -> ast.File:
         data: all of it.
 
     Raises:
-        ManyErrors: every statement that could not be read, each with its place.
+        ManyErrors: every statement or clause that could not be read, each with its place.
     """
-    source = Source(path, _decoded(path, data))
-    errors: list[PipelineError] = []
-    rest = source.text
-    while True:
-        try:
-            file = _parse(rest, source)
-            break
-        except PipelineError as error:
-            errors.append(error)
-            rest = _without(rest, error.at)
-            if len(errors) == MOST or not rest.strip():
-                raise ManyErrors(errors) from None
+    file, errors = recovered(path, data)
     if errors:
         raise ManyErrors(errors)
     return file
+
+
+def recovered(path: str, data: bytes) -> tuple[ast.File, list[PipelineError]]:
+    """As `parse`, but the tree of what could be read, and what is wrong with the rest.
+
+    Raises:
+        ManyErrors: the file is no text.
+    """
+    source = Source(path, decoded(path, data))
+    errors: list[PipelineError] = []
+    broken: list[ast.Broken] = []
+    rest = source.text
+    while True:
+        try:
+            return replace(_parse(rest, source), broken=tuple(broken)), errors
+        except PipelineError as error:
+            assert error.at
+            errors.append(error)
+            if len(errors) == MOST:
+                return ast.File(source, (), (ast.Broken(rest, "include", None),)), errors
+            rest, lost = without(rest, error.at.line, begins=_machine()[1].begins(error.at))
+            broken.append(lost)
 
 
 class Lexeme(NamedTuple):
@@ -102,51 +114,11 @@ def literal(text: str) -> Node:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Text
-
-
-def _decoded(path: str, data: bytes) -> str:
-    if len(data) > LONGEST:
-        size = f"{len(data) / (1 << 20):.1f} MiB"
-        raise ManyErrors(
-            [PipelineError(f"{path} is {size} long, which no Pipelinefile is", None, "was another file meant?")]
-        )
-    try:
-        decoded = data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig", "replace").replace("\r\n", "\n")
-        source = Source(path, data.decode("utf-8-sig", "replace").replace("\r\n", "\n"))
-        line = before.count("\n") + 1
-        at = Location(source, line, len(before) - (before.rfind("\n") + 1) + 1)
-        message = f"the file is not UTF-8: byte 0x{data[error.start]:02x}"
-        raise ManyErrors([PipelineError(message, at, "save it as UTF-8")]) from None
-    if "\0" in decoded:
-        source = Source(path, decoded)
-        before = decoded[: decoded.index("\0")]
-        at = Location(source, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        raise ManyErrors([PipelineError("the file holds a NUL character, so it is no text", at)])
-    return decoded
-
-
-STATEMENT = re.compile(r"^(?:include|params?|let|partition|executor|defaults?|target)\b", re.MULTILINE)
-
-
-def _without(rest: str, at: Location | None) -> str:
-    """The text with the statement around a place left blank, so that those behind it can be read."""
-    assert at is not None
-    position = 0
-    for _ in range(at.line - 1):
-        position = rest.find("\n", position) + 1
-    line_end = rest.find("\n", position)
-    line_end = len(rest) if line_end < 0 else line_end
-    start = max((match.start() for match in STATEMENT.finditer(rest, 0, line_end)), default=0)
-    behind = STATEMENT.search(rest, line_end)
-    end = behind.start() if behind else len(rest)
-    return rest[:start] + re.sub(r"[^\n]", " ", rest[start:end]).replace(" ", "") + rest[end:]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Lines: indentation, and recipes
+
+
+OPENS = ("LSQB", "LPAR", "LBRACE")
+ENDS = ("RSQB", "RPAR", "RBRACE")
 
 
 class _Layout:
@@ -161,8 +133,10 @@ class _Layout:
         self.source = Source("", "")
         self.reset(self.source)
 
-    def reset(self, source: Source) -> None:
+    def reset(self, source: Source, length: int = 0) -> None:
+        """Begin a text of this length, whose places are those of `source`."""
         self.source = source
+        self.length = length
         self.indents = [("", 0)]
         self.open: list[Token] = []
         self.seen: list[Token] = []
@@ -185,10 +159,18 @@ class _Layout:
         if last is not None:
             yield from self._end(last)
 
+    def begins(self, at: Location) -> bool:
+        """Whether a statement should begin at a place: at the left edge, where no bracket is open."""
+        first = at.source.line(at.line)[:1]
+        if at.column > 1 or not first.isprintable() or not first.strip():
+            return False
+        before = [token.type for token in self.seen if (token.line or 1) < at.line]
+        return sum(kind in OPENS for kind in before) == sum(kind in ENDS for kind in before)
+
     def _bracket(self, token: Token) -> None:
-        if token.type in ("LSQB", "LPAR", "LBRACE"):
+        if token.type in OPENS:
             self.open.append(token)
-        elif token.type in ("RSQB", "RPAR", "RBRACE") and self.open:
+        elif token.type in ENDS and self.open:
             self.open.pop()
 
     def _end(self, last: Token) -> Iterator[Token]:
@@ -202,7 +184,7 @@ class _Layout:
     def _line(self, token: Token) -> Iterator[Token]:
         yield token
         indent = token.rpartition("\n")[2]
-        if "#" in indent or token.end_pos == len(self.source.text):
+        if "#" in indent or token.end_pos == self.length:
             return
         line = token.end_line or 1
         top, _ = self.indents[-1]
@@ -288,7 +270,7 @@ def _kept() -> str | bool:
 
 def _parse(rest: str, source: Source) -> ast.File:
     machine, layout = _machine()
-    layout.reset(source)
+    layout.reset(source, len(rest))
     try:
         tree = machine.parse(rest)
     except UnexpectedInput as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from glob import escape
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import (
@@ -73,6 +74,11 @@ def _zone(source: Periods, constants: Constants) -> str | None:
     zone = evaluate(source.zone, constants)
     if not isinstance(zone, str):
         raise PipelineError(f'a time zone is a text such as "Europe/Berlin", not {kind_of(zone)}', source.zone.at)
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = 'zones are named as in "Europe/Berlin"; on a system without zone data: pip install tzdata'
+        raise PipelineError(f'there is no time zone "{zone}"', source.zone.at, hint) from None
     return zone
 
 

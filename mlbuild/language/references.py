@@ -37,11 +37,18 @@ N = TypeVar("N")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What others may refer to of a target: its partitions, in order, and the names of its outputs and metrics."""
+    """What others may refer to of a target: its partitions, in order, and the names of its outputs and metrics.
+
+    Attributes:
+        is_sound: nothing is wrong with its name and partitions; else `partitions` are all that it may have.
+        is_whole: all its clauses could be read, so it has no other outputs.
+    """
 
     name: str
     partitions: tuple[str, ...]
     outputs: frozenset[str]
+    is_sound: bool = True
+    is_whole: bool = True
 
 
 class References:
@@ -82,17 +89,27 @@ class References:
         return replace(node, **changes) if changes else node  # type: ignore[type-var]
 
     def reference(self, node: Node, own: Header) -> Reference | None:
-        """What a name, with what follows it, refers to; None if it does not begin with a target's name."""
+        """What a name, with what follows it, refers to; None if it does not begin with a target's name.
+
+        Raises:
+            PipelineError: it refers to nothing.
+            AlreadySaid: what it refers to could not be read.
+        """
         steps: list[Attribute | Index] = []
         base = node
         while isinstance(base, Attribute | Index):
             steps.insert(0, base)
             base = base.base
-        if not isinstance(base, Name) or self._names.kind(base.name) != "target":
+        if not isinstance(base, Name):
+            return None
+        self._names.refuse_lost(base.name)
+        if self._names.kind(base.name) != "target":
             return None
         header = self._headers[base.name]
         index = steps[0] if steps and isinstance(steps[0], Index) else None
         output, metrics = self._part(header, steps[1:] if index else steps)
+        if not header.is_sound or not own.is_sound:
+            raise AlreadySaid(f"the partitions of `{header.name}` or `{own.name}` could not be read")
         selectors = self._selectors(header, index, base, own)
         return Reference(header.name, selectors, output, metrics, node.at)
 
@@ -108,6 +125,8 @@ class References:
         if first.name == "metrics":
             return None, tuple(self._step(step) for step in rest)
         if first.name not in header.outputs:
+            if not header.is_whole:
+                raise AlreadySaid(f"a clause of `{header.name}` could not be read")
             raise _no_output(header, first)
         if rest:
             hint = f"keys stand after the target's name: {header.name}[…].{first.name}"
@@ -249,6 +268,7 @@ class References:
 
     def _key_text(self, node: Node, partition: str, header: Header) -> str:
         if isinstance(node, Name) and not self._names.is_constant(node.name):
+            self._names.refuse_lost(node.name)
             raise self._bare_word(node, partition, header)
         value = evaluate(node, self._constants)
         keys = self._listed(partition)

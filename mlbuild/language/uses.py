@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mlbuild.collect import Mistakes
+from mlbuild.collect import AlreadySaid, Mistakes
 from mlbuild.errors import PipelineError
 from mlbuild.expression import (
     Attribute,
@@ -52,10 +52,15 @@ class Uses:
         self._names = names
         self._partitions = partitions
         self._named: dict[str, list[str]] = {"inputs": [], "outputs": [], "resources": list(AMOUNTS)}
+        self._lost: set[str] = set()
 
     def name(self, base: str, names: list[str]) -> None:
         """Say by which names the parts of `inputs` or `outputs` go; they may repeat."""
         self._named[base] = names
+
+    def lose(self, base: str) -> None:
+        """Say that parts of `inputs` or `outputs` could not be read: they may have any name."""
+        self._lost.add(base)
 
     def is_constant(self, node: Part) -> bool:
         """Whether an expression has one value for the whole file."""
@@ -72,6 +77,7 @@ class Uses:
                 self._check_field(part)
             elif isinstance(part, Call):
                 check_call(part)
+        self._refuse_lost(node)
 
     def check_slots(self, template: Template, allowed: Iterable[str]) -> None:
         """Raise ManyErrors with each slot of a text that is wrong."""
@@ -96,10 +102,18 @@ class Uses:
             known = "formats: raw, file, json, stem, name, dir, --flag, %Y-%m-%d, .3f."
             hint = f"{known} To write {written(slot)} itself, double the braces"
             raise PipelineError(f"there is no format `:{slot.format}`", slot.at, hint)
+        self._refuse_lost(slot)
         self._try(slot)
 
+    def _refuse_lost(self, node: Part) -> None:
+        """Raise AlreadySaid if a name could not be read. What is wrong with the rest was said before."""
+        for name in names_used(node) - {*self._own, *TASK_NAMES}:
+            self._names.refuse_lost(name)
+
     def _check_name(self, name: Name, allowed: Iterable[str], in_text: bool) -> None:
-        if name.name in self._own or name.name in allowed or self._names.is_constant(name.name):
+        if name.name in self._own or name.name in allowed:
+            return
+        if self._names.is_constant(name.name) or self._names.is_lost(name.name):
             return
         raise self._names.unknown(name, [*self._own, *allowed], in_text)
 
@@ -112,6 +126,8 @@ class Uses:
             hint = f"give one of them a name of its own: inputs: NAME = {node.name}"
             raise PipelineError(f"two inputs are called `{node.name}`", node.at, hint)
         if node.name not in known:
+            if node.base.name in self._lost:
+                raise AlreadySaid(f"`{node.base.name}` could not be read")
             near = nearest(node.name, known)
             hint = f"did you mean `{near}`?" if near else "named there: " + (", ".join(known) or "none")
             raise PipelineError(f"`{node.base.name}` has no `{node.name}`", node.at, hint)
