@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 from mlbuild.cli import check
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = {
-    path: shutil.ignore_patterns(".mlbuild", "build", "__pycache__")
-    for path in sorted(ROOT.glob("examples/*"))
-    if path.is_dir()
-}
+PIPELINEFILES = {path.parent.name: path for path in ROOT.glob("examples/*/Pipelinefile")}
+PIPELINEFILES["flights"] = ROOT / "Pipelinefile"
+NEEDED = ("params.yaml", "pipeline")
+"""What the Pipelinefile of this repository names of it."""
 STATEMENT = re.compile(r"^(?=(?:include|params?|let|partition|executor|defaults?|target)\b)", re.MULTILINE)
 
 
@@ -137,10 +136,17 @@ PLANTS: dict[str, Plant] = {
 
 @pytest.fixture(scope="module")
 def folders() -> Iterator[dict[str, Path]]:
-    """A copy of each example."""
+    """A copy of what each Pipelinefile needs."""
     top = Path(mkdtemp())
-    yield {path.name: shutil.copytree(path, top / path.name, ignore=ignore) for path, ignore in FOLDERS.items()}
+    found = {name: top / name for name in PIPELINEFILES}
+    for name, path in PIPELINEFILES.items():
+        shutil.copytree(path.parent, found[name], ignore=_others if path.parent == ROOT else None)
+    yield found
     shutil.rmtree(top)
+
+
+def _others(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if Path(folder) == ROOT and name not in NEEDED]
 
 
 def said(folder: Path) -> list[tuple[str, int, str]]:
@@ -160,9 +166,9 @@ def uses(text: str, broken: set[str]) -> bool:
 
 
 @settings(max_examples=200, deadline=None)
-@given(data=st.data(), example=st.sampled_from([path.name for path in FOLDERS]), in_two=st.booleans())
+@given(data=st.data(), example=st.sampled_from(sorted(PIPELINEFILES)), in_two=st.booleans())
 def test_exactly_what_was_planted(folders: dict[str, Path], data: st.DataObject, example: str, in_two: bool) -> None:
-    parts = statements((ROOT / "examples" / example / "Pipelinefile").read_text())
+    parts = statements(PIPELINEFILES[example].read_text())
     places = data.draw(st.lists(st.integers(1, len(parts) - 1), min_size=1, max_size=4, unique=True))
     planted: dict[int, Planted] = {}
     for place in places:
