@@ -102,6 +102,8 @@ class Target:
     value: int
     first: bool
     listed: bool
+    is_temp: bool = False
+    is_stored: bool = True
     remarks: int = 0
 
 
@@ -133,20 +135,35 @@ class World:
     def names(self) -> list[str]:
         return [f"t{number}" for number in range(len(self.targets))]
 
-    def makes(self, name: str) -> bool:
-        """Whether what logs itself by this name has outputs."""
-        return bool(self.targets[self.names.index(name.partition(":")[0])].made)
+    def stores(self, name: str) -> bool:
+        """Whether what logs itself by this name has outputs, and they are stored."""
+        target = self.targets[self.names.index(name.partition(":")[0])]
+        return bool(target.made) and target.is_stored
+
+    def may_lack(self, path: str) -> bool:
+        """Whether a build may leave this output out: it is temporary, or can't be restored and nothing needs it."""
+        target = self.targets[self.names.index(path.split("/")[1])]
+        return target.is_temp or not target.is_stored
+
+    def goals(self, number: int) -> list[str]:
+        """Every third number a target, every third all by name, and else the group of all, which keeps nothing."""
+        return ([*self.names], [self.names[number // 3 % len(self.names)]], ["all"])[number % 3]
 
     def _pipelinefile(self) -> str:
         first, last = self.days
         head = (
             f'params "params.yaml"\nparam knob = {self.knob}\npartition day: daily from {DAYS[first]} to {DAYS[last]}\n'
         )
-        return head + "".join(self._target(number, target) for number, target in enumerate(self.targets))
+        gathered = ", ".join(
+            f"t{number}[*]" if each.daily else f"t{number}" for number, each in enumerate(self.targets)
+        )
+        body = "".join(self._target(number, target) for number, target in enumerate(self.targets))
+        return f"{head}{body}\ntarget all:\n    inputs: {gathered}\n"
 
     def _target(self, number: int, target: Target) -> str:
         own, name = ("/{day}", f"t{number}:{{day}}") if target.daily else ("", f"t{number}")
-        outputs = [f'{made} = "{_path(number, made, own)}"' for made in target.made]
+        written = 'temp("{}")' if target.is_temp else '"{}"'
+        outputs = [f"{made} = {written.format(_path(number, made, own))}" for made in target.made]
         readable = [other for other in range(number) if self.targets[other].made]
         inputs = dict.fromkeys(_SOURCES[target.daily][target.sources % len(_SOURCES[target.daily])])
         if readable:
@@ -163,6 +180,7 @@ class World:
             "outputs: " + ", ".join(outputs) if outputs else "",
             f"retry: {target.remarks}" if target.remarks > 1 else "",
             "resources: memory = 10M" if target.remarks > 2 else "",
+            "" if target.is_stored else "cache: false",
             "run: " + " ".join(words),
         ]
         body = "\n".join(clause for clause in clauses if clause)
@@ -252,7 +270,7 @@ def _clause(world: World, which: int, value: int) -> World:
     """One field of a target."""
     at = which % len(world.targets)
     target = world.targets[at]
-    match value % 9:
+    match value % 11:
         case 0:
             target = replace(target, daily=not target.daily)
         case 1:
@@ -269,6 +287,10 @@ def _clause(world: World, which: int, value: int) -> World:
             target = replace(target, links=tuple((of, how + 1) for of, how in target.links))
         case 7:
             target = replace(target, script=1 - target.script)
+        case 8:
+            target = replace(target, is_temp=not target.is_temp)
+        case 9:
+            target = replace(target, is_stored=not target.is_stored)
         case _:
             target = replace(target, sources=target.sources + 1)
     return replace(world, targets=(*world.targets[:at], target, *world.targets[at + 1 :]))
@@ -291,8 +313,8 @@ OF_TEXT = {
     "remark": _remark,
 }
 """Edits of what the user wrote."""
-OF_DISK = ("delete", "scribble", "touch")
-"""Edits of what lies there: outputs deleted, or changed by hand; every file touched."""
+OF_DISK = ("delete", "scribble", "touch", "lose")
+"""Edits of what lies there: outputs deleted, or changed by hand; every file touched; the store deleted."""
 BACK = "undo"
 
 
@@ -303,6 +325,8 @@ class Place:
     root: Path
     world: World
     past: list[World] = field(default_factory=list)
+    has_lost: bool = False
+    """Whether its store was deleted once: what is gone since then stays so until something needs it."""
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -358,6 +382,10 @@ class Place:
             if path.is_file() and ".mlbuild" not in path.parts:
                 os.utime(path)
 
+    def _lose(self, edit: Edit) -> None:
+        shutil.rmtree(self.root / ".mlbuild/store", ignore_errors=True)
+        self.has_lost = True
+
     def made(self) -> dict[str, str]:
         """path → text of every file below out/."""
         found = (path for path in (self.root / "out").rglob("*") if path.is_file())
@@ -365,7 +393,7 @@ class Place:
 
 
 Round = tuple[list[Edit], int]
-"""Edits, and then a goal: all targets or (odd numbers) one of them."""
+"""Edits, and then goals, as `World.goals` reads the number."""
 
 
 # --- what is drawn
@@ -381,8 +409,10 @@ targets = st.builds(
     value=st.integers(0, 3),
     first=st.booleans(),
     listed=st.booleans(),
+    is_temp=st.booleans(),
+    is_stored=st.booleans(),
 )
-edits = st.builds(Edit, st.sampled_from([*OF_TEXT, *OF_DISK, BACK]), small, small)
+edits = st.builds(Edit, st.sampled_from([*OF_TEXT, *OF_DISK, BACK, BACK]), small, small)
 
 
 def worlds(most: int) -> st.SearchStrategy[World]:
