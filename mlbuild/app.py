@@ -148,7 +148,8 @@ def _looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Insp
         clock = FileClock(layout.tmp)
         stack.callback(clock.close)
         stats = Stats(layout.workspace, journal.stats() if journal else {}, clock)
-        yield Inspector(workspace.graph, workspace.files, stats, journal, store, goals), journal
+        observe = workspace.config.observe == "on"
+        yield Inspector(workspace.graph, workspace.files, stats, journal, store, goals, observe=observe), journal
         if journal:
             with suppress(StateError):  # nothing but time is lost
                 journal.save_stats(stats.changed())
@@ -341,12 +342,13 @@ def build(
     verify_variables(order)
     with _opened(workspace) as (journal, store, stats), ExitStack() as stack:
         forced = [*(wanted if options.always else ()), *select_some(workspace, options.force)]
-        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, forced)
+        observe = workspace.config.observe == "on"
+        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, forced, observe=observe)
 
         def word(text: str, task: Task) -> None:
             say(events.Said(text, task.name))
 
-        attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on)
+        attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
         run = journal.begin(options.command)
         executor = _local(workspace, run, options.jobs or workspace.config.jobs, prepared)
         stack.callback(executor.close)

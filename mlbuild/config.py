@@ -15,6 +15,7 @@ from mlbuild.values import nearest
 WORKSPACE_FILE = "mlbuild.toml"
 LINKS = ("auto", "copy", "hard")
 KINDS = ("local",)
+OBSERVE = ("on", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class Config:
 
     Attributes:
         jobs: as `--jobs`; None: as many as there are CPUs to use.
+        observe: `on`: what Python recipes are seen to read counts; `off`.
         link: how large outputs come out of the store: `auto` (by reflink, else hard link, else copy), `copy`, `hard`.
     """
 
     jobs: int | None = None
     keep_going: bool = False
     color: bool = True
+    observe: str = "on"
     link: str = "auto"
     executors: Mapping[str, ExecutorConfig] = field(default_factory=dict)
 
@@ -246,6 +249,7 @@ _SETTINGS: Mapping[str, Any] = {
     "jobs": _count,
     "keep_going": _flag,
     "color": _flag,
+    "observe": _one_of(OBSERVE),
     "store": {"link": _one_of(LINKS)},
     "executors": {
         "*": {

@@ -17,6 +17,12 @@ ASIDE = ".mlbuild-aside"
 STREWN = frozenset({"__pycache__", ".ipynb_checkpoints", ".DS_Store"})
 """Names that editors and systems leave in folders; with `.nfs*` and our own asides they are no part of a directory."""
 
+MARGIN = 20_000_000
+"""Nanoseconds by which a change must be older than the look at it: kernels stamp files by a clock that ticks every 1 to
+10 ms, so two writes within a tick look alike."""
+MARGIN_WHOLE_SECONDS = 2_000_000_000
+"""The same on file systems whose times come in whole seconds."""
+
 
 def digest_bytes(data: bytes) -> str:
     """32 hexadecimal digits."""
@@ -124,10 +130,20 @@ def digest_path(path: str) -> tuple[str, int] | None:
     raise OSError(f"{path} is neither a file nor a folder")
 
 
+def is_settled(newest: int, now: int) -> bool:
+    """Whether what was last changed at `newest` can no longer be changed so that it looks the same (times in ns).
+
+    Args:
+        now: the moment just before it was looked at.
+    """
+    margin = MARGIN if newest % 1_000_000_000 else MARGIN_WHOLE_SECONDS
+    return newest < now - margin
+
+
 def signature(path: str) -> tuple[str, int] | None:
     """What `stat` tells of a file or directory, as (text, newest change in ns); None if nothing is there.
 
-    Two looks with the same text saw the same content, once the newest change is old enough (`state/stats`).
+    Two looks with the same text saw the same content, once the newest change is old enough (`is_settled`).
     """
     try:
         status = os.stat(path)

@@ -108,14 +108,15 @@ def accept(found: Sequence[Candidate], order: Order, survey: Survey, stats: Stat
     # Now that nothing changes them any more, they must still be what was looked at.
     for each in found:
         facts = survey.facts(each.task)
-        if (facts.fingerprint.key, facts.present) != (each.facts.fingerprint.key, each.facts.present):
+        now, seen = ((one.fingerprint.key, one.reads, one.present) for one in (facts, each.facts))
+        if now != seen:
             raise StateError(f"{each.task.name} changed while it was looked at", hint="try again")
     journal.accept([_trace(each, stats, journal.run, time.time()) for each in found], _who(), why)
 
 
 def _last_key(journal: Journal, task: Task) -> str:
     trace = journal.trace(task.name)
-    return trace.fingerprint.key if trace else ""
+    return trace.fingerprint.reading({}).key if trace else ""
 
 
 def _trace(each: Candidate, stats: Stats, run: int, now: float) -> Trace:
@@ -127,7 +128,8 @@ def _trace(each: Candidate, stats: Stats, run: int, now: float) -> Trace:
     is_same = last is not None and _left(last) == dict(each.facts.present)
     attempt, seconds = (last.attempt, last.seconds) if last and is_same else (None, 0.0)
     # Without a digest of conditions: the next build tests them.
-    return Trace(each.task.name, each.facts.fingerprint, tuple(outputs), "", run, attempt, now, seconds)
+    fingerprint = each.facts.fingerprint.reading(each.facts.reads)
+    return Trace(each.task.name, fingerprint, tuple(outputs), "", run, attempt, now, seconds)
 
 
 def _who() -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
+from mlbuild.engine.undeclared import Undeclared
 from mlbuild.errors import StateError
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
@@ -94,6 +95,8 @@ class Attempts:
         store: Store,
         say: Callable[[str, Task], None],
         on: str | None = None,
+        *,
+        observe: bool = True,
     ) -> None:
         self._graph = graph
         self._layout = layout
@@ -104,6 +107,8 @@ class Attempts:
         self._outputs = Outputs(layout)
         self._say = say
         self._on = on
+        self._observe = observe
+        self._undeclared = Undeclared(graph, inspector, journal, say)
         self._made = 0
 
     # --- before
@@ -122,6 +127,7 @@ class Attempts:
             kind=task.target.recipe.kind if task.target.recipe else "shell",
             environment={"MLBUILD_ATTEMPT": str(number), **self._environment(task)},
             log=self._layout.log(self._journal.run, attempt),
+            notes=self._layout.notes(attempt) if self._observe else "",
             reads=self._reads(task, fingerprint),
             outputs=task.made,
             timeout=task.target.timeout,
@@ -227,27 +233,29 @@ class Attempts:
         """Record a success: store, trace, and then drop what it replaced. Raises Damaged if outputs still change."""
         made = [Stored(made.path, made.digest, made.size) for made in result.made]
         seconds = result.ended - result.started
-        if attempt.fingerprint.problem is None and made and attempt.task.target.cache == "true":
-            made = self._keep(attempt, made, seconds)
+        fingerprint = attempt.fingerprint.reading(self._undeclared.counted(attempt.task, result.opened))
+        is_known = fingerprint.problem is None and all(fingerprint.reads.values())
+        if is_known and made and attempt.task.target.cache == "true":
+            made = self._keep(attempt.task, fingerprint, made, seconds)
         reach("stored")
-        self._note_use(attempt.task, attempt.fingerprint)
-        trace = self._trace(attempt.task, attempt.fingerprint, tuple(made), seconds, attempt.id)
+        self._note_use(attempt.task, fingerprint)
+        trace = self._trace(attempt.task, fingerprint, tuple(made), seconds, attempt.id)
         self._journal.ended(attempt.id, _outcome(result), trace)
         for output in made:
             self._stats.learn(output.path, output.digest, output.size)
         self._publish(attempt)
         self._layout.drop_empty_log(attempt.job.log)
 
-    def _keep(self, attempt: Attempt, made: list[Stored], seconds: float) -> list[Stored]:
+    def _keep(self, task: Task, fingerprint: Fingerprint, made: list[Stored], seconds: float) -> list[Stored]:
         """Put the outputs into the store; a full disk there costs only that they can't be restored."""
         try:
             stored = [self._store.add(output.path, output.digest, output.size) for output in made]
-            self._store.record(attempt.fingerprint.key, stored, seconds, time.time())
+            self._store.record(fingerprint, stored, seconds, time.time())
         except Damaged:
             raise
         except (OSError, StateError) as error:
             problem = error.message if isinstance(error, StateError) else words(error)
-            self._say(f"its outputs could not be stored: {problem}", attempt.task)
+            self._say(f"its outputs could not be stored: {problem}", task)
             return made
         return stored
 
@@ -261,7 +269,7 @@ class Attempts:
         for path, place in self._outputs.publish(attempt.had, attempt.edited, attempt.id):
             self._say(f"{path} was not as mlbuild had left it; that version is now {place}", attempt.task)
         self._journal.published(attempt.id)
-        self._layout.drop_run_lists(attempt.id)
+        self._layout.drop_lists(attempt.id)
         reach("published")
 
     def abandon(self, attempt: Attempt, result: JobResult) -> None:
@@ -274,7 +282,7 @@ class Attempts:
         self._journal.ended(job.attempt, _outcome(result), None)
         self._journal.give_back(job.task)
         self._journal.published(job.attempt)
-        self._layout.drop_run_lists(job.attempt)
+        self._layout.drop_lists(job.attempt)
 
     def finish_publishing(self) -> None:
         """Drop what the successes of dead builds replaced, where those died before they did."""
@@ -315,8 +323,9 @@ class Attempts:
 
     def take(self, task: Task, fingerprint: Fingerprint, action: Action) -> None:
         """Record that what stands in place is what the fingerprint came to."""
-        self._note_use(task, fingerprint)
-        self._journal.record(self._trace(task, fingerprint, action.outputs, action.seconds, None))
+        read = fingerprint.reading(action.reads)
+        self._note_use(task, read)
+        self._journal.record(self._trace(task, read, action.outputs, action.seconds, None))
 
     def _note_use(self, task: Task, fingerprint: Fingerprint) -> None:
         """Tell the store that a result is of use now, and that the one which it replaces was until now."""

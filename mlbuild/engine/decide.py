@@ -24,7 +24,7 @@ class Reason:
     """Why a task is not simply fresh. `kind` is one word or two, `what` names the part, `old` and `new` its values.
 
     Kinds: `forced`, `always`, `uncacheable`, `never built`, `output missing`, `output edited`, `upstream`, and the
-    kinds of a fingerprint's parts: `input`, `output`, `code`, `param`, `recipe`.
+    kinds of a fingerprint's parts: `input`, `output`, `code`, `param`, `recipe`, `read`.
     """
 
     kind: str
@@ -38,6 +38,7 @@ class Facts:
     """All that a decision rests on.
 
     Attributes:
+        reads: path → digest now of what the last run was seen to read undeclared; empty if it is gone.
         present: what stands at each path that the task makes: its digest, or None.
         checks: the digest of the conditions as they are now.
         temporary: the paths that may be gone, as long as nothing reads them.
@@ -47,6 +48,7 @@ class Facts:
 
     fingerprint: Fingerprint
     trace: Trace | None
+    reads: Mapping[str, str]
     stored: Action | None
     present: Mapping[str, str | None]
     checks: str
@@ -84,12 +86,13 @@ def decide(facts: Facts) -> Decision:
         return Decision(Verdict.RUN, (Reason("uncacheable", facts.fingerprint.problem),), edited)
     if facts.always:
         return Decision(Verdict.RUN, (Reason("always"),), edited)
-    same = trace is not None and trace.fingerprint.key == facts.fingerprint.key
+    changes = difference(trace.fingerprint, facts.fingerprint.reading(facts.reads)) if trace else []
+    same = trace is not None and not changes
     out_of_place = _out_of_place(facts) if same else ()
     if same and not out_of_place:
         assert trace is not None
         return Decision(Verdict.FRESH, recheck=trace.checks != facts.checks)
-    reasons = out_of_place or _changes(facts)
+    reasons = out_of_place or tuple(_reason(change) for change in changes) or (Reason("never built"),)
     stored = facts.stored
     if stored is not None and _in_place(facts, stored.outputs):
         return Decision(Verdict.FRESH, reasons, take=stored, recheck=True)
@@ -122,12 +125,6 @@ def _edited(facts: Facts) -> tuple[str, ...]:
     """Outputs in place that are not what the last success left; without one, all that are in place."""
     made = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
     return tuple(path for path, digest in facts.present.items() if digest is not None and digest != made.get(path))
-
-
-def _changes(facts: Facts) -> tuple[Reason, ...]:
-    if facts.trace is None:
-        return (Reason("never built"),)
-    return tuple(_reason(change) for change in difference(facts.trace.fingerprint, facts.fingerprint))
 
 
 def _reason(change: Change) -> Reason:

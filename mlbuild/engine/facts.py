@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mlbuild.digest import digest_bytes, digest_stat
 from mlbuild.engine.decide import Facts
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import Location, PipelineError
+from mlbuild.executors.observed import within
 from mlbuild.expression import Bundle, Key, Name, Part, Scope, Slot, Template, evaluate, written
 from mlbuild.files import Files, remote_digest
 from mlbuild.graph.dag import Graph, clean
@@ -36,6 +37,7 @@ class Inspector:
         journal, store: None where the workspace was never built.
         goals: the tasks that were asked for; all that they make must be in place.
         forced: the tasks that must run whatever their state.
+        observe: what runs were seen to read counts, declared or not.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Inspector:
         store: Store | None,
         goals: Collection[Task],
         forced: Collection[Task] = (),
+        *,
+        observe: bool = True,
     ) -> None:
         self._graph = graph
         self._files = files
@@ -56,6 +60,7 @@ class Inspector:
         self.goals = frozenset(goals)
         self._needed: set[Task] = set()
         self.forced = set(forced)
+        self._observe = observe
         self._ran: set[Task] = set()
         self._remotes: dict[str, str | None] = {}
         self._words: dict[str, Words] = {}
@@ -67,11 +72,13 @@ class Inspector:
         Args:
             planned: path → digest of what would stand there (dry runs), before what does.
         """
-        fingerprint = self.fingerprint(task, planned or {})
+        planned = planned or {}
+        fingerprint, trace = self.fingerprint(task, planned), self.trace(task)
         return Facts(
             fingerprint=fingerprint,
-            trace=self.trace(task),
-            stored=self._action(task, fingerprint),
+            trace=trace,
+            reads=self._undeclared(task, trace.fingerprint.reads, planned) if trace else {},
+            stored=self._action(task, fingerprint, planned),
             present={path: self._digest(path) for path in task.made},
             checks=checks_digest(task),
             temporary=task.temporary,
@@ -107,10 +114,10 @@ class Inspector:
     def trace(self, task: Task) -> Trace | None:
         return self._journal.trace(task.name) if self._journal else None
 
-    def _action(self, task: Task, fingerprint: Fingerprint) -> Action | None:
+    def _action(self, task: Task, fingerprint: Fingerprint, planned: Mapping[str, str | None]) -> Action | None:
         if self._store is None or fingerprint.problem or not task.made or task.target.cache != "true":
             return None
-        return self._store.action(fingerprint.key)
+        return self._store.action(fingerprint, lambda paths: self._undeclared(task, paths, planned))
 
     def _digest(self, path: str) -> str | None:
         content = self._stats.content(path)
@@ -126,7 +133,7 @@ class Inspector:
             parts |= self._unread(source)
         for kind, path in self.reads(task):
             try:
-                digest = planned[path] if path in planned else self._digest(path) or self._absent(path, planned)
+                digest = self._content(path, planned)
             except OSError as error:
                 digest, problem = None, f"{path} can't be read: {error.strerror or error}"
             if digest is None:
@@ -156,6 +163,10 @@ class Inspector:
                 for name, value in _leaves(used, whole)
             }
         return Fingerprint(parts, notes, problem)
+
+    def _content(self, path: str, planned: Mapping[str, str | None]) -> str | None:
+        """The digest of what stands at a path, or would stand there."""
+        return planned[path] if path in planned else self._digest(path) or self._absent(path, planned)
 
     def _absent(self, path: str, planned: Mapping[str, str | None]) -> str | None:
         """The digest that a path had in a folder which would stand there."""
@@ -213,6 +224,33 @@ class Inspector:
         for name, used in params_used(node).items():
             if name not in task.target.partitions:
                 yield name, evaluate(used, scope)
+
+    # --- what runs were seen to read
+
+    def undeclared(self, task: Task, paths: Iterable[str]) -> list[str]:
+        """Those of the paths that count for a task only because a run was seen to read them."""
+        if not self._observe:
+            return []
+        declared = {path.rstrip("/") for path in self._declared_paths(task)}
+        return [path for path in paths if not within(path, declared)]
+
+    def _declared_paths(self, task: Task) -> Iterator[str]:
+        """All that a task has to do with by what the Pipelinefile says of it; by their values, too."""
+        yield from task.made
+        yield from (path for _, path in self.reads(task))
+        yield from (path for source in self._graph.sources(task) for path in source.paths)
+        named = {root(used) for node in task.target.params for used in params_used(node).values()}
+        yield from (constant.path for name, constant in self._graph.pipeline.constants.items() if name in named)
+
+    def _undeclared(self, task: Task, paths: Collection[str], planned: Mapping[str, str | None]) -> Mapping[str, str]:
+        """path → digest now of those that are undeclared; empty if nothing that can be read is there."""
+        found = {}
+        for path in self.undeclared(task, paths) if paths else ():
+            try:
+                found[path] = self._content(path, planned) or ""
+            except OSError:
+                found[path] = ""
+        return found
 
     # --- code
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from io import FileIO
 
 from mlbuild import digest
-from mlbuild.executors import processes
+from mlbuild.executors import observed, processes
 from mlbuild.executors.job import Job, JobResult, Made, Reason
 
 MARK = "MLBUILD_JOB"
@@ -30,7 +30,7 @@ recipe never begins. (A process that waits and then becomes bash would cost half
 MAX_TEXT = 120_000
 """Bytes of recipe on the command line; Linux takes 131,072 for one argument, gate and closing zero included."""
 READ_PYTHON = "exec(compile(open(4, 'rb').read(), '<recipe>', 'exec'))"
-LIGHT_BYTES, LIGHT_PATHS = 1 << 20, 100
+LIGHT_BYTES, LIGHT_PATHS, LIGHT_NOTES = 1 << 20, 100, 1 << 16
 
 
 def hold_signals() -> None:
@@ -63,7 +63,8 @@ class Attempt:
         self._gate = open(writer, "wb", buffering=0)
         first = processes.now()
         with open(reader, "rb", buffering=0) as gate, open_log(job) as log:
-            self.pid = spawn(job, {**environment, **job.environment, MARK: mark(job.attempt, job.workspace)}, log, gate)
+            own = observed.environment(job, {**environment, **job.environment})
+            self.pid = spawn(job, {**own, MARK: mark(job.attempt, job.workspace)}, log, gate)
         self.born = first, processes.now()
         self.fd = os.pidfd_open(self.pid)
 
@@ -238,7 +239,7 @@ def measured(job: Job, result: JobResult) -> JobResult:
         return replace(result, reason=Reason.INPUT_CHANGED, detail=detail)
     if missing:
         return replace(result, reason=Reason.MISSING_OUTPUT, detail=missing)
-    return replace(result, made=tuple(made))
+    return replace(result, made=tuple(made), opened=observed.opened(job, result.started))
 
 
 def _made(job: Job, path: str) -> Made | str:
@@ -257,7 +258,10 @@ def _made(job: Job, path: str) -> Made | str:
 
 def is_light(job: Job, outputs: tuple[str, ...] = ()) -> bool:
     """Whether `changed` (with outputs: `measured`) will take so little that others can wait for it."""
-    looks = [(path, "") for path in outputs] + [(read.path, read.signature) for read in job.reads]
+    if observed.size(job) > LIGHT_NOTES:
+        return False
+    known = [(read.path, read.signature) for read in job.reads]
+    looks = [(path, "") for path in (*outputs, *observed.paths(job))] + known
     return len(looks) <= LIGHT_PATHS and sum(_burden(job, *look) for look in looks) <= LIGHT_BYTES
 
 

@@ -50,6 +50,17 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that the attempt was seen to read although the job does not name it."""
+
+    path: str
+    digest: str
+    """Of what was read; empty if that is no longer known, since the file changed meanwhile."""
+    is_new: bool
+    """It was written since the attempt began, so perhaps by itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One attempt at a task, with all that is needed to carry it out anywhere that sees the workspace.
 
@@ -64,6 +75,8 @@ class Job:
     kind: str = "shell"
     environment: dict[str, str] = field(default_factory=dict)
     log: str = ""
+    notes: str = ""
+    """Where its Python processes note what they open; if empty, they don't."""
     reads: tuple[Read, ...] = ()
     outputs: tuple[str, ...] = ()
     """Must be there at the end; one that ends in `/` is a directory."""
@@ -112,6 +125,7 @@ class JobResult:
     cpu_seconds: float = 0.0
     node: str = ""
     made: tuple[Made, ...] = ()
+    opened: tuple[Opened, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -123,7 +137,8 @@ class JobResult:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         made = tuple(Made(**row) for row in data["made"])
-        return cls(**{**data, "reason": Reason(data["reason"]), "made": made})
+        opened = tuple(Opened(**row) for row in data["opened"])
+        return cls(**{**data, "reason": Reason(data["reason"]), "made": made, "opened": opened})
 
 
 class Executor(Protocol):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mlbuild.digest import digest_bytes
 
 FORMAT = "1"
 """Raised only with a way to recompute old keys from their kept parts: a release must not make everything stale."""
+DECLARING = ("input", "requires", "code")
+"""The kinds of parts that stand for the content of a file."""
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,28 @@ class Fingerprint:
         notes: what explains a part to a person (`param lr` → its value, as the recipe uses it). No part of the key:
             what it says is in the recipe as rendered already.
         problem: why no key can be had (a part could not be computed); the task is then uncacheable.
+        reads: path → digest of the files that a run was seen to read although the task does not declare them (empty:
+            it is not there, or was not known). Only a run tells of them, so what is yet to run has none.
     """
 
     parts: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
+    reads: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
         """32 hexadecimal digits."""
-        rows = "".join(f"{name}\0{value}\n" for name, value in sorted(self.parts.items()))
+        rows = "".join(f"{name}\0{value}\n" for name, value in sorted(self.named().items()))
         return digest_bytes(f"{FORMAT}\n{rows}".encode(errors="surrogateescape"))
+
+    def named(self) -> dict[str, str]:
+        """All that makes the key."""
+        return {**self.parts, **{f"read {path}": digest for path, digest in self.reads.items()}}
+
+    def reading(self, reads: Mapping[str, str]) -> Fingerprint:
+        """The same of a run that was seen to read these."""
+        return replace(self, reads=reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,9 @@ class Change:
 
 def difference(old: Fingerprint, new: Fingerprint) -> list[Change]:
     """What changed from `old` to `new`, the params that explain a changed recipe before the recipe itself."""
-    changes = _differences(old.parts, new.parts)
+    if old.named() == new.named():
+        return []
+    changes = _declared_now(_differences(old.named(), new.named()))
     if any(change.kind == "recipe" for change in changes):
         noted = _differences(old.notes, new.notes)
         listed = any(change.kind in ("input", "output") and None in (change.old, change.new) for change in changes)
@@ -56,6 +71,17 @@ def difference(old: Fingerprint, new: Fingerprint) -> list[Change]:
             changes = [change for change in changes if change.kind != "recipe"]
         changes = noted + changes
     return changes
+
+
+def _declared_now(changes: list[Change]) -> list[Change]:
+    """What was read undeclared and is declared now is no change, if its content is none."""
+    read = {change.what: change.old for change in changes if change.kind == "read" and change.new is None}
+    merged = [
+        replace(change, old=read.get(change.what)) if change.old is None and change.kind in DECLARING else change
+        for change in changes
+        if change.kind != "read" or change.new is not None
+    ]
+    return [change for change in merged if change.old != change.new]
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:

@@ -516,7 +516,7 @@ def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
 
 
 def _pack(fingerprint: Fingerprint) -> bytes:
-    data = [dict(fingerprint.parts), dict(fingerprint.notes), fingerprint.problem]
+    data = [dict(fingerprint.parts), dict(fingerprint.notes), fingerprint.problem, dict(fingerprint.reads)]
     return zlib.compress(json.dumps(data).encode(), 1)
 
 

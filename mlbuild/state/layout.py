@@ -54,6 +54,10 @@ class Layout:
     def log(self, run: int, attempt: str) -> str:
         return os.path.join(self.run(run), "logs", f"{attempt}.log")
 
+    def notes(self, attempt: str) -> str:
+        """Where an attempt notes what it opens, relative to the workspace; its run is the first part of its name."""
+        return f"{FOLDER}/runs/{attempt.partition('-')[0]}/logs/{attempt}.opened"
+
     def list_file(self, attempt: str, number: int, ending: str) -> str:
         """What `{x:file}` names, relative to the workspace."""
         return f"{FOLDER}/tmp/{attempt}-{number}.{ending}"
@@ -71,7 +75,10 @@ class Layout:
             place, number = f"{base}.{number}", number + 1
         return place
 
-    def drop_run_lists(self, attempt: str) -> None:
+    def drop_lists(self, attempt: str) -> None:
+        """What was only there for the attempt: the files of `{x:file}`, and its notes."""
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.workspace, self.notes(attempt)))
         number = 0
         while found := glob(os.path.join(escape(self.tmp), f"{attempt}-{number}.*")):
             for path in found:

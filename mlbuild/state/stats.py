@@ -6,13 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlbuild.digest import digest_path, signature
-
-MARGIN = 20_000_000
-"""Nanoseconds by which a change must be older than the look at it: kernels stamp files by a clock that ticks every 1 to
-10 ms, so two writes within a tick look alike."""
-MARGIN_WHOLE_SECONDS = 2_000_000_000
-"""The same on file systems whose times come in whole seconds."""
+from mlbuild.digest import digest_path, is_settled, signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ class Stats:
         for path in [path for path, record in self._changed.items() if not record.settled]:
             full = os.path.join(self._root, path)
             seen = signature(full)
-            if seen is not None and self._is_settled(seen[1], self._clock.now()):
+            if seen is not None and is_settled(seen[1], self._clock.now()):
                 self._look(path, full)
 
     def changed(self) -> Iterable[tuple[str, Record]]:
@@ -99,17 +93,12 @@ class Stats:
         found = digest_path(full)
         if before is None or found is None:
             return None
-        record = Record(before[0], *found, self._is_settled(before[1], now))
+        record = Record(before[0], *found, is_settled(before[1], now))
         self._keep(path, record)
         return record
 
     def _keep(self, path: str, record: Record) -> None:
         self._records[path] = self._changed[path] = record
-
-    @staticmethod
-    def _is_settled(newest: int, now: int) -> bool:
-        margin = MARGIN if newest % 1_000_000_000 else MARGIN_WHOLE_SECONDS
-        return newest < now - margin
 
 
 class FileClock:

@@ -11,15 +11,16 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlbuild.digest import ASIDE, digest_bytes, digest_file, digest_manifest, manifest
 from mlbuild.errors import StateError
 from mlbuild.killpoint import reach
 from mlbuild.state.database import open_database
+from mlbuild.state.fingerprint import Fingerprint
 
 SMALL = 64 << 10
 COPIED = 256 << 10
@@ -31,7 +32,11 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (digest TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS actions (fingerprint TEXT PRIMARY KEY, outputs TEXT NOT NULL, seconds REAL, used REAL)
   WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reads (fingerprint TEXT, paths TEXT, used REAL, PRIMARY KEY (fingerprint, paths))
+  WITHOUT ROWID;
 """
+MOST_READS = 4
+"""How many sets of undeclared files are remembered for a fingerprint: an edit may make a task read others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a fingerprint came to, and how many seconds that took."""
+    """What a fingerprint came to, how many seconds that took, and the undeclared files that it rests on."""
 
     outputs: tuple[Stored, ...]
     seconds: float
+    reads: Mapping[str, str] = field(default_factory=dict)
 
 
 class Damaged(StateError):
@@ -84,24 +90,60 @@ class Store:
 
     # --- actions
 
-    def action(self, fingerprint: str) -> Action | None:
-        """What the fingerprint came to, if all of it is still here."""
-        row = self._db.execute("SELECT outputs, seconds FROM actions WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    def action(self, fingerprint: Fingerprint, reads: Callable[[Sequence[str]], Mapping[str, str]]) -> Action | None:
+        """What the fingerprint came to, if all of it is still here.
+
+        Which undeclared files count is known from earlier runs: for each set of them that one was seen to read, what
+        it came to is looked up under what these files hold now.
+
+        Args:
+            fingerprint: without `reads`.
+            reads: gives path → digest now, of those that count.
+        """
+        sets = self._reads(fingerprint.key) or [[]]
+        found = (self._action(fingerprint.reading(reads(paths))) for paths in sets)
+        return next((action for action in found if action is not None), None)
+
+    def _reads(self, key: str) -> list[list[str]]:
+        """The sets of undeclared files that were read under a key, the newest first."""
+        rows = self._db.execute("SELECT paths FROM reads WHERE fingerprint = ? ORDER BY used DESC", (key,)).fetchall()
+        return [json.loads(paths) for (paths,) in rows]
+
+    def _action(self, fingerprint: Fingerprint) -> Action | None:
+        row = self._db.execute(
+            "SELECT outputs, seconds FROM actions WHERE fingerprint = ?", (fingerprint.key,)
+        ).fetchone()
         if row is None:
             return None
         outputs = _read(row[0])
         if outputs is None or not all(self._has(output.digest) for output in outputs):
             return None
-        return Action(outputs, row[1])
+        return Action(outputs, row[1], fingerprint.reads)
 
     def used(self, fingerprints: Iterable[str], now: float) -> None:
         """Note that what fingerprints came to was of use just now."""
         self._db.executemany("UPDATE actions SET used = ? WHERE fingerprint = ?", [(now, key) for key in fingerprints])
 
-    def record(self, fingerprint: str, outputs: Sequence[Stored], seconds: float, now: float) -> None:
+    def record(self, fingerprint: Fingerprint, outputs: Sequence[Stored], seconds: float, now: float) -> None:
         """Remember what a fingerprint came to; its objects must be here already."""
+        if fingerprint.reads:
+            self._remember_reads(fingerprint, now)
         rows = json.dumps([[output.path, output.digest, output.size, output.executable] for output in outputs])
-        self._db.execute("INSERT OR REPLACE INTO actions VALUES (?, ?, ?, ?)", (fingerprint, rows, seconds, now))
+        self._db.execute("INSERT OR REPLACE INTO actions VALUES (?, ?, ?, ?)", (fingerprint.key, rows, seconds, now))
+
+    def _remember_reads(self, fingerprint: Fingerprint, now: float) -> None:
+        reads, plain = fingerprint.reads, fingerprint.reading({})
+        row = json.dumps(sorted(reads))
+        self._db.execute("INSERT OR REPLACE INTO reads VALUES (?, ?, ?)", (plain.key, row, now))
+        older = self._reads(plain.key)[1:]
+        for paths in older:
+            if set(paths) < reads.keys():
+                # They held the same as now, and more was read: what came of them alone can't be trusted any more.
+                less = plain.reading({path: reads[path] for path in paths})
+                self._db.execute("DELETE FROM actions WHERE fingerprint = ?", (less.key,))
+        for paths in older[MOST_READS - 1 :]:
+            row = json.dumps(paths)
+            self._db.execute("DELETE FROM reads WHERE fingerprint = ? AND paths = ?", (plain.key, row))
 
     def _has(self, digest: str) -> bool:
         if self._db.execute("SELECT 1 FROM objects WHERE digest = ?", (digest,)).fetchone():

@@ -35,6 +35,10 @@ def reason_text(reason: Reason) -> str:
             return "its recipe changed"
         case "param":
             return _changed(f"{what}", reason, shown=True)
+        case "read" if not reason.new:
+            return f"{what}, which it read, is no longer there"
+        case "read" if reason.old is None:
+            return f"read {what} is new"
         case "output":
             return f"output {what} is {_how(reason)}"
     return _changed(f"{reason.kind} {what}", reason, shown=False)
