@@ -21,7 +21,7 @@ from mlbuild.engine.decide import Verdict
 from mlbuild.engine.disk import Disk
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
-from mlbuild.engine.preconditions import verify_files, verify_variables
+from mlbuild.engine.preconditions import verify_amounts, verify_files, verify_variables
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import State
@@ -266,6 +266,8 @@ def _examined(graph: Graph, files: Files, wanted: Sequence[Task]) -> tuple[Order
         verify_checks(graph, order)
     with mistakes.noted():
         verify_files(graph, files, order)
+    with mistakes.noted():
+        verify_amounts(graph, order)
     return order, mistakes
 
 

@@ -476,3 +476,25 @@ def test_lines_at_the_left_edge_are_each_said(workspace: Workspace) -> None:
         "Pipelinefile:9:1: error: `what` is no statement",
         "Pipelinefile:11:1: error: `parm` is no statement",
     ]
+
+
+def test_amounts_that_only_a_task_has_and_a_path_that_no_disk_holds(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        f"""
+        partition k: [1, 2]
+        target a[k]:
+            inputs: "{"x" * 300}"?
+            outputs: "a{{k}}"
+            resources: cpus = max(1, attempt), memory = rows("x.csv") * attempt * 1G
+            run: touch {{outputs}}
+        target b[k]:
+            outputs: "b{{k}}"
+            resources: cpus = attempt, memory = k + "G"
+            run: touch {{outputs}}
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:5:49: error: `rows()` can't be used here",
+        'Pipelinefile:9:45: error: a number is needed, and `"G"` is text',
+    ]

@@ -1,4 +1,4 @@
-"""What a task needs beside its inputs: files that pin the software or are code, variables that are set."""
+"""What a task needs beside its inputs: files that pin the software or are code, amounts, variables that are set."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 from mlbuild.collect import Mistakes
 from mlbuild.engine.facts import declared_paths
+from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import ManyErrors, PipelineError
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.flaws import MissingInput
 from mlbuild.graph.task import Task
-from mlbuild.target import Input
+from mlbuild.target import AMOUNTS, Input
 
 
 def verify_files(graph: Graph, files: Files, tasks: Iterable[Task]) -> None:
@@ -34,6 +35,20 @@ def _verify_file(path: str, item: Input, graph: Graph, files: Files) -> None:
     if not files.exists(path):
         hint = f'correct the path, or write "{path}"? if it may be absent'
         raise MissingInput(path, f"{path} does not exist", item.at, hint)
+
+
+def verify_amounts(graph: Graph, tasks: Iterable[Task]) -> None:
+    """Raises ManyErrors for the amounts in `resources:` that are none in the first attempt at a task."""
+    mistakes = Mistakes(graph.pipeline.files)
+    for task in tasks:
+        resources = task.target.resources
+        given = {**{name: getattr(resources, name) for name in AMOUNTS}, **resources.pools}
+        for name, node in given.items():
+            if not isinstance(node, int | float | None):
+                with mistakes.noted():
+                    RecipeScope(graph, task).amount(name, node)
+    mistakes.one_a_place()
+    mistakes.settle()
 
 
 def verify_variables(tasks: Iterable[Task]) -> None:
