@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ CHECKSUMS = ("md5Hash", "Content-MD5", "content_md5", "crc32c", "ETag", "etag", 
 """What file systems tell of a file that changes with its content, the surest first."""
 
 
+DOWNLOAD_SILENCE = 300.0
+"""Seconds for which a web server may send nothing; a whole download may take as long as it likes."""
+
+
 def remote_digest(url: str) -> str | None:
     """What tells the content of a URL from another: the file system's own checksum, etag or version, else its digest.
 
@@ -59,38 +63,88 @@ def remote_digest(url: str) -> str | None:
         OSError: it can't be read.
         ImportError, ValueError: no package that reads such URLs is installed, or none is known.
     """
+    with _told_alike():
+        fs, path = _file_system(url)
+        try:
+            info = fs.info(path)
+        except FileNotFoundError as error:
+            if _is_web(url) and _is_refused(error):
+                raise OSError(str(error.__cause__)) from None
+            return None
+        if info["type"] == "directory":
+            rows = [(name, _known_digest(fs, name, each)) for name, each in sorted(fs.find(path, detail=True).items())]
+            return "t" + digest_bytes(repr(rows).encode())
+        return _known_digest(fs, path, info)
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    """What reads a URL, and the path that it has there; nothing that was known of it before is believed."""
     from fsspec.core import url_to_fs
 
-    fs, path = url_to_fs(url)
+    options = {}
+    if _is_web(url):
+        from aiohttp import ClientTimeout
+
+        # Else five minutes are all that a download may take.
+        options["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_connect=30, sock_read=DOWNLOAD_SILENCE)}
+    fs, path = url_to_fs(url, **options)
+    fs.invalidate_cache()
+    return fs, path
+
+
+def _is_web(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
+
+
+@contextmanager
+def _told_alike() -> Iterator[None]:
+    """Make an OSError of whatever a file system raises: each has errors of its own, and no base unites them."""
     try:
-        info = fs.info(path)
-    except FileNotFoundError:
-        return None
-    if info["type"] == "directory":
-        rows = [(name, _known_digest(fs, name, each)) for name, each in sorted(fs.find(path, detail=True).items())]
-        return "t" + digest_bytes(repr(rows).encode())
-    return _known_digest(fs, path, info)
+        yield
+    except (OSError, ImportError, ValueError):
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
+def _is_refused(error: FileNotFoundError) -> bool:
+    """Whether the web server is down or denies it: fsspec says that nothing is there, whatever the server said."""
+    cause = error.__cause__
+    return cause is not None and getattr(cause, "status", None) not in (404, 410)
 
 
 def _known_digest(fs: Any, path: str, info: Mapping[str, Any]) -> str:
     for name in CHECKSUMS:
-        if info.get(name):
+        if info.get(name) and not str(info[name]).startswith("W/"):  # weak: other bytes may have the same
             return f"{name} {info[name]}"
-    with fs.open(path, "rb") as file:
+    # In one go: not every web server gives parts.
+    with fs.open(path, "rb", **({"block_size": 0} if _is_web(path) else {})) as file:
         return digest_stream(file)
 
 
 def copy_remote(url: str, place: str) -> None:
     """Copy what a URL names to a path on disk, whole or not at all. Raises as `remote_digest` does."""
-    from fsspec.core import url_to_fs
-
-    fs, path = url_to_fs(url)
     fresh = f"{place}.{os.getpid()}.new"
     os.makedirs(os.path.dirname(place), exist_ok=True)
-    fs.get(path, fresh, recursive=fs.isdir(path))
-    if os.path.isdir(place):
-        shutil.rmtree(place)
-    os.rename(fresh, place)
+    try:
+        with _told_alike():
+            fs, path = _file_system(url)
+            if fs.info(path)["type"] == "directory":
+                fs.get(path, fresh, recursive=True)
+            else:
+                fs.get_file(path, fresh)
+        _remove(place)
+        os.rename(fresh, place)
+    except BaseException:
+        _remove(fresh)
+        raise
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        Path(path).unlink(missing_ok=True)
 
 
 class Files:

@@ -46,6 +46,7 @@ PACKAGES = {
     "xxhash": {"digest.py"},
     "yaml": {"language/parameters.py", "engine/scope.py"},
     "fsspec": {"files.py"},
+    "aiohttp": {"files.py"},
     "pyarrow": {"engine/scope.py"},
     "sitecustomize": {"observe/sitecustomize.py"},
 }

@@ -17,7 +17,7 @@ from mlbuild.errors import StateError
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
 from mlbuild.expression import Name, Slot
-from mlbuild.files import copy_remote
+from mlbuild.files import copy_remote, remote_digest
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
@@ -77,6 +77,10 @@ class Attempt:
         return python.source_of(recipe.text) if recipe and self.job.kind == "python" else self.job.recipe
 
 
+class InputChanged(Exception):
+    """An input is not what the fingerprint says any more; the message says which."""
+
+
 class Attempts:
     """Carries attempts through their durable steps, in an order from which any later build can recover.
 
@@ -114,7 +118,10 @@ class Attempts:
     # --- before
 
     def make(self, task: Task, fingerprint: Fingerprint, edited: tuple[str, ...]) -> Attempt:
-        """The next attempt at a task; nothing of it has happened yet."""
+        """The next attempt at a task; nothing of it has happened yet.
+
+        Raises InputChanged, and PipelineError for what can't be had or has no value.
+        """
         self._bring_copies(task, fingerprint)
         self._made += 1
         attempt = f"{self._journal.run}-{self._made}"
@@ -151,10 +158,14 @@ class Attempts:
                 note, digest = Path(f"{place}.digest"), fingerprint.parts[f"input {url}"]
                 if os.path.exists(place) and note.exists() and note.read_text() == digest:
                     continue
+                note.unlink(missing_ok=True)
                 try:
                     copy_remote(url, place)
+                    same = remote_digest(url) == digest
                 except (OSError, ImportError, ValueError) as error:
                     raise unreachable(url, error, source.at) from None
+                if not same:
+                    raise InputChanged(f"{url} has changed")
                 note.write_text(digest)
 
     def request(self, task: Task, number: int = 1) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from mlbuild.digest import digest_bytes, digest_stat
 from mlbuild.engine.decide import Facts
@@ -26,6 +27,8 @@ from mlbuild.target import Glob, Input, Variable
 from mlbuild.template import render
 from mlbuild.values import formatted
 
+EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
+"""Which extra of mlbuild reads the URLs of a protocol."""
 AS_WRITTEN = frozenset({"resources", "checkpoint", "attempt"})
 """What a recipe may name without becoming stale when it changes: it stands in the fingerprint as written."""
 
@@ -212,6 +215,22 @@ class Inspector:
                 raise unreachable(url, error, at) from None
         return self._remotes[url]
 
+    def changed_remotely(self, task: Task, fingerprint: Fingerprint) -> str:
+        """What the recipe read from elsewhere and is not as the fingerprint says any more, in words; empty if all is.
+
+        A server that no longer answers does not undo what was done.
+        """
+        for source in self._graph.sources(task):
+            for url, _ in source.reads if source.kind == "remote" else ():
+                with suppress(OSError):
+                    if (remote_digest(url) or "") != fingerprint.parts.get(f"input {url}"):
+                        return f"{url} has changed"
+        return ""
+
+    def forget_remotes(self) -> None:
+        """Ask the servers again."""
+        self._remotes.clear()
+
     def _params(self, task: Task) -> dict[str, str]:
         """The values named in `params:`, which count although the recipe may not name them."""
         scope = RecipeScope(self._graph, task)
@@ -305,7 +324,9 @@ def unreachable(url: str, error: Exception, at: Location) -> PipelineError:
     protocol = url.partition("://")[0]
     if isinstance(error, OSError):
         return PipelineError(f"can't read {url}: {error.strerror or error}", at)
-    hint = "install the package that it names" if isinstance(error, ImportError) else None
+    extra = EXTRAS.get(protocol)
+    install = f"pip install 'mlbuild[{extra}]'" if extra else "install the package that it names"
+    hint = install if isinstance(error, ImportError) else None
     return PipelineError(f"{protocol}:// can't be read here: {error}", at, hint)
 
 

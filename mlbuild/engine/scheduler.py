@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlbuild.engine import events
-from mlbuild.engine.attempts import Attempt, Attempts
+from mlbuild.engine.attempts import Attempt, Attempts, InputChanged
 from mlbuild.engine.checks import Conditions
 from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
@@ -329,6 +329,12 @@ class Scheduler:
         except PipelineError as error:
             self._refuse(wanted, "pipelinefile", str(error))
             return
+        except InputChanged as change:
+            if self._look_again(wanted.task, str(change)):
+                self._journal.give_back(wanted.task.name)
+            else:
+                self._refuse(wanted, str(jobs.Reason.INPUT_CHANGED), str(change))
+            return
         try:
             self._attempts.open(attempt)
         except OSError as error:
@@ -408,6 +414,8 @@ class Scheduler:
             return
         del self._handles[result.attempt]
         self._active[attempt.task.target.name] -= 1
+        if result.ok and (change := self._inspector.changed_remotely(attempt.task, attempt.fingerprint)):
+            result = replace(result, reason=jobs.Reason.INPUT_CHANGED, detail=change)
         if result.ok:
             self._conditions.test(attempt.task, lambda problem: self._conclude(attempt, result, problem))
         elif result.reason is jobs.Reason.INPUT_CHANGED:
@@ -444,15 +452,20 @@ class Scheduler:
             self._settle(task, State.BUILT)
 
     def _decide_again(self, attempt: Attempt, result: JobResult) -> None:
-        task = attempt.task
         self._attempts.abandon(attempt, result)
+        if not self._look_again(attempt.task, result.detail):
+            self._fail(attempt, result)
+
+    def _look_again(self, task: Task, change: str) -> bool:
+        """Decide everything again since an input of this task has changed; False if that happens too often."""
         self._changes[task] = self._changes.get(task, 0) + 1
         if self._changes[task] >= MOST_CHANGES:
-            self._fail(attempt, result)
-            return
-        self._say(events.Said(f"is decided again: {result.detail}", task.name))
+            return False
+        self._say(events.Said(f"is decided again: {change}", task.name))
         self.states.set(task, State.PENDING)
+        self._inspector.forget_remotes()
         self._start_over()
+        return True
 
     def _failed(self, attempt: Attempt, result: JobResult) -> None:
         """An attempt came to nothing: is there another?"""
