@@ -14,7 +14,7 @@ from mlbuild import config
 from mlbuild.collect import Mistakes
 from mlbuild.config import Config
 from mlbuild.engine import accept as acceptance
-from mlbuild.engine import events
+from mlbuild.engine import events, removal
 from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.checks import verify_checks
 from mlbuild.engine.decide import Verdict
@@ -40,8 +40,10 @@ from mlbuild.language.ast import TargetOf
 from mlbuild.language.layout import laid_out
 from mlbuild.language.lost import Lost
 from mlbuild.language.parser import parse
+from mlbuild.state.garbage import Garbage
 from mlbuild.state.journal import Journal, LastAttempt
 from mlbuild.state.layout import Layout
+from mlbuild.state.outputs import Outputs
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
 from mlbuild.target import Executor, Pipeline, Resources
@@ -448,6 +450,83 @@ def verify_executor(workspace: Workspace, name: str | None) -> None:
         near = nearest(name, known)
         hint = f"did you mean `{near}`?" if near else "there are: " + ", ".join(known)
         raise UsageError(f"--on: there is no executor `{name}`", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What `remove` did, or would do, by path.
+
+    Attributes:
+        removed: outputs that were as mlbuild had left them.
+        stored: those of them that can be restored.
+        edited: (path, where it was moved to or '') of outputs that were edited by hand.
+        foreign: what stands at outputs, and mlbuild did not make.
+    """
+
+    removed: tuple[str, ...]
+    stored: frozenset[str]
+    edited: tuple[tuple[str, str], ...]
+    foreign: tuple[str, ...]
+
+
+def remove(
+    workspace: Workspace, goals: Sequence[str], *, command: str = "mlbuild remove", dry_run: bool = False
+) -> Removed:
+    """Remove the outputs and metrics of goals, of a group those of what it gathers. They stay in the store.
+
+    Raises:
+        UsageError: nothing is called so.
+        StateError: a build works on one of the tasks, or needs it as it is; then nothing is removed.
+    """
+    with _opened(workspace) as (journal, store, stats):
+        outputs = Outputs(workspace.layout)
+        found = removal.standing(_gathered(workspace.graph, workspace.wanted(goals)), journal, outputs, stats)
+        ours = [each for each in found if each.kind is not removal.Kind.FOREIGN]
+        foreign = tuple(each.path for each in found if each.kind is removal.Kind.FOREIGN)
+        stored = frozenset(each.path for each in ours if each.fingerprint and store.holds(each.fingerprint))
+        done = [(each, "") for each in ours]
+        if found and not dry_run:
+            journal.begin(command)
+            done = []
+            try:
+                removal.hold(found, journal)
+                done = removal.remove(ours, journal, outputs)
+            finally:
+                journal.end(int(len(done) < len(ours)), {"removed": len(done)})
+        removed = tuple(each.path for each, _ in done if each.kind is removal.Kind.MADE)
+        edited = tuple((each.path, place) for each, place in done if each.kind is removal.Kind.EDITED)
+        return Removed(removed, stored, edited, foreign)
+
+
+def _gathered(graph: Graph, tasks: Sequence[Task]) -> list[Task]:
+    """These tasks, with what the groups among them gather in their places."""
+    found: dict[Task, None] = {}
+    left = [*reversed(tasks)]
+    while left:
+        task = left.pop()
+        if task.is_group:
+            left += [need for need in reversed(graph.producers(task)) if need not in found]
+        else:
+            found[task] = None
+    return list(found)
+
+
+@contextmanager
+def opened_store(path: str) -> Iterator[Garbage]:
+    """The store of the workspace of a Pipelinefile (absolute), which itself is not read.
+
+    Raises:
+        MlbuildError: it can't be used, or the configuration is wrong.
+    """
+    root = os.path.dirname(path)
+    layout = Layout(root)
+    layout.create()
+    with ExitStack() as stack:
+        journal = Journal(layout)
+        stack.callback(journal.close)
+        store = Store(layout.store, root, layout.tmp, config.read(Files(root)).link)
+        stack.callback(store.close)
+        yield Garbage(layout, journal, store)
 
 
 def select_some(workspace: Workspace, goals: Sequence[str]) -> list[Task]:

@@ -57,7 +57,8 @@ def candidates(workspace: Workspace, *words: str) -> list[str]:
 def test_the_first_word(typed: Workspace) -> None:
     assert candidates(typed, "") == [*COMMANDS, "epochs=", "lr=", "report", "train", "tidy", "hourly"]
     assert candidates(typed, "t") == ["train", "tidy"]
-    assert candidates(typed, "st") == ["status"]
+    assert candidates(typed, "st") == ["status", "store"]
+    assert candidates(typed, "store", "") == ["stats", "gc", "verify"]
     assert "train\tA model." in typed.run("__complete", "tr").out
 
 

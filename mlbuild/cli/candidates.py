@@ -29,6 +29,8 @@ OPTIONS = {
     "accept": ("--because", "--key", "--dry-run"),
     "graph": ("--key", "--format", "--tasks", "--json"),
     "log": ("--attempt",),
+    "remove": ("--all", "--key", "--dry-run"),
+    "store": ("--older-than", "--max-size", "--dry-run", "--json"),
     "check": ("--json",),
     "fmt": ("--check",),
 }
@@ -37,9 +39,11 @@ VALUES = {
     "--progress": ("auto", "plain", "off"),
     "--format": ("tree", "dot", "mermaid", "json"),
 }
+WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify")}
+"""What stands behind a command that takes neither goals nor paths."""
 PATHS = ("-f", "--file", "-C", "--directory", "--events")
 """Options whose value is a path: for the shell to complete."""
-NUMBERS = ("-j", "--jobs", "--max-active", "--attempt")
+NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size")
 NO_GOALS = ("fmt", "init", "completion")
 
 DECLARED = re.compile(
@@ -73,8 +77,8 @@ def _all(before: list[str], current: str) -> Iterator[Candidate]:
         yield from ((value, "") for value in VALUES[last])
     elif current.startswith("-") and "--" not in before:
         yield from ((option, "") for option in (*OPTIONS.get(command, ()), *COMMON))
-    elif command == "completion":
-        yield from ((shell, "") for shell in ("bash", "zsh", "fish"))
+    elif command in WORDS:
+        yield from ((word, "") for word in WORDS[command])
     elif command not in NO_GOALS:
         if not before:
             yield from COMMANDS.items()

@@ -7,6 +7,8 @@ COMMANDS = {
     "accept": "take outputs that are in place for the result of the present code and values",
     "graph": "the graph: a tree with states, or for dot, mermaid, json",
     "log": "what a task's last attempt printed",
+    "remove": "remove outputs; what they held stays in the store",
+    "store": "how large the store is; drop what nothing recent uses; find damage",
     "init": "write a first Pipelinefile",
     "fmt": "lay out the Pipelinefile",
     "check": "read the Pipelinefile and say everything that is wrong with it",
@@ -14,7 +16,7 @@ COMMANDS = {
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "runs", "metrics", "cancel", "remove", "store", "attach", "impact", "show"),
+        *("backfill", "runs", "metrics", "cancel", "attach", "impact", "show"),
         *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )

@@ -260,8 +260,9 @@ class Attempts:
     def _keep(self, task: Task, fingerprint: Fingerprint, made: list[Stored], seconds: float) -> list[Stored]:
         """Put the outputs into the store; a full disk there costs only that they can't be restored."""
         try:
-            stored = [self._store.add(output.path, output.digest, output.size) for output in made]
-            self._store.record(fingerprint, stored, seconds, time.time())
+            with self._store.lock(alone=False):
+                stored = [self._store.add(output.path, output.digest, output.size) for output in made]
+                self._store.record(fingerprint, stored, seconds, time.time())
         except Damaged:
             raise
         except (OSError, StateError) as error:
@@ -317,7 +318,8 @@ class Attempts:
     def restore(self, task: Task, fingerprint: Fingerprint, action: Action, edited: tuple[str, ...]) -> None:
         """Bring back what the fingerprint came to. Raises Damaged, and nothing was touched, if the store lost it."""
         missing = [output for output in action.outputs if not self._stands(output)]
-        staged = self._store.stage(missing)
+        with self._store.lock(alone=False):
+            staged = self._store.stage(missing)
         for output in missing:
             if output.path in edited:
                 place = self._outputs.move_away(output.path, f"edited-{self._journal.run}")

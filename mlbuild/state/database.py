@@ -63,6 +63,7 @@ def open_database(path: str, loss: str) -> Database:
     except sqlite3.Error as error:
         raise StateError(f"can't use {path}: {error}") from None
     database.path, database.loss = path, loss
+    database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a file that is not there yet; it is of no use later
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=NORMAL")
     return database

@@ -252,6 +252,11 @@ class Journal:
             os.close(file)
         return False
 
+    def oldest_living(self) -> float | None:
+        """When the oldest build that lives began, in epoch seconds."""
+        rows = self._db.execute("SELECT id, started FROM runs WHERE ended IS NULL ORDER BY id").fetchall()
+        return next((started for run, started in rows if self.lives(run)), None)
+
     # --- traces
 
     def trace(self, task: str) -> Trace | None:
@@ -267,6 +272,11 @@ class Journal:
         """The key of a task's last success."""
         row = self._db.execute("SELECT fingerprint FROM traces WHERE task = ?", (task,)).fetchone()
         return row[0] if row else None
+
+    def results(self) -> list[tuple[str, list[str]]]:
+        """(fingerprint, paths made) of the last success of every task, of those too that are no more."""
+        rows = self._db.execute("SELECT fingerprint, outputs FROM traces").fetchall()
+        return [(key, [output[0] for output in json.loads(outputs)]) for key, outputs in rows]
 
     def made_paths(self) -> set[str]:
         """All that the last successes of all tasks made, of those too that are no more; a directory ends in `/`."""
@@ -476,6 +486,12 @@ class Journal:
     def _is_open(self, task: str, run: int) -> bool:
         query = "SELECT 1 FROM attempts WHERE task = ? AND run = ? AND job NOT NULL AND ended IS NULL"
         return self._db.execute(query, (task, run)).fetchone() is not None
+
+    def leased(self) -> set[str]:
+        """The fingerprints of all that builds which live hold."""
+        rows = self._db.execute("SELECT DISTINCT run, fingerprint FROM leases").fetchall()
+        living = {run for run in {run for run, _ in rows} if self.lives(run)}
+        return {key for run, key in rows if run in living}
 
     def yield_leases(self) -> None:
         """Give back every lease on which no work is going on."""

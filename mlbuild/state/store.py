@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -58,6 +58,24 @@ class Action:
     reads: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An action as those see it who look after the store.
+
+    Attributes:
+        paths: of its outputs.
+        digests: of all objects that it rests on; None if that is damaged.
+        seconds: how long it took to make.
+        used: epoch seconds: when it was last made, brought back, taken, or replaced by another.
+    """
+
+    fingerprint: str
+    paths: tuple[str, ...]
+    digests: frozenset[str] | None
+    seconds: float
+    used: float
+
+
 class Damaged(StateError):
     """An object is gone or is not what its name says; it has been dropped, with what rests on it."""
 
@@ -79,6 +97,7 @@ class Store:
     def __init__(self, folder: str, workspace: str, tmp: str, link: str = "auto") -> None:
         self._workspace = workspace
         self._link = link
+        self.folder = folder
         self._objects = os.path.join(folder, "objects")
         self._tmp = tmp
         os.makedirs(self._objects, exist_ok=True)
@@ -87,6 +106,16 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
+
+    @contextmanager
+    def lock(self, *, alone: bool) -> Iterator[None]:
+        """Be in the store: with all who add to it and bring back from it, or `alone`, to drop what it holds."""
+        file = os.open(os.path.join(self.folder, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(file)
 
     # --- actions
 
@@ -103,6 +132,10 @@ class Store:
         sets = self._reads(fingerprint.key) or [[]]
         found = (self._action(fingerprint.reading(reads(paths))) for paths in sets)
         return next((action for action in found if action is not None), None)
+
+    def holds(self, fingerprint: Fingerprint) -> bool:
+        """Whether what a fingerprint came to, `reads` and all, can be brought back."""
+        return self._action(fingerprint) is not None
 
     def _reads(self, key: str) -> list[list[str]]:
         """The sets of undeclared files that were read under a key, the newest first."""
@@ -297,34 +330,71 @@ class Store:
 
     def _drop(self, digest: str) -> NoReturn:
         """Forget a broken object and every action that rests on it, and say so."""
-        resting = [fingerprint for fingerprint, held in self._rests() if held is None or digest in held]
-        self._db.execute("DELETE FROM objects WHERE digest = ?", (digest,))
-        with suppress(FileNotFoundError):
-            os.unlink(self._file(digest))
-        self._db.executemany("DELETE FROM actions WHERE fingerprint = ?", [(fingerprint,) for fingerprint in resting])
+        resting = [one.fingerprint for one in self.results() if one.digests is None or digest in one.digests]
+        self.drop(resting, [digest])
         raise Damaged(f"the store's object {digest} was damaged or missing and has been dropped")
 
-    def _rests(self) -> Iterator[tuple[str, set[str] | None]]:
-        """Each fingerprint, and the digests of all objects that what it came to rests on; None if that is lost."""
-        inside: dict[str, set[str] | None] = {}
-        for fingerprint, text in self._db.execute("SELECT fingerprint, outputs FROM actions").fetchall():
-            yield fingerprint, self._rest(text, inside)
+    # --- looking after it
 
-    def _rest(self, text: str, inside: dict[str, set[str] | None]) -> set[str] | None:
+    def results(self) -> list[Result]:
+        """All that is stored."""
+        inside: dict[str, frozenset[str] | None] = {}
+        rows = self._db.execute("SELECT fingerprint, outputs, coalesce(seconds, 0), coalesce(used, 0) FROM actions")
+        return [self._result(row, inside) for row in rows.fetchall()]
+
+    def _result(self, row: tuple[str, str, float, float], inside: dict[str, frozenset[str] | None]) -> Result:
         """Args: inside: the objects of each folder looked at so far."""
+        fingerprint, text, seconds, used = row
         outputs = _read(text)
         if outputs is None:
-            return None
-        held = {output.digest for output in outputs}
-        for folder in [digest for digest in held if digest.startswith("t")]:
+            return Result(fingerprint, (), None, seconds, used)
+        digests: set[str] | None = {output.digest for output in outputs}
+        for folder in [output.digest for output in outputs if output.digest.startswith("t")]:
             if folder not in inside:
                 listing = self._listing(folder)
-                inside[folder] = None if listing is None else {row[1] for row in listing if _is_object(row[1])}
+                inside[folder] = None if listing is None else frozenset(row[1] for row in listing if _is_object(row[1]))
             members = inside[folder]
-            if members is None:
-                return None
-            held |= members
-        return held
+            digests = None if members is None or digests is None else digests | members
+        paths = tuple(output.path for output in outputs)
+        return Result(fingerprint, paths, None if digests is None else frozenset(digests), seconds, used)
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each object by its digest."""
+        sizes: dict[str, int] = dict(self._db.execute("SELECT digest, length(data) FROM objects"))
+        for folder in os.listdir(self._objects):
+            with os.scandir(os.path.join(self._objects, folder)) as entries:
+                sizes |= {folder + entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
+        return sizes
+
+    def is_whole(self, digest: str) -> bool:
+        """Whether an object is there and what its name says."""
+        data = self._small(digest)
+        if digest.startswith("t"):
+            return self._listing(digest) is not None
+        if data is not None:
+            return digest_bytes(data) == digest
+        held = self._file(digest)
+        return os.path.isfile(held) and digest_file(held) == digest
+
+    def drop(self, fingerprints: Iterable[str], digests: Collection[str]) -> None:
+        """Forget results and objects: the results first, so that none is ever without its objects."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany("DELETE FROM actions WHERE fingerprint = ?", [(key,) for key in fingerprints])
+            self._db.executemany("DELETE FROM objects WHERE digest = ?", [(digest,) for digest in digests])
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        reach("forgotten")
+        for digest in digests:
+            place = self._file(digest)
+            remove(place)
+            reach("object-dropped")
+            with suppress(OSError):  # it is not empty, or was never there
+                os.rmdir(os.path.dirname(place))
+        self._db.executescript("PRAGMA incremental_vacuum")  # by `execute` it would give back a single page
 
     def _file(self, digest: str) -> str:
         return os.path.join(self._objects, digest[:2], digest[2:])
