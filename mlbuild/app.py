@@ -121,11 +121,9 @@ def open_workspace(
     configured = [Executor(name, **asdict(own)) for name, own in settings.executors.items()]
     reading = load(os.path.basename(path), files, overrides, configured)
     pipeline, mistakes, layout = reading.pipeline, reading.mistakes, Layout(root)
-    with mistakes.noted():
-        graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
-        if mistakes.found:
-            found = _examined(graph, files, _all(graph))[1].found
-            mistakes.found += [one for one in found if not _may_follow(one, reading.lost)]
+    graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
+    if mistakes.found:
+        mistakes.found += [one for one in _flaws(graph, files).found if not _may_follow(one, reading.lost)]
     mistakes.settle()
     folder = os.path.relpath(os.path.abspath(start), root)
     inside = folder != "." and not folder.startswith("..")
@@ -246,31 +244,35 @@ def _bytes(files: Files, path: str) -> bytes:
 
 def verify(workspace: Workspace) -> None:
     """Look at every task of the pipeline. Raises ManyErrors for what only the whole graph shows."""
-    _, mistakes = _examined(workspace.graph, workspace.files, _all(workspace.graph))
-    mistakes.settle()
+    _flaws(workspace.graph, workspace.files).settle()
 
 
-def _all(graph: Graph) -> list[Task]:
-    return [task for target in graph.pipeline.targets.values() for task in graph.tasks(target)]
+def _flaws(graph: Graph, files: Files) -> Mistakes:
+    mistakes, tasks = Mistakes(graph.pipeline.files), []
+    for target in graph.pipeline.targets.values():
+        with mistakes.noted():
+            tasks += graph.tasks(target)
+    _examined(graph, files, tasks, mistakes)
+    return mistakes
 
 
 def _ordered(workspace: Workspace, wanted: Sequence[Task]) -> Order:
     """What the wanted tasks need, in order. Raises ManyErrors for every mistake among them."""
-    order, mistakes = _examined(workspace.graph, workspace.files, wanted)
+    mistakes = Mistakes(workspace.pipeline.files)
+    order = _examined(workspace.graph, workspace.files, wanted, mistakes)
     mistakes.settle()
     return order
 
 
-def _examined(graph: Graph, files: Files, wanted: Sequence[Task]) -> tuple[Order, Mistakes]:
-    mistakes = Mistakes(graph.pipeline.files)
+def _examined(graph: Graph, files: Files, wanted: Sequence[Task], mistakes: Mistakes) -> Order:
+    """What the wanted tasks need, in order; what is wrong is noted."""
     order = graph.closure(wanted, mistakes)
-    with mistakes.noted():
-        verify_checks(graph, order)
+    for verify_all in (verify_checks, verify_amounts):
+        with mistakes.noted():
+            verify_all(graph, order)
     with mistakes.noted():
         verify_files(graph, files, order)
-    with mistakes.noted():
-        verify_amounts(graph, order)
-    return order, mistakes
+    return order
 
 
 def _may_follow(mistake: MlbuildError, lost: Lost) -> bool:

@@ -498,3 +498,31 @@ def test_amounts_that_only_a_task_has_and_a_path_that_no_disk_holds(workspace: W
         "Pipelinefile:5:49: error: `rows()` can't be used here",
         'Pipelinefile:9:45: error: a number is needed, and `"G"` is text',
     ]
+
+
+def test_a_partition_whose_files_are_all_made_and_a_path_that_some_keys_do_not_have(workspace: Workspace) -> None:
+    workspace.write("raw/a.csv", "")
+    workspace.write("params.json", '{"x": {"1": {"2": "there"}}}')
+    said = checked(
+        workspace,
+        """
+        params "params.json"
+        partition file: glob("raw/{file}.csv")
+        partition k: ["1", "3"]
+        partition l: ["2"]
+        target make:
+            outputs: "raw/a.csv"
+            run: touch {outputs}
+        target use[file]:
+            inputs: "raw/{file}.csv", "nope"
+            run: true
+        target place[k, l]:
+            outputs: "{k}{l}/{params.x[k][l]}"
+            run: touch {outputs}
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:2:11: error: partition `file` has no keys: targets make all that it matches",
+        "Pipelinefile:9:31: error: no target makes nope, and it does not exist",
+        "Pipelinefile:12:23: error: `params.x` has no `3`",
+    ]

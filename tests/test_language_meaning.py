@@ -505,6 +505,16 @@ Pipelinefile:17:9: error: `a` needs its own value: a → b → c → a
   17 | let c = a
      |         ^""",
     ),
+    "no time zone": (
+        """\
+partition hour: hourly from 2013-01-01 to 2013-01-02 in "Europe/Berln"
+""",
+        """\
+Pipelinefile:15:57: error: there is no time zone "Europe/Berln"
+  15 | partition hour: hourly from 2013-01-01 to 2013-01-02 in "Europe/Berln"
+     |                                                         ^^^^^^^^^^^^^^
+  hint: zones are named as in "Europe/Berlin"; on a system without zone data: pip install tzdata""",
+    ),
     "a let of a partition": (
         """\
 let a = day

@@ -80,13 +80,14 @@ class Graph:
         self.orphans: set[str] = set()
         """Paths among inputs that tasks made which are no more: they do not count."""
         self._left_out: set[Task] = set()
+        self._wrong: list[PipelineError] = []
         self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
         if any(isinstance(one.source, Listed) and one.source.paths for one in pipeline.partitions.values()):
             self.partitions |= {name: self._without_made(keys, now) for name, keys in self.partitions.items()}
             self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
 
     def _without_made(self, keys: Keys, now: datetime) -> Keys:
-        """The keys of a glob without those whose file a target makes."""
+        """The keys of a glob without those whose file a target makes; all, which is noted, if none would be left."""
         partition = keys.partition
         if not isinstance(partition.source, Listed) or not partition.source.paths:
             return keys
@@ -94,9 +95,9 @@ class Graph:
         kept = [(key, path) for key, path in pairs if not any(self.makers.of(path))]
         if not kept:
             hint = "the keys of a glob are those of files that no target makes"
-            raise PipelineError(
-                f"partition `{partition.name}` has no keys: targets make all that it matches", partition.at, hint
-            )
+            message = f"partition `{partition.name}` has no keys: targets make all that it matches"
+            self._wrong.append(PipelineError(message, partition.at, hint))
+            return keys
         source = Listed(tuple(key for key, _ in kept), tuple(path for _, path in kept))
         return Keys(replace(partition, source=source), now)
 
@@ -303,7 +304,7 @@ class Graph:
         with mistakes.noted():
             mistakes.found += self._lacking(order)
         mistakes.one_a_place()
-        mistakes.found += [*conflicts(order), *(cycle(circle) for circle in apart(circles))]
+        mistakes.found += [*self._wrong, *conflicts(order), *(cycle(circle) for circle in apart(circles))]
         return order
 
     def _walked(self, wanted: Iterable[Task], mistakes: Mistakes) -> tuple[Order, list[Circle]]:

@@ -216,16 +216,17 @@ class _Loader:
 
     def _targets(self, partitions: dict[str, Partition], executors: dict[str, Executor]) -> dict[str, Target]:
         """All that tasks can be made of: those of which name, partitions and outputs are known."""
-        headers = {id(rule): self._header(rule, tree) for tree in self._trees for rule in _rules(tree)}
-        by_name = {header.name: header for header in headers.values()}
-        references = References(by_name, partitions, self._constants, self._names)
+        files = [
+            (self._defaults(tree), [(rule, self._header(rule, tree)) for rule in _rules(tree)]) for tree in self._trees
+        ]
+        headers = {header.name: header for _, rules in files for _, header in rules}
+        references = References(headers, partitions, self._constants, self._names)
         context = clauses.Context(self._constants, self._names, references, partitions, executors, self._mistakes)
         targets: dict[str, Target] = {}
-        for tree in self._trees:
-            defaults = self._defaults(tree)
-            for rule in _rules(tree):
-                made = clauses.target(rule, headers[id(rule)], defaults, context)
-                if headers[id(rule)].is_sound:
+        for defaults, rules in files:
+            for rule, header in rules:
+                made = clauses.target(rule, header, defaults, context)
+                if header.is_sound:
                     targets[made.name] = made
         return targets
 
