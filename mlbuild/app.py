@@ -19,6 +19,8 @@ from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.checks import verify_checks
 from mlbuild.engine.decide import Verdict
 from mlbuild.engine.disk import Disk
+from mlbuild.engine.explain import Explanation
+from mlbuild.engine.explain import explain as _explain
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.preconditions import verify_amounts, verify_files, verify_variables
@@ -173,10 +175,24 @@ def status(
     order = _ordered(workspace, wanted)
     with _looking(workspace, _asked_for(workspace, order) if everything else wanted) as (inspector, journal):
         inspector.forced.update(select_some(workspace, forced))
-        found = Survey(graph, order, inspector).tasks
-        history = History(journal.durations() if journal else {}, order)
-        running = journal.running_tasks() if journal else set()
-        return [see(surveyed, journal, history, running) for surveyed in found.values()]
+        return list(_seen(Survey(graph, order, inspector), journal, order).values())
+
+
+def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:
+    """Why the tasks that the goals name are as they are, down to the first causes. Raises as `status` does."""
+    graph = workspace.graph
+    wanted = workspace.wanted(goals)
+    order = _ordered(workspace, wanted)
+    with _looking(workspace, wanted) as (inspector, journal):
+        survey = Survey(graph, order, inspector)
+        return _explain(graph, survey, journal, _seen(survey, journal, order), wanted)
+
+
+def _seen(survey: Survey, journal: Journal | None, order: Order) -> dict[Task, Seen]:
+    """The tasks of a survey with what happened to them before."""
+    history = History(journal.durations() if journal else {}, order)
+    running = journal.running_tasks() if journal else set()
+    return {task: see(surveyed, journal, history, running) for task, surveyed in survey.tasks.items()}
 
 
 def _asked_for(workspace: Workspace, order: Order) -> list[Task]:

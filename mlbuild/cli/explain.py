@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from mlbuild.app import status
+from mlbuild.app import explain
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
-from mlbuild.ui.survey import explain_json, explain_lines
+from mlbuild.ui.explain import explain_json, explain_lines
 
 
 def run(arguments: list[str], command: str) -> int:
@@ -15,11 +15,10 @@ def run(arguments: list[str], command: str) -> int:
     add_key_option(parser)
     options = parse(parser, arguments)
     workspace, goals = workspace_and_goals(options, command, chosen=False)
-    seen = {each.surveyed.task.name: each for each in status(workspace, goals)}
-    names = [task.name for task in workspace.wanted(goals)]
+    explanation = explain(workspace, goals)
     if options.json:
-        print(json.dumps(explain_json(names, seen), indent=2, ensure_ascii=False))
+        print(json.dumps(explain_json(explanation), indent=2, ensure_ascii=False))
     else:
-        for line in explain_lines(names, seen):
+        for line in explain_lines(explanation.groups):
             print(line)
     return 0

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlbuild.engine.decide import Facts, Reason, decide
+from mlbuild.engine.decide import Facts, Reason, Verdict, decide
 from mlbuild.engine.survey import UNKNOWN, Survey
 from mlbuild.errors import StateError, UsageError
 from mlbuild.graph.dag import Graph, Order
@@ -45,10 +45,13 @@ def candidates(graph: Graph, survey: Survey, wanted: Sequence[Task]) -> list[Can
             refused.append((task, problem))
             continue
         facts = survey.facts(task)
+        decision = decide(facts)
+        if decision.verdict is Verdict.FRESH:
+            continue
         if problem := _unacceptable(facts):
             refused.append((task, problem))
-        elif not _is_as_left(facts):
-            found.append(Candidate(task, decide(facts).reasons, facts))
+        else:
+            found.append(Candidate(task, decision.reasons, facts))
     if refused:
         task, problem = refused[0]
         others = len(refused) - 1
@@ -76,12 +79,6 @@ def _unacceptable(facts: Facts) -> str | None:
         return f"its fingerprint can't be had: {facts.fingerprint.problem}"
     unknown = next((name for name, digest in facts.fingerprint.parts.items() if digest == UNKNOWN), None)
     return f"its {unknown} was never built here" if unknown else None
-
-
-def _is_as_left(facts: Facts) -> bool:
-    """Whether what stands there is what the last success left, and that was of this fingerprint."""
-    trace = facts.trace
-    return trace is not None and trace.fingerprint.key == facts.fingerprint.key and _left(trace) == dict(facts.present)
 
 
 def _left(trace: Trace) -> dict[str, str]:

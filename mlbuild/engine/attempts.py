@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlbuild.engine.decide import Reason
 from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.engine.undeclared import Undeclared
@@ -65,6 +66,8 @@ class Attempt:
     had: tuple[str, ...]
     edited: tuple[str, ...]
     adopted: bool = False
+    reasons: tuple[Reason, ...] = ()
+    """Why it is made."""
 
     @property
     def id(self) -> str:
@@ -117,7 +120,9 @@ class Attempts:
 
     # --- before
 
-    def make(self, task: Task, fingerprint: Fingerprint, edited: tuple[str, ...]) -> Attempt:
+    def make(
+        self, task: Task, fingerprint: Fingerprint, edited: tuple[str, ...], reasons: tuple[Reason, ...] = ()
+    ) -> Attempt:
         """The next attempt at a task; nothing of it has happened yet.
 
         Raises InputChanged, and PipelineError for what can't be had or has no value.
@@ -140,7 +145,7 @@ class Attempts:
             timeout=task.target.timeout,
             **self.request(task, number),
         )
-        return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited)
+        return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited, reasons=reasons)
 
     def executor(self, task: Task) -> str:
         """The name of the one that a task runs on."""
@@ -191,7 +196,9 @@ class Attempts:
             attempt.had,
             attempt.edited,
         )
-        self._journal.intend(record, time.time(), os.path.relpath(attempt.job.log, self._layout.workspace))
+        log = os.path.relpath(attempt.job.log, self._layout.workspace)
+        reasons = [(reason.kind, reason.what, reason.old, reason.new) for reason in attempt.reasons]
+        self._journal.intend(record, time.time(), log, reasons)
         self._outputs.prepare(attempt.task.made, attempt.id)
         reach("prepared")
 

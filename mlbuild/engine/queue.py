@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlbuild.engine.decide import Reason
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint
 
@@ -20,6 +21,7 @@ class Wanted:
     edited: tuple[str, ...]
     stamp: float
     """When its last success was recorded, as seen by the decision."""
+    reasons: tuple[Reason, ...] = ()
 
 
 Entry = tuple[float, int, Wanted]

@@ -207,7 +207,7 @@ class Scheduler:
         decision = decide(facts)
         self._others.decided(task, facts.fingerprint.key)
         stamp = facts.trace.finished if facts.trace else 0.0
-        wanted = Wanted(task, facts.fingerprint, decision.edited, stamp)
+        wanted = Wanted(task, facts.fingerprint, decision.edited, stamp, decision.reasons)
         match decision.verdict:
             case Verdict.RUN:
                 self._want(wanted, decision)
@@ -325,7 +325,7 @@ class Scheduler:
             if problem := self._executor.too_large(self._asked(wanted)):
                 self._refuse(wanted, str(jobs.Reason.NOT_STARTED), problem)
                 return
-            attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited)
+            attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited, wanted.reasons)
         except PipelineError as error:
             self._refuse(wanted, "pipelinefile", str(error))
             return
@@ -485,7 +485,7 @@ class Scheduler:
             return
         self._say(events.TaskRetried(task.name, result.exit_status, str(result.reason), attempt.number, delay))
         self.states.set(task, State.QUEUED)
-        wanted = Wanted(task, attempt.fingerprint, attempt.edited, self._stamp(task))
+        wanted = Wanted(task, attempt.fingerprint, attempt.edited, self._stamp(task), attempt.reasons)
         self._queue.push_later(wanted, delay)
 
     def _stamp(self, task: Task) -> float:

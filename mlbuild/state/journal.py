@@ -49,6 +49,7 @@ CREATE TABLE accepted (
   task TEXT NOT NULL, run INTEGER NOT NULL, fingerprint TEXT NOT NULL, at REAL NOT NULL, who TEXT NOT NULL,
   why TEXT NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
 """,
+    "ALTER TABLE attempts ADD COLUMN reasons BLOB",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 
@@ -68,6 +69,20 @@ class Trace:
     attempt: str | None
     finished: float
     seconds: float
+
+
+Why = tuple[str, str, str | None, str | None]
+"""A reason for an attempt: its kind, what it is about, the value before, the value then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An attempt that succeeded: in which run, when (epoch seconds), in how many seconds, and why it was made."""
+
+    run: int
+    ended: float
+    seconds: float
+    reasons: tuple[Why, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +293,11 @@ class Journal:
         rows = self._db.execute("SELECT fingerprint, outputs FROM traces").fetchall()
         return [(key, [output[0] for output in json.loads(outputs)]) for key, outputs in rows]
 
+    def last_run(self, task: str) -> int | None:
+        """The run of a task's last success."""
+        row = self._db.execute("SELECT run FROM traces WHERE task = ?", (task,)).fetchone()
+        return row[0] if row else None
+
     def made_paths(self) -> set[str]:
         """All that the last successes of all tasks made, of those too that are no more; a directory ends in `/`."""
         return {output[0] for (rows,) in self._db.execute("SELECT outputs FROM traces") for output in json.loads(rows)}
@@ -344,12 +364,21 @@ class Journal:
         ).fetchone()
         return int(row[0]) + 1
 
-    def intend(self, attempt: OpenAttempt, started: float, log: str) -> None:
+    def made(self, task: str, *, after: int = 0, fingerprint: str | None = None) -> list[Made]:
+        """The attempts at a task that succeeded, the oldest first: in runs after this one, at this fingerprint."""
+        rows = self._db.execute(
+            "SELECT run, ended, seconds, reasons FROM attempts WHERE task = :task AND reason = 'ok' AND run > :after"
+            " AND (:key IS NULL OR fingerprint = :key) ORDER BY started",
+            {"task": task, "after": after, "key": fingerprint},
+        )
+        return [Made(run, ended, seconds, _reasons(data)) for run, ended, seconds, data in rows]
+
+    def intend(self, attempt: OpenAttempt, started: float, log: str, reasons: Sequence[Why] = ()) -> None:
         """Say what is going to be submitted, before anything of it happens."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log, reasons)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     attempt.id,
                     attempt.task,
@@ -360,6 +389,7 @@ class Journal:
                     _pack(attempt.fingerprint),
                     started,
                     log,
+                    zlib.compress(json.dumps(reasons).encode(), 1),
                 ),
             )
         reach("intended")
@@ -529,6 +559,11 @@ class Journal:
 def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
     job, had, edited = json.loads(zlib.decompress(row[6]))
     return OpenAttempt(row[0], row[1], row[2], row[3], _unpack(row[4]), row[5], job, tuple(had), tuple(edited))
+
+
+def _reasons(data: bytes | None) -> tuple[Why, ...]:
+    rows = json.loads(zlib.decompress(data)) if data else []
+    return tuple((kind, what, old, new) for kind, what, old, new in rows)
 
 
 def _pack(fingerprint: Fingerprint) -> bytes:

@@ -1,4 +1,4 @@
-"""What a build would do, for people and programs: the dry run, `status` and `explain`."""
+"""What a build would do, for people and programs: the dry run and `status`; and what `accept` did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Seen, Surveyed
 from mlbuild.graph.task import Task
-from mlbuild.ui.words import and_more, counted, duration, reason_json, reason_text, reasons_text
+from mlbuild.ui.words import and_more, counted, duration, reason_json, reasons_text
 
 ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
 
@@ -95,14 +95,15 @@ def status_json(seen: Sequence[Seen]) -> dict[str, Any]:
             {
                 "target": name,
                 "states": dict(Counter(each.state for each in group)),
-                "tasks": [_task_json(each) for each in group],
+                "tasks": [task_json(each) for each in group],
             }
             for name, group in _by_target(seen).items()
         ]
     }
 
 
-def _task_json(each: Seen) -> dict[str, Any]:
+def task_json(each: Seen) -> dict[str, Any]:
+    """A task as every JSON document about states holds it."""
     task = each.surveyed.task
     return {
         "task": task.name,
@@ -138,51 +139,3 @@ def accepted_lines(
     if first:
         lines.append(f"not accepted, and stale: {and_more(first)}; what comes out otherwise counts")
     return lines
-
-
-VERBS = {
-    Verdict.FRESH: "is fresh",
-    Verdict.RESTORE: "would be restored from the store",
-    Verdict.ABSENT: "is absent, and all that needs it is fresh",
-    Verdict.RUN: "would run",
-}
-
-
-def explain_lines(names: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
-    """For each task why, and below it the tasks that are the cause, each shown once."""
-    shown: set[str] = set()
-    lines: list[str] = []
-    left: list[tuple[str, str | Reason]] = [("", name) for name in reversed(names)]
-    while left:
-        indent, said = left.pop()
-        if isinstance(said, Reason):
-            lines.append(f"{indent}  {reason_text(said)}")
-            if said.kind == "upstream":
-                left.append((indent + "    ", said.what))
-        elif said not in shown:
-            shown.add(said)
-            surveyed = seen[said].surveyed
-            reasons = surveyed.decision.reasons
-            lines.append(f"{indent}{said} {_verb(surveyed)}" + (":" if reasons else ""))
-            left += [(indent, reason) for reason in reversed(reasons)]
-    return lines
-
-
-def _verb(surveyed: Surveyed) -> str:
-    if surveyed.blocked:
-        return "is blocked"
-    if surveyed.maybe:
-        return "would run if what it needs comes out otherwise"
-    return VERBS[surveyed.decision.verdict]
-
-
-def explain_json(names: Sequence[str], seen: Mapping[str, Seen]) -> dict[str, Any]:
-    """Each task asked for, with its causes: `{"tasks": [{"task", "verdict", "state", "reasons": […]}]}`."""
-    wanted, tasks = list(names), []
-    for name in wanted:
-        each = seen[name]
-        row = _task_json(each) | {"verdict": each.surveyed.decision.verdict.value, "maybe": each.surveyed.maybe}
-        tasks.append(row)
-        causes = (reason.what for reason in each.surveyed.decision.reasons if reason.kind == "upstream")
-        wanted += [cause for cause in causes if cause not in wanted]
-    return {"tasks": tasks}
