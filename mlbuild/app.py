@@ -16,13 +16,17 @@ from mlbuild.config import Config
 from mlbuild.engine import accept as acceptance
 from mlbuild.engine import events, removal
 from mlbuild.engine.attempts import Attempts
+from mlbuild.engine.causes import Causes
 from mlbuild.engine.checks import verify_checks
+from mlbuild.engine.compare import Side, compare
 from mlbuild.engine.decide import Verdict
 from mlbuild.engine.disk import Disk
 from mlbuild.engine.explain import Explanation
 from mlbuild.engine.explain import explain as _explain
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
+from mlbuild.engine.impact import Impact
+from mlbuild.engine.impact import impact as added_up
 from mlbuild.engine.preconditions import verify_amounts, verify_files, verify_variables
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.scheduler import Scheduler
@@ -46,6 +50,7 @@ from mlbuild.state.garbage import Garbage
 from mlbuild.state.journal import Journal, LastAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.outputs import Outputs
+from mlbuild.state.revision import EarlierFiles, EarlierStats, earlier_files
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
 from mlbuild.target import Executor, Pipeline, Resources
@@ -61,6 +66,7 @@ class Workspace:
     Attributes:
         folder: of the user, relative to the workspace; goals that are paths are looked up from there first.
         keys: (partition, keys as typed): which keys of the goals are wanted.
+        overrides: (dotted name of a param, value as typed).
     """
 
     files: Files
@@ -70,6 +76,7 @@ class Workspace:
     graph: Graph
     folder: str
     keys: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
 
     def wanted(self, goals: Sequence[str]) -> list[Task]:
         """The tasks that goals mean, at the keys that are wanted. Raises UsageError."""
@@ -118,26 +125,32 @@ def open_workspace(
         MlbuildError: every mistake in it, or in the configuration, that could be found.
     """
     root = os.path.dirname(path)
-    files = Files(root)
+    files, layout = Files(root), Layout(root)
+    settings, graph = _read(files, layout, os.path.basename(path), overrides)
+    folder = os.path.relpath(os.path.abspath(start), root)
+    inside = folder != "." and not folder.startswith("..")
+    below = folder if inside else ""
+    return Workspace(files, settings, layout, graph.pipeline, graph, below, tuple(keys), tuple(overrides))
+
+
+def _read(files: Files, layout: Layout, name: str, overrides: Sequence[tuple[str, str]]) -> tuple[Config, Graph]:
+    """The configuration, and the graph of a Pipelinefile. Raises as `open_workspace` does."""
     settings = config.read(files)
     configured = [Executor(name, **asdict(own)) for name, own in settings.executors.items()]
-    reading = load(os.path.basename(path), files, overrides, configured)
-    pipeline, mistakes, layout = reading.pipeline, reading.mistakes, Layout(root)
+    reading = load(name, files, overrides, configured)
+    pipeline, mistakes = reading.pipeline, reading.mistakes
     graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
     if mistakes.found:
         mistakes.found += [one for one in _flaws(graph, files).found if not _may_follow(one, reading.lost)]
     mistakes.settle()
-    folder = os.path.relpath(os.path.abspath(start), root)
-    inside = folder != "." and not folder.startswith("..")
-    below = folder if inside else ""
-    return Workspace(files, settings, layout, pipeline, graph, below, tuple(keys))
+    return settings, graph
 
 
 # --- looking
 
 
 @contextmanager
-def _looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspector, Journal | None]]:
+def _looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspector, Journal | None, Stats]]:
     """What is known of a workspace, without changing more than stat records."""
     layout = workspace.layout
     with ExitStack() as stack:
@@ -151,7 +164,8 @@ def _looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Insp
         stack.callback(clock.close)
         stats = Stats(layout.workspace, journal.stats() if journal else {}, clock)
         observe = workspace.config.observe == "on"
-        yield Inspector(workspace.graph, workspace.files, stats, journal, store, goals, observe=observe), journal
+        inspector = Inspector(workspace.graph, workspace.files, stats, journal, store, goals, observe=observe)
+        yield inspector, journal, stats
         if journal:
             with suppress(StateError):  # nothing but time is lost
                 journal.save_stats(stats.changed())
@@ -173,7 +187,7 @@ def status(
     everything = whole and not goals
     wanted = workspace.wanted(list(workspace.pipeline.targets) if everything else goals)
     order = _ordered(workspace, wanted)
-    with _looking(workspace, _asked_for(workspace, order) if everything else wanted) as (inspector, journal):
+    with _looking(workspace, _asked_for(workspace, order) if everything else wanted) as (inspector, journal, _):
         inspector.forced.update(select_some(workspace, forced))
         return list(_seen(Survey(graph, order, inspector), journal, order).values())
 
@@ -183,9 +197,45 @@ def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:
     graph = workspace.graph
     wanted = workspace.wanted(goals)
     order = _ordered(workspace, wanted)
-    with _looking(workspace, wanted) as (inspector, journal):
+    with _looking(workspace, wanted) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
         return _explain(graph, survey, journal, _seen(survey, journal, order), wanted)
+
+
+def impact(workspace: Workspace, goals: Sequence[str], *, since: str | None = None) -> Impact:
+    """What edits would make run, added up.
+
+    Args:
+        goals: none: the whole pipeline.
+        since: a revision of git to compare the working tree with; None: with what was built here.
+
+    Raises:
+        MlbuildError: as `status` does; and git knows no such revision, or it has no Pipelinefile that can be read.
+    """
+    graph = workspace.graph
+    wanted = workspace.wanted(goals or list(workspace.pipeline.targets))
+    order = _ordered(workspace, wanted)
+    with _looking(workspace, wanted if goals else _asked_for(workspace, order)) as (inspector, journal, stats):
+        history = History(journal.durations() if journal else {}, order)
+        if since is None:
+            tasks = Survey(graph, order, inspector).tasks
+            return added_up(graph, tasks, Causes(graph, tasks, journal), history)
+        with earlier_files(workspace.files.root, since) as files:
+            before = _side(workspace, files, since, stats)
+            tasks = compare((graph, inspector), order, before)
+        return added_up(graph, tasks, Causes(graph, tasks, None), history)
+
+
+def _side(workspace: Workspace, files: EarlierFiles, revision: str, now: Stats) -> Side:
+    """The graph of a revision, and what looks at its tasks."""
+    name = workspace.pipeline.files[0]
+    if not files.exists(name):
+        raise UsageError(f"there is no {name} in {revision}")
+    try:
+        _, graph = _read(files, workspace.layout, name, workspace.overrides)
+    except MlbuildError as error:
+        raise UsageError(f"the pipeline of {revision} can't be read", hint=str(error)) from None
+    return graph, Inspector(graph, files, EarlierStats(files, now), None, None, ())
 
 
 def _seen(survey: Survey, journal: Journal | None, order: Order) -> dict[Task, Seen]:

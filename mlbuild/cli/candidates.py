@@ -26,6 +26,7 @@ OPTIONS = {
     "build": BUILD,
     "status": ("--key", "--tasks", "--json"),
     "explain": ("--key", "--json"),
+    "impact": ("--since", "--budget", "--gpu-hours", "--key", "--json"),
     "accept": ("--because", "--key", "--dry-run"),
     "graph": ("--key", "--format", "--tasks", "--json"),
     "log": ("--attempt",),

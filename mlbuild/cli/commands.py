@@ -4,6 +4,7 @@ COMMANDS = {
     "build": "bring goals up to date (what `mlbuild GOAL` does, too)",
     "status": "each target's state",
     "explain": "why a task would run, or why not",
+    "impact": "what edits would make run, and what that costs",
     "accept": "take outputs that are in place for the result of the present code and values",
     "graph": "the graph: a tree with states, or for dot, mermaid, json",
     "log": "what a task's last attempt printed",
@@ -16,7 +17,7 @@ COMMANDS = {
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "runs", "metrics", "cancel", "attach", "impact", "show"),
+        *("backfill", "runs", "metrics", "cancel", "attach", "show"),
         *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )

@@ -23,8 +23,9 @@ class Verdict(Enum):
 class Reason:
     """Why a task is not simply fresh. `kind` is one word or two, `what` names the part, `old` and `new` its values.
 
-    Kinds: `forced`, `always`, `uncacheable`, `never built`, `output missing`, `output edited`, `upstream`, and the
-    kinds of a fingerprint's parts: `input`, `output`, `code`, `param`, `recipe`, `read`.
+    Kinds: `forced`, `always`, `uncacheable`, `never built`, `output missing`, `output edited`, `upstream`, `blocked`,
+    `new` (where two pipelines are compared), and those of a fingerprint's parts: `input`, `output`, `code`, `param`,
+    `recipe`, `read`.
     """
 
     kind: str

@@ -21,6 +21,8 @@ def reason_text(reason: Reason) -> str:
             return "it is never taken for fresh"
         case "uncacheable":
             return f"its fingerprint can't be had: {what}"
+        case "new":
+            return "it is new"
         case "never built":
             return "it was never built here"
         case "output missing":

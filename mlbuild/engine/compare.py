@@ -1,0 +1,53 @@
+"""Which tasks a change of files makes different, by the fingerprints on both sides. Blind to what was ever built."""
+
+from __future__ import annotations
+
+from mlbuild.engine.decide import Decision, Reason, Verdict
+from mlbuild.engine.facts import Inspector
+from mlbuild.engine.survey import Surveyed
+from mlbuild.errors import PipelineError
+from mlbuild.graph.dag import Graph, Order
+from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import Fingerprint, difference
+
+MADE = "made"
+"""The digest of all that tasks make: here it never differs by itself."""
+Side = tuple[Graph, Inspector]
+
+
+def compare(now: Side, order: Order, before: Side) -> dict[Task, Surveyed]:
+    """For each task of the order whether it is another than before; what takes the result of such a task may be.
+
+    Args:
+        now: what the order is of.
+    """
+    graph, earlier = now[0], before[0]
+    known = {task.name: task for target in earlier.pipeline.targets.values() for task in earlier.tasks(target)}
+    found: dict[Task, Surveyed] = {}
+    for task in order:
+        own = () if task.is_group else _differences(task, now, known.get(task.name), before)
+        upstream = tuple(Reason("upstream", need.name) for need in graph.producers(task) if found[need].runs)
+        verdict = Verdict.RUN if own or upstream else Verdict.FRESH
+        found[task] = Surveyed(task, Decision(verdict, (*own, *upstream)), maybe=not own and bool(upstream))
+    return found
+
+
+def _differences(task: Task, now: Side, earlier: Task | None, before: Side) -> tuple[Reason, ...]:
+    present = _fingerprint(task, now)
+    if present is None:
+        return ()  # it can't be built
+    past = _fingerprint(earlier, before) if earlier else None
+    if past is None:
+        return (Reason("new"),)
+    return tuple(Reason(change.kind, change.what, change.old, change.new) for change in difference(past, present))
+
+
+def _fingerprint(task: Task, side: Side) -> Fingerprint | None:
+    """None for a task that lacks what it needs."""
+    graph, inspector = side
+    try:
+        made = {path: MADE for source in graph.sources(task) for path, maker in source.reads if maker}
+        found = None if task in graph.missing else inspector.fingerprint(task, made)
+    except PipelineError:
+        return None
+    return found

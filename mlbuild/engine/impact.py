@@ -1,0 +1,98 @@
+"""What some changes make run, added up: how many tasks, how much time, by their first causes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlbuild.engine.causes import Cause, Causes, kind_of
+from mlbuild.engine.history import History
+from mlbuild.engine.scope import RecipeScope
+from mlbuild.engine.survey import Surveyed
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.task import Task
+
+
+@dataclass(slots=True)
+class Amount:
+    """Tasks that would run and that may, and what they took when they ran last.
+
+    Attributes:
+        seconds: of all of them, one after the other.
+        gpu_seconds: GPUs times seconds.
+        unknown: how many of them belong to a target that never ran: they count nothing.
+    """
+
+    run: int = 0
+    may_run: int = 0
+    seconds: float = 0.0
+    gpu_seconds: float = 0.0
+    unknown: int = 0
+
+    def add(self, surveyed: Surveyed, expected: float | None, gpus: float) -> None:
+        if surveyed.maybe:
+            self.may_run += 1
+        else:
+            self.run += 1
+        self.unknown += expected is None
+        self.seconds += expected or 0.0
+        self.gpu_seconds += gpus * (expected or 0.0)
+
+
+@dataclass(slots=True)
+class Share:
+    """What one cause makes run, alone or with others.
+
+    Attributes:
+        cause: the first that was met.
+        things: how many things like it changed.
+    """
+
+    cause: Cause
+    things: int
+    targets: dict[str, Amount]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """Every task is in `targets` and `total` once, but in each share that it belongs to."""
+
+    shares: tuple[Share, ...]
+    targets: Mapping[str, Amount]
+    total: Amount
+
+
+def impact(graph: Graph, tasks: Mapping[Task, Surveyed], causes: Causes, history: History) -> Impact:
+    """What a survey's tasks come to."""
+    running = [each for each in tasks.values() if each.runs and not each.blocked and not each.task.is_group]
+    shares, mark = _shares(causes, running)
+    targets: dict[str, Amount] = {}
+    total = Amount()
+    behind = causes.behind([each.task for each in running], mark.__getitem__)
+    for each in running:
+        name = each.task.target.name
+        expected, gpus = history.expected(each.task), RecipeScope(graph, each.task).amounts()["gpus"] or 0
+        concerned = [shares[number].targets for number in sorted(behind[each.task])]
+        for amounts in (*concerned, targets):
+            amounts.setdefault(name, Amount()).add(each, expected, gpus)
+        total.add(each, expected, gpus)
+    return Impact(tuple(shares), targets, total)
+
+
+def _shares(causes: Causes, running: list[Surveyed]) -> tuple[list[Share], dict[Cause, int]]:
+    """The first causes, whatever their tasks, and which of them each cause belongs to."""
+    found: dict[tuple[object, ...], int] = {}
+    shares: list[Share] = []
+    things: list[set[str]] = []
+    mark: dict[Cause, int] = {}
+    for alike in causes.first([each.task for each in running]):
+        first = alike.first
+        thing = (first.what, first.reason.old, first.reason.new) if alike.things == 1 else ()
+        number = found.setdefault((*kind_of(first.reason), *thing), len(shares))
+        if number == len(shares):
+            shares.append(Share(first, 0, {}))
+            things.append(set())
+        things[number].update(cause.reason.what for cause in alike.causes)
+        shares[number].things = len(things[number])
+        mark.update(dict.fromkeys(alike.causes, number))
+    return shares, mark
