@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from workspace import Workspace
+
 from mlbuild.state.layout import Layout
 from mlbuild.state.outputs import Outputs
 
@@ -48,3 +50,31 @@ def test_folders_that_a_recipe_made_read_only_are_dropped(tmp_path: Path) -> Non
     as_a_user(tmp_path, lambda: replace_folder(lock))
     assert os.listdir(tmp_path) == ["d"]
     assert os.listdir(tmp_path / "d") == ["file"]
+
+
+def test_outputs_that_change_hands_were_not_edited(workspace: Workspace) -> None:
+    """A target gets another name, and two swap what they make: what stands there is still mlbuild's own."""
+    two = """
+        target {}:
+            outputs: "{}.txt"
+            run: echo one > {{outputs}}
+        target {}:
+            outputs: "{}.txt"
+            run: echo two > {{outputs}}
+        default {}, {}
+    """
+    workspace.pipeline(two.format("a", "x", "b", "y", "a", "b"))
+    workspace.ok()
+    workspace.pipeline(two.format("a", "y", "b", "x", "a", "b").replace("echo one", "echo 1"))
+    ended = workspace.ok()
+    assert ended.ran == ["a", "b"]
+    assert "was not as mlbuild had left it" not in ended.out
+    assert (workspace.read("x.txt"), workspace.read("y.txt")) == ("two\n", "1\n")
+    workspace.pipeline(two.format("a", "y", "c", "x", "a", "c").replace("echo one", "echo 1").replace("two", "2"))
+    ended = workspace.ok()
+    assert ended.ran == ["c"]
+    assert "was not as mlbuild had left it" not in ended.out
+    # An edit is still one.
+    workspace.pipeline(two.format("a", "y", "d", "x", "a", "d").replace("echo one", "echo 1"))
+    workspace.write("x.txt", "by hand\n")
+    assert "d: x.txt was not as mlbuild had left it; that version is now .mlbuild/failed/" in workspace.ok().out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mlbuild.engine.decide import Decision, Reason, Verdict
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.survey import Surveyed
@@ -33,21 +35,28 @@ def compare(now: Side, order: Order, before: Side) -> dict[Task, Surveyed]:
 
 
 def _differences(task: Task, now: Side, earlier: Task | None, before: Side) -> tuple[Reason, ...]:
-    present = _fingerprint(task, now)
+    trace = now[1].trace(task)
+    seen = trace.fingerprint.reads if trace else {}
+    present = _fingerprint(task, now, seen)
     if present is None:
         return ()  # it can't be built
-    past = _fingerprint(earlier, before) if earlier else None
+    past = _fingerprint(earlier, before, seen) if earlier else None
     if past is None:
         return (Reason("new"),)
     return tuple(Reason(change.kind, change.what, change.old, change.new) for change in difference(past, present))
 
 
-def _fingerprint(task: Task, side: Side) -> Fingerprint | None:
-    """None for a task that lacks what it needs."""
+def _fingerprint(task: Task, side: Side, seen: Collection[str]) -> Fingerprint | None:
+    """None for a task that lacks what it needs.
+
+    Args:
+        seen: what its last run was seen to read.
+    """
     graph, inspector = side
     try:
         made = {path: MADE for source in graph.sources(task) for path, maker in source.reads if maker}
-        found = None if task in graph.missing else inspector.fingerprint(task, made)
+        if task in graph.missing:
+            return None
+        return inspector.fingerprint(task, made).reading(inspector.observed(task, seen, made))
     except PipelineError:
         return None
-    return found

@@ -41,6 +41,7 @@ class Facts:
     Attributes:
         reads: path → digest now of what the last run was seen to read undeclared; empty if it is gone.
         present: what stands at each path that the task makes: its digest, or None.
+        left: what other tasks left at those of the paths that this one did not make yet, by their last successes.
         checks: the digest of the conditions as they are now.
         temporary: the paths that may be gone, as long as nothing reads them.
         needed: all of it must be in place: it is a goal, or something that must run reads it.
@@ -52,6 +53,7 @@ class Facts:
     reads: Mapping[str, str]
     stored: Action | None
     present: Mapping[str, str | None]
+    left: Mapping[str, str]
     checks: str
     temporary: Collection[str]
     needed: bool
@@ -123,9 +125,9 @@ def _out_of_place(facts: Facts) -> tuple[Reason, ...]:
 
 
 def _edited(facts: Facts) -> tuple[str, ...]:
-    """Outputs in place that are not what the last success left; without one, all that are in place."""
-    made = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
-    return tuple(path for path, digest in facts.present.items() if digest is not None and digest != made.get(path))
+    """Outputs in place that no last success left there."""
+    left = {**facts.left, **({output.path: output.digest for output in facts.trace.outputs} if facts.trace else {})}
+    return tuple(path for path, digest in facts.present.items() if digest is not None and digest != left.get(path))
 
 
 def _reason(change: Change) -> Reason:

@@ -37,9 +37,9 @@ class Disk:
         return path in self._made or any(folder in self._made for folder in folders)
 
     @cached_property
-    def _made(self) -> set[str]:
+    def _made(self) -> dict[str, str]:
         if not self._layout.exists():
-            return set()
+            return {}
         journal = Journal(self._layout)
         try:
             return journal.made_paths()

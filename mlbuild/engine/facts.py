@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property
 
 from mlbuild.digest import digest_bytes, digest_stat
 from mlbuild.engine.decide import Facts
@@ -77,18 +78,30 @@ class Inspector:
         """
         planned = planned or {}
         fingerprint, trace = self.fingerprint(task, planned), self.trace(task)
+        present = {path: self._digest(path) for path in task.made}
         return Facts(
             fingerprint=fingerprint,
             trace=trace,
-            reads=self._undeclared(task, trace.fingerprint.reads, planned) if trace else {},
+            reads=self.observed(task, trace.fingerprint.reads, planned) if trace else {},
             stored=self._action(task, fingerprint, planned),
-            present={path: self._digest(path) for path in task.made},
+            present=present,
+            left=self._left_by_others(present, trace),
             checks=checks_digest(task),
             temporary=task.temporary,
             needed=task in self.goals or task in self._needed,
             forced=task in self.forced,
             always=task not in self._ran and self._runs_always(task),
         )
+
+    def _left_by_others(self, present: Mapping[str, str | None], trace: Trace | None) -> dict[str, str]:
+        """What other tasks left where this one did not make anything yet: they had another name or paths."""
+        own = {output.path for output in trace.outputs} if trace else set()
+        taken = [path for path, digest in present.items() if digest is not None and path not in own]
+        return {path: self._made[path] for path in taken if path in self._made} if taken else {}
+
+    @cached_property
+    def _made(self) -> dict[str, str]:
+        return self._journal.made_paths() if self._journal else {}
 
     def _runs_always(self, task: Task) -> bool:
         """In every build: because it says so, or because it has nothing by which it could be fresh."""
@@ -120,7 +133,7 @@ class Inspector:
     def _action(self, task: Task, fingerprint: Fingerprint, planned: Mapping[str, str | None]) -> Action | None:
         if self._store is None or fingerprint.problem or not task.made or task.target.cache != "true":
             return None
-        return self._store.action(fingerprint, lambda paths: self._undeclared(task, paths, planned))
+        return self._store.action(fingerprint, lambda paths: self.observed(task, paths, planned))
 
     def _digest(self, path: str) -> str | None:
         content = self._stats.content(path)
@@ -261,8 +274,8 @@ class Inspector:
         named = {root(used) for node in task.target.params for used in params_used(node).values()}
         yield from (constant.path for name, constant in self._graph.pipeline.constants.items() if name in named)
 
-    def _undeclared(self, task: Task, paths: Collection[str], planned: Mapping[str, str | None]) -> Mapping[str, str]:
-        """path → digest now of those that are undeclared; empty if nothing that can be read is there."""
+    def observed(self, task: Task, paths: Collection[str], planned: Mapping[str, str | None]) -> Mapping[str, str]:
+        """path → digest now of those that count although undeclared; empty if nothing that can be read is there."""
         found = {}
         for path in self.undeclared(task, paths) if paths else ():
             try:

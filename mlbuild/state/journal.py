@@ -298,9 +298,10 @@ class Journal:
         row = self._db.execute("SELECT run FROM traces WHERE task = ?", (task,)).fetchone()
         return row[0] if row else None
 
-    def made_paths(self) -> set[str]:
-        """All that the last successes of all tasks made, of those too that are no more; a directory ends in `/`."""
-        return {output[0] for (rows,) in self._db.execute("SELECT outputs FROM traces") for output in json.loads(rows)}
+    def made_paths(self) -> dict[str, str]:
+        """Path → digest of all that the last successes made, of tasks too that are no more; a directory ends in `/`."""
+        rows = self._db.execute("SELECT outputs FROM traces ORDER BY finished")
+        return {output[0]: output[1] for (outputs,) in rows for output in json.loads(outputs)}
 
     def durations(self) -> dict[str, float]:
         """Seconds that each task's last success took, by task."""

@@ -51,6 +51,16 @@ class EarlierFiles(Files):
         before = (os.path.relpath(path, self.root) for path in self._changed if os.path.lexists(self._place(path)))
         return sorted(now.union(path for path in before if matches(path)))
 
+    def names(self, folder: str) -> frozenset[str] | None:
+        """As of any files, without folders that are no more."""
+        here = os.path.normpath(super().full(folder))
+        differ = {os.path.basename(path): path for path in self._changed if os.path.dirname(path) == here}
+        before = {name for name, path in differ.items() if os.path.lexists(self._place(path))}
+        try:
+            return frozenset({*os.listdir(here)} - differ.keys() | before)
+        except OSError:
+            return frozenset(before) if before else None
+
     def _place(self, full: str) -> str:
         return os.path.join(self._folder, "tracked", os.path.relpath(full, self._top))
 
@@ -85,6 +95,9 @@ class EarlierStats(Stats):
     def __init__(self, files: EarlierFiles, now: Stats) -> None:
         self._files = files
         self._now = now
+
+    def digest_inside(self, path: str, folder: str) -> str | None:
+        return self._now.digest_inside(path, folder)
 
     def content(self, path: str) -> tuple[str, int] | None:
         full = self._files.full(path)
