@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,11 @@ from hypothesis import HealthCheck, given, note, settings
 from workspace import Workspace
 
 from mlbuild import app
+from mlbuild.digest import digest_path
 from mlbuild.engine import events
 from mlbuild.executors.attempt import changed, measured
-from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.job import Job, JobResult, Opened, Reason
+from mlbuild.executors.observed import within
 
 CASES = int(os.environ.get("MLBUILD_TEST_CASES", "200"))
 """In this process; by the command a quarter of it. The soak has more."""
@@ -37,11 +40,15 @@ Built = tuple[int, list[str]]
 """Exit status of a build, and the tasks that were restored."""
 
 
+happened: Counter[str] = Counter()
+"""How many builds there were, and how many tasks ran and were restored in them."""
+
+
 # --- two ways to build
 
 
 class HereExecutor(FakeExecutor):
-    """Runs recipes of the form `python SCRIPT WORD…` in this process."""
+    """Runs recipes of the form `python SCRIPT WORD…` in this process, and sees what they open."""
 
     def __init__(self, *rest: object) -> None:
         super().__init__(self._act, jobs=2)
@@ -53,15 +60,41 @@ class HereExecutor(FakeExecutor):
         now = time.time()
         if problem := changed(job):
             return JobResult(job.attempt, Reason.INPUT_CHANGED, detail=problem)
+        opens.clear()
         _run_here(job.recipe)
-        return measured(job, JobResult(job.attempt, Reason.OK, started=now, ended=time.time()))
+        seen = tuple(_opened(job))
+        result = measured(job, JobResult(job.attempt, Reason.OK, started=now, ended=time.time()))
+        return replace(result, opened=seen) if result.ok else result
+
+
+opens: dict[str, None] = {}
+"""The paths of what was last opened to be read, as given."""
+
+
+def _note_open(event: str, arguments: tuple[object, ...]) -> None:
+    """Hooks can't be taken off again, so that this one stays cheap."""
+    if event == "open" and isinstance(arguments[0], str) and not int(str(arguments[2])) & os.O_ACCMODE:
+        opens[arguments[0]] = None
+
+
+sys.addaudithook(_note_open)
+
+
+def _opened(job: Job) -> Iterator[Opened]:
+    """What was opened of the workspace, and the job does not name."""
+    named = {path.rstrip("/") for path in (*job.outputs, *(read.path for read in job.reads))}
+    for path in [os.path.normpath(os.path.join(job.workspace, path)) for path in opens]:
+        inside = path.removeprefix(job.workspace + "/")
+        is_seen = inside != path and not inside.startswith(".") and not within(inside, named)
+        if is_seen and (found := digest_path(path)):
+            yield Opened(inside, found[0], is_new=False)
 
 
 def _run_here(recipe: str) -> None:
     """As `python SCRIPT WORD…` would, in the current folder."""
     _, script, *words = shlex.split(recipe)
     before = set(sys.modules), sys.argv, sys.path[:]
-    sys.argv, sys.path[:] = [script, *words], [os.path.dirname(script), *sys.path]
+    sys.argv, sys.path[:] = [script, *words], [os.path.abspath(os.path.dirname(script)), *sys.path]
     importlib.invalidate_caches()
     try:
         exec(compile(Path(script).read_bytes(), script, "exec"), {"__name__": "__main__", "__file__": script})
@@ -129,14 +162,15 @@ def holds(
             goals = place.world.goals(goal)
             note(f"--- round {number}: {edits}, then {goals}\n{place.world.files()['Pipelinefile']}")
 
-            status, _ = build(place.root, goals)
+            status, restored = build(place.root, goals)
             ran = log.take()
             assert status == 0
+            happened.update({"builds": 1, "ran": len(ran), "restored": len(restored), "none": not ran})
             twice = [task for task, times in Counter(task for task, _ in ran).items() if times > 1]
             assert not twice, "a build ran these more than once"
-            again = stored.intersection(ran)
-            assert not again, "these ran although their results were stored"
-            stored.update(one for one in ran if place.world.stores(one[0]))
+            storing = {one for one in ran if place.world.stores(one[0])}
+            assert not stored & storing, "these ran although their results were stored"
+            stored |= storing
 
             left = place.made()
             status, restored = build(place.root, goals)
@@ -163,12 +197,18 @@ _patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, 
 
 
 @settings(_patient, max_examples=CASES)
-@given(worlds.worlds(6), worlds.rounds(4))
+@given(worlds.worlds(5), worlds.rounds(3, 6))
 def test_in_this_process(log: Log, world: worlds.World, rounds: list[worlds.Round]) -> None:
     holds(log, world, rounds, build_here)
 
 
 @settings(_patient, max_examples=CASES // 4)
-@given(worlds.worlds(4), worlds.rounds(2))
+@given(worlds.worlds(4), worlds.rounds(2, 3))
 def test_by_the_command(log: Log, world: worlds.World, rounds: list[worlds.Round]) -> None:
     holds(log, world, rounds, build_by_command)
+
+
+def test_what_happened() -> None:
+    """Stands last, so that a long run (`-rP`) ends with the counts."""
+    print("{builds} builds: {ran} tasks ran, {restored} were restored; in {none} none ran".format_map(happened))
+    assert not happened or min(happened.values()) > CASES // 10

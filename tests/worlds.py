@@ -72,13 +72,48 @@ STEP = '''
         os.close(log)
 '''
 
-SCRIPT = """
-    import step
+CODE = {
+    "code/s0.py": """
+        import step
+        from mods import a
 
-    LEVEL = {level}
+        LEVEL = {0}
 
-    step.run(f"{{LEVEL}}")
-"""
+        step.run(f"{{LEVEL}} {{a.amount()}}")
+    """,
+    "code/s1.py": """
+        import step
+        from mods.b import depth
+
+        LEVEL = {1}
+
+        if __name__ == "__main__":
+            step.run(f"{{LEVEL}} {{depth()}} {{step.read('notes.txt')}}")
+    """,
+    "code/mods/a.py": """
+        from . import b
+
+        RATE = {2}
+        UNUSED = {4}
+
+
+        def amount():
+            return f"{{RATE}} {{b.depth()}}"
+
+
+        def unused():
+            return UNUSED
+    """,
+    "code/mods/b.py": """
+        DEPTH = {3}
+
+
+        def depth():
+            '''Remark {5}.'''
+            return DEPTH  # remark {5}
+    """,
+}
+"""path → text, with a number for each of `World.code`. No result depends on the last two."""
 
 
 @dataclass(frozen=True)
@@ -118,15 +153,17 @@ class World:
     knob: int = 1
     sources: tuple[tuple[str, int, int], ...] = (("a", 0, 0), ("b", 0, 0), ("2013-01-02", 0, 0))
     """(name, first line, second line) of each file in data/."""
-    levels: tuple[int, ...] = (0, 0)
-    """Of each script, a constant that its result depends on."""
+    code: tuple[int, ...] = (0,) * 6
+    """The numbers in `CODE`."""
+    note: int = 0
+    """What stands in a file that a script reads, and no target declares."""
 
     def files(self) -> dict[str, str]:
         """path → text of all of it."""
         lr, seed, unused = self.params
         found = {f"data/{name}.txt": f"{first}\n{second}\n" for name, first, second in self.sources}
-        found |= {f"code/s{number}.py": SCRIPT.format(level=level) for number, level in enumerate(self.levels)}
-        found["code/step.py"] = STEP
+        found |= {path: text.format(*self.code) for path, text in CODE.items()}
+        found |= {"code/step.py": STEP, "notes.txt": f"{self.note}\n"}
         found["params.yaml"] = f"train: {{lr: {lr}}}\nseed: {seed}\nunused: {unused}\n"
         found["Pipelinefile"] = self._pipelinefile()
         return {path: dedent(text).lstrip("\n") for path, text in found.items()}
@@ -234,11 +271,16 @@ class Edit:
     value: int
 
 
+def _next(number: int, value: int) -> int:
+    """Another of three numbers, so that they come back."""
+    return (number + 1 + value // 2 % 2) % 3
+
+
 def _source(world: World, which: int, value: int) -> World:
     """Either line of a source."""
     at = which % len(world.sources)
     name, first, second = world.sources[at]
-    changed = (name, value % 3, second) if value % 2 else (name, first, value % 3)
+    changed = (name, _next(first, value), second) if value % 2 else (name, first, _next(second, value))
     return replace(world, sources=(*world.sources[:at], changed, *world.sources[at + 1 :]))
 
 
@@ -257,13 +299,17 @@ def _days(world: World, which: int, value: int) -> World:
 def _param(world: World, which: int, value: int) -> World:
     at = which % 4
     if at == 3:
-        return replace(world, knob=value % 3)
-    return replace(world, params=(*world.params[:at], value % 3, *world.params[at + 1 :]))
+        return replace(world, knob=_next(world.knob, value))
+    return replace(world, params=(*world.params[:at], _next(world.params[at], value), *world.params[at + 1 :]))
 
 
 def _code(world: World, which: int, value: int) -> World:
-    at = which % len(world.levels)
-    return replace(world, levels=(*world.levels[:at], value % 3, *world.levels[at + 1 :]))
+    at = which % 4  # beyond those, bytes still count, not meaning
+    return replace(world, code=(*world.code[:at], _next(world.code[at], value), *world.code[at + 1 :]))
+
+
+def _note(world: World, which: int, value: int) -> World:
+    return replace(world, note=_next(world.note, value))
 
 
 def _clause(world: World, which: int, value: int) -> World:
@@ -309,6 +355,7 @@ OF_TEXT = {
     "days": _days,
     "param": _param,
     "code": _code,
+    "note": _note,
     "clause": _clause,
     "remark": _remark,
 }
@@ -351,7 +398,7 @@ class Place:
             (self.root / path).unlink()
         for path, text in after.items():
             if before.get(path) != text:
-                (self.root / path).parent.mkdir(exist_ok=True)
+                (self.root / path).parent.mkdir(parents=True, exist_ok=True)
                 (self.root / path).write_text(text)
         if _WALKS.search(after["Pipelinefile"]):
             self._tidy()
@@ -412,7 +459,9 @@ targets = st.builds(
     is_temp=st.booleans(),
     is_stored=st.booleans(),
 )
-edits = st.builds(Edit, st.sampled_from([*OF_TEXT, *OF_DISK, BACK, BACK]), small, small)
+kinds = (*OF_TEXT, *OF_DISK, BACK, *("source", "code", "clause", BACK) * 2, "delete", "param")
+"""Some more often than others."""
+edits = st.builds(Edit, st.sampled_from(kinds), small, small)
 
 
 def worlds(most: int) -> st.SearchStrategy[World]:
@@ -420,5 +469,5 @@ def worlds(most: int) -> st.SearchStrategy[World]:
     return st.builds(World, st.lists(targets, min_size=1, max_size=most).map(tuple))
 
 
-def rounds(most: int) -> st.SearchStrategy[list[Round]]:
-    return st.lists(st.tuples(st.lists(edits, min_size=1, max_size=4), small), min_size=1, max_size=most)
+def rounds(least: int, most: int) -> st.SearchStrategy[list[Round]]:
+    return st.lists(st.tuples(st.lists(edits, min_size=1, max_size=3), small), min_size=least, max_size=most)
