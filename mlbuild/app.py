@@ -32,6 +32,7 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import State
 from mlbuild.engine.survey import Seen, Survey, Surveyed, see
+from mlbuild.engine.undeclared import Missing, missing
 from mlbuild.errors import MlbuildError, StateError, UsageError
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import Limits, LocalExecutor
@@ -42,6 +43,7 @@ from mlbuild.graph.flaws import MissingInput
 from mlbuild.graph.select import at_keys, select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
+from mlbuild.language.amend import amended
 from mlbuild.language.ast import TargetOf
 from mlbuild.language.layout import laid_out
 from mlbuild.language.lost import Lost
@@ -53,7 +55,7 @@ from mlbuild.state.outputs import Outputs
 from mlbuild.state.revision import EarlierFiles, EarlierStats, earlier_files
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
-from mlbuild.target import Executor, Pipeline, Resources
+from mlbuild.target import Executor, Pipeline, Resources, Target
 from mlbuild.values import formatted, nearest
 
 PIPELINEFILE = "Pipelinefile"
@@ -344,6 +346,53 @@ def _examined(graph: Graph, files: Files, wanted: Sequence[Task], mistakes: Mist
 def _may_follow(mistake: MlbuildError, lost: Lost) -> bool:
     """Whether a mistake may be none once what is lost can be read: what makes the path that is missing."""
     return isinstance(mistake, MissingInput) and lost.may_make(mistake.path)
+
+
+def observed(workspace: Workspace) -> list[Missing]:
+    """What the last runs of all tasks read and the Pipelinefile does not declare."""
+    with _looking(workspace, []) as (inspector, journal, _):
+        return list(missing(workspace.graph, inspector, journal)) if journal else []
+
+
+def declare(workspace: Workspace, found: Sequence[Missing]) -> list[Missing]:
+    """Write into the Pipelinefile what is missing there, as far as that changes nothing else.
+
+    Returns:
+        What was left, each with its problem.
+
+    Raises:
+        UsageError: a file can't be written.
+    """
+    additions: dict[str, dict[str, dict[str, list[str]]]] = {}
+    left = []
+    for one in found:
+        target = one.target
+        problem = one.problem
+        if not problem and getattr(target, one.clause) and not _has_own(workspace, target, one.clause):
+            problem = f"its `{one.clause}:` stands in `defaults:`"
+        if problem:
+            left.append(replace(one, problem=problem))
+        else:
+            clauses = additions.setdefault(target.at.source.path, {}).setdefault(target.name, {})
+            clauses.setdefault(one.clause, []).append(one.item)
+    texts = {
+        path: amended(path, _bytes(workspace.files, path), targets).encode() for path, targets in additions.items()
+    }
+    for path, text in texts.items():
+        try:
+            workspace.files.replace(path, text)
+        except OSError as error:
+            raise UsageError(f"can't write {path}: {error.strerror}") from None
+    return left
+
+
+def _has_own(workspace: Workspace, target: Target, clause: str) -> bool:
+    """Whether a target has a clause of its own, not one of `defaults:`."""
+    path = target.at.source.path
+    return any(
+        isinstance(one, TargetOf) and one.name.text == target.name and any(own.word == clause for own in one.clauses)
+        for one in parse(path, _bytes(workspace.files, path)).statements
+    )
 
 
 # --- building

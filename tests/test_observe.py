@@ -47,7 +47,7 @@ def test_it_is_said_once_and_counts_from_then_on(workspace: Workspace) -> None:
     assert workspace.ok().ran == []
 
     workspace.write("config/x.yaml", "2\n")
-    assert workspace.run("explain", "t").out == "t would run:\n  read config/x.yaml changed\n"
+    assert workspace.run("explain", "t").out == "t would run:\n  read config/x.yaml changed since run 1\n"
     (reason,) = json.loads(workspace.run("explain", "t", "--json").out)["tasks"][0]["reasons"]
     assert (reason["kind"], reason["what"], reason["text"]) == ("read", "config/x.yaml", "read config/x.yaml changed")
     ended = workspace.ok()
@@ -94,7 +94,7 @@ def test_a_file_that_is_gone_counts_as_changed(workspace: Workspace) -> None:
     )
     workspace.ok()
     (workspace.root / "config/x.yaml").unlink()
-    assert workspace.run("explain", "t").out == "t would run:\n  config/x.yaml, which it read, is no longer there\n"
+    assert workspace.run("explain", "t").out == "t would run:\n  config/x.yaml, which it read, is gone since run 1\n"
     assert workspace.ok().ran == ["t"]
     assert workspace.read("t.txt") == "none"
     assert workspace.ok().ran == []
@@ -248,6 +248,16 @@ def test_what_does_not_count(workspace: Workspace, tmp_path_factory: pytest.Temp
     assert said(workspace) == []
 
 
+def test_code_that_does_not_count_does_not_when_it_is_read(workspace: Workspace) -> None:
+    workspace.write("lib.py", "x = 1\n")
+    one(workspace, 'import sys\n\nimport lib\n\nopen(sys.argv[1], "w").write(open("config/x.yaml").read())\n')
+    workspace.pipeline(ONE.replace("run:", "code: none\n        run:"))
+    assert said(workspace) == ["t: read config/x.yaml, which it does not declare; from now on it counts"]
+    for path in ("lib.py", "make.py"):
+        workspace.write(path, "raise SystemExit(1)\n")
+    assert workspace.ok().ran == []
+
+
 def test_what_another_task_makes_is_a_missing_input(workspace: Workspace) -> None:
     workspace.write("make.py", 'open("made.txt").read()\n')
     workspace.pipeline(
@@ -386,7 +396,7 @@ def test_what_is_declared_later_does_not_run_for_that(workspace: Workspace) -> N
     workspace.pipeline(ONE.replace("run:", 'code: "config/x.yaml"\n        run:'))
     assert workspace.ok().ran == []
     workspace.write("config/x.yaml", "2\n")
-    assert workspace.run("explain", "t").out == "t would run:\n  code config/x.yaml changed\n"
+    assert workspace.run("explain", "t").out == "t would run:\n  code config/x.yaml changed since run 1\n"
     assert said(workspace) == []
 
 

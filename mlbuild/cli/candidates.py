@@ -32,7 +32,7 @@ OPTIONS = {
     "log": ("--attempt",),
     "remove": ("--all", "--key", "--dry-run"),
     "store": ("--older-than", "--max-size", "--dry-run", "--json"),
-    "check": ("--json",),
+    "check": ("--observed", "--fix", "--json"),
     "fmt": ("--check",),
 }
 """Beside those that all commands have. Written down here, since loading a command takes ten times as long."""

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from mlbuild.app import Workspace, verify
+from mlbuild.app import Workspace, declare, observed, verify
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
 from mlbuild.cli.candidates import BUILD, COMMON
-from mlbuild.errors import ManyErrors, MlbuildError
+from mlbuild.engine.undeclared import Missing
+from mlbuild.errors import ManyErrors, MlbuildError, UsageError
 from mlbuild.language.doubts import doubts
 from mlbuild.ui.words import counted
 
@@ -18,7 +19,11 @@ from mlbuild.ui.words import counted
 def run(arguments: list[str], command: str) -> int:
     parser = Parser(command, "Say everything that is wrong with the Pipelinefile, and what is doubtful.")
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--observed", action="store_true", help="say what runs were seen to read, undeclared")
+    parser.add_argument("--fix", action="store_true", help="with --observed: write it into the Pipelinefile")
     options = parse(parser, arguments)
+    if options.fix and not options.observed:
+        raise UsageError("--fix writes what --observed finds", hint="mlbuild check --observed --fix")
     try:
         workspace, _ = workspace_and_goals(options, command, chosen=False)
         verify(workspace)
@@ -27,6 +32,8 @@ def run(arguments: list[str], command: str) -> int:
             raise
         print(_document(error.errors if isinstance(error, ManyErrors) else (error,), ()))
         return error.exit_status
+    if options.observed:
+        return _observed(workspace, fix=options.fix, as_json=options.json)
     found = doubts(workspace.pipeline, (*BUILD, *COMMON))
     if options.json:
         print(_document((), found))
@@ -35,6 +42,36 @@ def run(arguments: list[str], command: str) -> int:
         print(f"{doubt}\n", file=sys.stderr)
     print(f"{_counts(workspace)}: no mistake found" + (f", {counted(len(found), 'doubt')}" if found else ""))
     return 0
+
+
+def _observed(workspace: Workspace, *, fix: bool, as_json: bool) -> int:
+    """What runs were seen to read is said, or written into the Pipelinefile where that changes nothing else."""
+    found = observed(workspace)
+    left = declare(workspace, found) if fix else [one for one in found if one.problem]
+    problems = {(one.target.name, one.path): one.problem for one in left}
+    if as_json:
+        rows = [_missing_row(one, problems.get((one.target.name, one.path), "")) for one in found]
+        print(json.dumps({"observed": rows}, indent=2, ensure_ascii=False))
+        return 0
+    for one in found:
+        name, problem = one.target.name, problems.get((one.target.name, one.path))
+        if problem:
+            print(f"{name} reads {one.path}, which it does not declare: declare it by hand, since {problem}")
+        elif fix:
+            print(f"{name} now has {one.clause}: {one.item}")
+        else:
+            print(f"{name} reads {one.path}, which it does not declare: it lacks {one.clause}: {one.item}")
+    if not found:
+        print("the last runs were seen to read nothing that is not declared")
+    elif not fix and len(problems) < len(found):
+        print("`mlbuild check --observed --fix` writes that into the Pipelinefile")
+    return 0
+
+
+def _missing_row(one: Missing, problem: str) -> dict[str, Any]:
+    tasks = [task.name for task in one.tasks]
+    row = {"target": one.target.name, "path": one.path, "tasks": tasks, "clause": one.clause, "item": one.item}
+    return row | ({"problem": problem} if problem else {})
 
 
 def _counts(workspace: Workspace) -> str:

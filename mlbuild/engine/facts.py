@@ -264,13 +264,19 @@ class Inspector:
         if not self._observe:
             return []
         declared = {path.rstrip("/") for path in self._declared_paths(task)}
-        return [path for path in paths if not within(path, declared)]
+        code_counts = task.target.code is not None
+        return [path for path in paths if not within(path, declared) and (code_counts or not path.endswith(".py"))]
+
+    def is_there(self, path: str) -> bool:
+        return self._files.exists(path)
 
     def _declared_paths(self, task: Task) -> Iterator[str]:
         """All that a task has to do with by what the Pipelinefile says of it; by their values, too."""
         yield from task.made
         yield from (path for _, path in self.reads(task))
         yield from (path for source in self._graph.sources(task) for path in source.paths)
+        if task.target.code is None and task.target.recipe is not None:
+            yield from self._named(task.target.recipe.text, task)
         named = {root(used) for node in task.target.params for used in params_used(node).values()}
         yield from (constant.path for name, constant in self._graph.pipeline.constants.items() if name in named)
 

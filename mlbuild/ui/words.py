@@ -38,7 +38,7 @@ def reason_text(reason: Reason) -> str:
         case "param":
             return _changed(f"{what}", reason, shown=True)
         case "read" if not reason.new:
-            return f"{what}, which it read, is no longer there"
+            return f"{what}, which it read, is gone"
         case "read" if reason.old is None:
             return f"read {what} is new"
         case "output":
