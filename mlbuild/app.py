@@ -15,6 +15,7 @@ from mlbuild.collect import Mistakes
 from mlbuild.config import Config
 from mlbuild.engine import accept as acceptance
 from mlbuild.engine import events, removal
+from mlbuild.engine.account import Account
 from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.causes import Causes
 from mlbuild.engine.checks import verify_checks
@@ -29,6 +30,7 @@ from mlbuild.engine.impact import Impact
 from mlbuild.engine.impact import impact as added_up
 from mlbuild.engine.preconditions import verify_amounts, verify_files, verify_variables
 from mlbuild.engine.recovery import Recovery
+from mlbuild.engine.revision import PATIENCE, Revision
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import State
 from mlbuild.engine.survey import Seen, Survey, Surveyed, see
@@ -49,10 +51,11 @@ from mlbuild.language.layout import laid_out
 from mlbuild.language.lost import Lost
 from mlbuild.language.parser import parse
 from mlbuild.state.garbage import Garbage
-from mlbuild.state.journal import Journal, LastAttempt
+from mlbuild.state.journal import Journal
 from mlbuild.state.layout import Layout
 from mlbuild.state.outputs import Outputs
 from mlbuild.state.revision import EarlierFiles, EarlierStats, earlier_files
+from mlbuild.state.runs import INTERRUPTED, Attempted, Outcome, Run
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
 from mlbuild.target import Executor, Pipeline, Resources, Target
@@ -253,19 +256,56 @@ def _asked_for(workspace: Workspace, order: Order) -> list[Task]:
     return [*workspace.wanted(()), *(task for task in order if task not in needed)]
 
 
-def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> tuple[str, LastAttempt | None]:
+def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> tuple[str, Attempted | None]:
     """(name of the task, its last attempt or the one of this number). Raises UsageError unless the goal is one task."""
     tasks = select(workspace.graph, [goal], workspace.folder)
     if len(tasks) != 1:
         example = tasks[0].name if tasks else goal
         raise UsageError(f"{goal} is {len(tasks)} tasks; a log is of one", hint=f"for example: {example}")
-    if not workspace.layout.exists():
-        return tasks[0].name, None
-    journal = Journal(workspace.layout)
+    with _journal(workspace.layout) as journal:
+        return tasks[0].name, journal.past.last_attempt(tasks[0].name, number) if journal else None
+
+
+def runs(folder: str, limit: int) -> list[Run]:
+    """The newest builds in a workspace that had something to do, or did not end well; the newest first.
+
+    Args:
+        folder: of the workspace, absolute. Its Pipelinefile is not read.
+    """
+    with _journal(Layout(folder)) as journal:
+        return journal.past.newest(limit) if journal else []
+
+
+def run(folder: str, number: int) -> tuple[Run, list[Attempted], list[Outcome]]:
+    """A build, its attempts (`log` is empty where nothing was printed), and what came of tasks without one.
+
+    Raises:
+        UsageError: there was no such build.
+    """
+    with _journal(Layout(folder)) as journal:
+        found = journal.past.run(number) if journal else None
+        if found is None or journal is None:
+            raise UsageError(f"there is no build {number}", hint="`mlbuild runs` lists them")
+        attempts = [_with_log(each, folder) for each in journal.past.attempts(number)]
+        accepted = [
+            Outcome(each.task, "accepted", f"{each.why} ({each.who})") for each in journal.acceptances(run=number)
+        ]
+        return found, attempts, [*journal.past.outcomes(number), *accepted]
+
+
+def _with_log(attempt: Attempted, folder: str) -> Attempted:
+    return attempt if os.path.exists(os.path.join(folder, attempt.log)) else replace(attempt, log="")
+
+
+@contextmanager
+def _journal(layout: Layout) -> Iterator[Journal | None]:
+    """None where the workspace was never built."""
+    journal = Journal(layout) if layout.exists() else None
     try:
-        return tasks[0].name, journal.last_attempt(tasks[0].name, number)
+        yield journal
     finally:
-        journal.close()
+        if journal:
+            journal.close()
 
 
 def has_target(path: str, name: str) -> bool:
@@ -466,11 +506,23 @@ def build(
         observe = workspace.config.observe == "on"
         inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, forced, observe=observe)
 
+        account = Account()
+        revision = Revision(layout.workspace, layout.tmp, lambda path: any(graph.makers.of(path)))
+        stack.callback(revision.close)
+
+        def tell(event: events.Event) -> None:
+            account(event)
+            if isinstance(event, events.TaskStarted):
+                revision.ask()
+            if known := revision.answer():
+                journal.note_revision(*known)
+            say(event)
+
         def word(text: str, task: Task) -> None:
-            say(events.Said(text, task.name))
+            tell(events.Said(text, task.name))
 
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
-        run = journal.begin(options.command)
+        run = stack.enter_context(_begun(journal, options.command, _overridden(workspace)))
         executor = _local(workspace, run, options.jobs or workspace.config.jobs, prepared)
         stack.callback(executor.close)
         for task, text in _fit(executor, attempts, order).items():
@@ -488,20 +540,22 @@ def build(
             journal,
             executor,
             history,
-            say,
+            tell,
             keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
             max_active=options.max_active,
         )
-        say(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
+        tell(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
         for path in sorted(graph.orphans):
-            say(events.Said(f"{path} was made by a task that is no more, so it does not count"))
+            tell(events.Said(f"{path} was made by a task that is no more, so it does not count"))
         on_start(scheduler.interrupt)
         scheduler.run()
         exit_status = 1 if scheduler.failed else 0
         stats.settle()
         journal.save_stats(stats.changed())
         counts = {state.value: count for state, count in scheduler.states.counts.items() if count}
-        journal.end(exit_status, counts)
+        if known := revision.answer(PATIENCE):
+            journal.note_revision(*known)
+        journal.end(INTERRUPTED if scheduler.interrupted else exit_status, counts, account.outcomes())
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status
 
@@ -646,6 +700,18 @@ def opened_store(path: str) -> Iterator[Garbage]:
         yield Garbage(layout, journal, store)
 
 
+@contextmanager
+def _begun(journal: Journal, command: str, overrides: Sequence[tuple[str, str, str]]) -> Iterator[int]:
+    """A run in the journal: its number. That it ended by an error is noted."""
+    run = journal.begin(command, overrides)
+    try:
+        yield run
+    except MlbuildError as error:
+        with suppress(StateError):  # which may be the very reason
+            journal.break_off(error.exit_status)
+        raise
+
+
 def select_some(workspace: Workspace, goals: Sequence[str]) -> list[Task]:
     """As `select`, but no goals are no tasks."""
     return select(workspace.graph, goals, workspace.folder) if goals else []
@@ -697,6 +763,8 @@ __all__ = [
     "last_attempt",
     "lay_out",
     "open_workspace",
+    "run",
+    "runs",
     "status",
     "verify",
     "verify_executor",

@@ -43,8 +43,9 @@ HEADING = re.compile(r"^#{1,4} (.*)$", re.MULTILINE)
 A_TARGET = "\ntarget a_target:\n    run: true\n"
 VOLATILE = (
     (re.compile(r"\b\d+(?:\.\d)?s\b"), "0.0s"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "2026-01-01 00:00:00"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b"), "1970-01-01 00:00"),
-    (re.compile(r'("(?:time|seconds|max_rss|cpu_seconds|expected|mlbuild)": )[^,}\s]+'), r"\1…"),
+    (re.compile(r'("(?:time|started|seconds|max_rss|cpu_seconds|expected|mlbuild)": )[^,}\s]+'), r"\1…"),
 )
 """What differs from run to run: durations, moments, and the numbers of events."""
 

@@ -32,6 +32,7 @@ OPTIONS = {
     "log": ("--attempt",),
     "remove": ("--all", "--key", "--dry-run"),
     "store": ("--older-than", "--max-size", "--dry-run", "--json"),
+    "runs": ("--limit", "--json"),
     "check": ("--observed", "--fix", "--json"),
     "fmt": ("--check",),
 }
@@ -44,8 +45,8 @@ WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify
 """What stands behind a command that takes neither goals nor paths."""
 PATHS = ("-f", "--file", "-C", "--directory", "--events")
 """Options whose value is a path: for the shell to complete."""
-NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size")
-NO_GOALS = ("fmt", "init", "completion")
+NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size", "--limit")
+NO_GOALS = ("runs", "fmt", "init", "completion")
 
 DECLARED = re.compile(
     r"""^(?:target[ \t]+(?P<target>\w+)[ \t]*(?:\[[^]\n]*\])?[ \t]*:[^\n]*(?:\n[ \t]+\"\"\"(?P<description>[^"\n]+))?"""

@@ -10,6 +10,7 @@ COMMANDS = {
     "log": "what a task's last attempt printed",
     "remove": "remove outputs; what they held stays in the store",
     "store": "how large the store is; drop what nothing recent uses; find damage",
+    "runs": "earlier builds: when, what ran, how it ended",
     "init": "write a first Pipelinefile",
     "fmt": "lay out the Pipelinefile",
     "check": "read the Pipelinefile and say everything that is wrong with it",
@@ -17,7 +18,7 @@ COMMANDS = {
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "runs", "metrics", "cancel", "attach", "show"),
+        *("backfill", "metrics", "cancel", "attach", "show"),
         *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )

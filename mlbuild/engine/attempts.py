@@ -198,7 +198,7 @@ class Attempts:
         )
         log = os.path.relpath(attempt.job.log, self._layout.workspace)
         reasons = [(reason.kind, reason.what, reason.old, reason.new) for reason in attempt.reasons]
-        self._journal.intend(record, time.time(), log, reasons)
+        self._journal.intend(record, time.time(), log, attempt.command, reasons)
         self._outputs.prepare(attempt.task.made, attempt.id)
         reach("prepared")
 

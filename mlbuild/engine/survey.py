@@ -10,7 +10,8 @@ from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
-from mlbuild.state.journal import Journal, LastAttempt
+from mlbuild.state.journal import Journal
+from mlbuild.state.runs import Attempted
 
 UNKNOWN = "unknown"
 """The digest of what was never built: equal to none."""
@@ -42,7 +43,7 @@ class Seen:
 
     surveyed: Surveyed
     state: str
-    last: LastAttempt | None
+    last: Attempted | None
     expected: float | None
     """Seconds, from history."""
 
@@ -130,12 +131,12 @@ def see(surveyed: Surveyed, journal: Journal | None, history: History, running: 
         running: the names of the tasks that run now, in another build.
     """
     name = surveyed.task.name
-    last = journal.last_attempt(name) if journal and surveyed.runs else None
+    last = journal.past.last_attempt(name) if journal and surveyed.runs else None
     state = "running" if name in running else _state(surveyed, last)
     return Seen(surveyed, state, last, history.expected(surveyed.task))
 
 
-def _state(surveyed: Surveyed, last: LastAttempt | None) -> str:
+def _state(surveyed: Surveyed, last: Attempted | None) -> str:
     if surveyed.blocked:
         return "blocked"
     if surveyed.decision.verdict is Verdict.RESTORE:

@@ -17,6 +17,7 @@ from mlbuild.killpoint import reach
 from mlbuild.state.database import open_database
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.layout import Layout
+from mlbuild.state.runs import Outcome, Runs
 from mlbuild.state.stats import Record
 from mlbuild.state.store import Stored
 
@@ -50,6 +51,15 @@ CREATE TABLE accepted (
   why TEXT NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
 """,
     "ALTER TABLE attempts ADD COLUMN reasons BLOB",
+    """
+ALTER TABLE runs ADD COLUMN overrides TEXT;
+ALTER TABLE runs ADD COLUMN commit_id TEXT;
+ALTER TABLE runs ADD COLUMN dirty INTEGER;
+ALTER TABLE runs ADD COLUMN outcomes BLOB;
+ALTER TABLE attempts ADD COLUMN begun INTEGER;
+ALTER TABLE attempts ADD COLUMN executor TEXT;
+ALTER TABLE attempts ADD COLUMN command BLOB;
+""",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 
@@ -124,21 +134,6 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class LastAttempt:
-    """An attempt as `log` and `status` show it; `reason` is None while it runs. `log` is relative to the workspace."""
-
-    id: str
-    run: int
-    number: int
-    started: float
-    ended: float | None
-    reason: str | None
-    exit_status: int | None
-    message: str
-    log: str
-
-
-@dataclass(frozen=True, slots=True)
 class Conflict:
     """Why a lease can't be had now: build `run` (process `pid`) works on `task`, or needs it as it is."""
 
@@ -170,6 +165,7 @@ class Journal:
         self._published: list[str] = []
         self._db = open_database(layout.journal, "everything will be built or restored again")
         self._migrate()
+        self.past = Runs(self._db, self.lives)
 
     def _migrate(self) -> None:
         if self._version() > len(MIGRATIONS):
@@ -224,13 +220,13 @@ class Journal:
 
     # --- runs
 
-    def begin(self, command: str) -> int:
+    def begin(self, command: str, overrides: Sequence[tuple[str, str, str]] = ()) -> int:
         """Open a run: its number. Its lock is held until `close`, or until this process dies."""
         with self._transaction():
             self.run = self._next_run()
             self._db.execute(
-                "INSERT INTO runs (id, started, command, pid) VALUES (?, ?, ?, ?)",
-                (self.run, time.time(), command, os.getpid()),
+                "INSERT INTO runs (id, started, command, pid, overrides) VALUES (?, ?, ?, ?, ?)",
+                (self.run, time.time(), command, os.getpid(), json.dumps(overrides)),
             )
             os.makedirs(os.path.join(self._layout.run(self.run), "logs"), exist_ok=True)
             self._lock = os.open(self._layout.run_lock(self.run), os.O_RDWR | os.O_CREAT, 0o600)
@@ -242,14 +238,31 @@ class Journal:
         newest: int = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()[0]
         return 1 + max([newest, *(int(name) for name in os.listdir(self._layout.runs) if name.isdigit())])
 
-    def end(self, exit_status: int, counts: dict[str, int]) -> None:
-        """Close this run, and give back its leases."""
+    def end(self, exit_status: int, counts: dict[str, int], outcomes: Iterable[Outcome] = ()) -> None:
+        """Close this run, and give back its leases.
+
+        Args:
+            outcomes: what came of tasks without an attempt.
+        """
+        rows = [[each.task, each.state, each.detail] for each in outcomes]
         with self._transaction():
             self._db.execute("DELETE FROM leases WHERE run = ?", (self.run,))
             self._db.execute(
-                "UPDATE runs SET ended = ?, exit_status = ?, counts = ? WHERE id = ?",
-                (time.time(), exit_status, json.dumps(counts), self.run),
+                "UPDATE runs SET ended = ?, exit_status = ?, counts = ?, outcomes = ? WHERE id = ?",
+                (time.time(), exit_status, json.dumps(counts), _packed(json.dumps(rows)) if rows else None, self.run),
             )
+
+    def break_off(self, exit_status: int) -> None:
+        """This run ends by an error. Its leases are those of a dead build: what it started may still be at work."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE runs SET ended = ?, exit_status = ? WHERE id = ?", (time.time(), exit_status, self.run)
+            )
+
+    def note_revision(self, commit: str, dirty: bool | None) -> None:
+        """What this run is built from."""
+        with self._transaction():
+            self._db.execute("UPDATE runs SET commit_id = ?, dirty = ? WHERE id = ?", (commit, dirty, self.run))
 
     def lives(self, run: int) -> bool:
         """Whether the driver of a run is alive: it holds its lock as long as it is."""
@@ -374,23 +387,30 @@ class Journal:
         )
         return [Made(run, ended, seconds, _reasons(data)) for run, ended, seconds, data in rows]
 
-    def intend(self, attempt: OpenAttempt, started: float, log: str, reasons: Sequence[Why] = ()) -> None:
-        """Say what is going to be submitted, before anything of it happens."""
+    def intend(self, attempt: OpenAttempt, started: float, log: str, command: str, reasons: Sequence[Why] = ()) -> None:
+        """Say what is going to be submitted, before anything of it happens.
+
+        Args:
+            command: the recipe as a person knows it.
+        """
         with self._transaction():
             self._db.execute(
-                "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log, reasons)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log, begun, executor,"
+                " command, reasons) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     attempt.id,
                     attempt.task,
                     attempt.run,
                     attempt.number,
                     attempt.fingerprint.key,
-                    zlib.compress(json.dumps([attempt.job, attempt.had, attempt.edited]).encode(), 1),
+                    _packed(json.dumps([attempt.job, attempt.had, attempt.edited])),
                     _pack(attempt.fingerprint),
                     started,
                     log,
-                    zlib.compress(json.dumps(reasons).encode(), 1),
+                    attempt.run,
+                    attempt.job["executor"],
+                    _packed(command),
+                    _packed(json.dumps(reasons)),
                 ),
             )
         reach("intended")
@@ -463,15 +483,6 @@ class Journal:
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 1)", (attempt.task, self.run, attempt.fingerprint.key)
             )
             return True
-
-    def last_attempt(self, task: str, number: int | None = None) -> LastAttempt | None:
-        """The newest attempt at a task, or the one of this number."""
-        row = self._db.execute(
-            "SELECT id, run, number, started, ended, reason, exit_status, coalesce(message, ''), log FROM attempts"
-            " WHERE task = ? AND (? IS NULL OR number = ?) ORDER BY started DESC LIMIT 1",
-            (task, number, number),
-        ).fetchone()
-        return LastAttempt(*row) if row else None
 
     # --- leases
 
@@ -569,7 +580,11 @@ def _reasons(data: bytes | None) -> tuple[Why, ...]:
 
 def _pack(fingerprint: Fingerprint) -> bytes:
     data = [dict(fingerprint.parts), dict(fingerprint.notes), fingerprint.problem, dict(fingerprint.reads)]
-    return zlib.compress(json.dumps(data).encode(), 1)
+    return _packed(json.dumps(data))
+
+
+def _packed(text: str) -> bytes:
+    return zlib.compress(text.encode(errors="surrogateescape"), 1)
 
 
 def _unpack(data: bytes) -> Fingerprint:

@@ -6,7 +6,7 @@ import sys
 from typing import TextIO
 
 from mlbuild.engine import events
-from mlbuild.ui.words import counted, duration, reasons_text
+from mlbuild.ui.words import counted, did_text, duration, ended, failed, reasons_text
 
 
 class Plain:
@@ -76,26 +76,11 @@ class Plain:
 
 
 def end_text(event: events.TaskFailed | events.TaskRetried) -> str:
-    """How an attempt ended, in words."""
-    match event.reason:
-        case "exit":
-            return f"exit status {event.exit_code}"
-        case "signal":
-            return f"signal {-event.exit_code}"
-    return event.reason.replace("_", " ")
+    return ended(event.reason, event.exit_code)
 
 
 def failure_text(event: events.TaskFailed) -> str:
-    """How an attempt failed, in words, with what is known beside."""
-    detail = f": {event.detail}" if event.detail else ""
-    match event.reason:
-        case "signal":
-            return f"killed by signal {-event.exit_code}{detail}"
-        case "timeout":
-            return f"ran longer than its timeout{detail}"
-        case "check_failed" | "pipelinefile" | "input_changed" | "missing_output":
-            return event.detail
-    return end_text(event) + detail
+    return failed(event.reason, event.exit_code, event.detail)
 
 
 def failure_block(event: events.TaskFailed) -> list[str]:
@@ -110,18 +95,10 @@ def failure_block(event: events.TaskFailed) -> list[str]:
 
 def closing_lines(event: events.BuildFinished) -> list[str]:
     """What a build came to: one line, and one more if it was built with overrides."""
-    counts = event.counts
-    did = [
-        counted(counts[name], "task") + f" {word}"
-        for name, word in (("built", "run"), ("restored", "restored"), ("failed", "failed"), ("blocked", "blocked"))
-        if counts.get(name)
-    ]
-    stopped = counts.get("cancelled", 0)
-    if stopped:
-        did.append(f"{counted(stopped, 'task')} not run")
+    did = did_text(event.counts)
     took = f" in {duration(event.seconds)}"
-    fresh = counted(counts.get("fresh", 0), "task")
-    lines = [", ".join(did) + took if did else f"nothing to do: {fresh} fresh"]
+    fresh = counted(event.counts.get("fresh", 0), "task")
+    lines = [did + took if did else f"nothing to do: {fresh} fresh"]
     if event.overrides:
         with_, back = (", ".join(f"{name}={values[which]}" for name, *values in event.overrides) for which in (0, 1))
         lines.append(f"built with {with_}; the next build without it puts back {back}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlbuild.engine.decide import Reason
@@ -67,6 +68,69 @@ def reasons_text(reasons: Sequence[Reason]) -> str:
     texts = [reason_text(reason) for reason in reasons[:SHOWN]]
     more = len(reasons) - len(texts)
     return "; ".join(texts) + (f"; and {more} more" if more else "")
+
+
+def ended(reason: str, exit_status: int) -> str:
+    """How an attempt ended, in words."""
+    match reason:
+        case "exit":
+            return f"exit status {exit_status}"
+        case "signal":
+            return f"signal {-exit_status}"
+    return reason.replace("_", " ")
+
+
+def failed(reason: str, exit_status: int, detail: str) -> str:
+    """How an attempt failed, in words, with what is known beside."""
+    more = f": {detail}" if detail else ""
+    match reason:
+        case "signal":
+            return f"killed by signal {-exit_status}{more}"
+        case "timeout":
+            return f"ran longer than its timeout{more}"
+        case "check_failed" | "pipelinefile" | "input_changed" | "missing_output":
+            return detail
+    return ended(reason, exit_status) + more
+
+
+DONE = {
+    "built": "run",
+    "restored": "restored",
+    "accepted": "accepted",
+    "failed": "failed",
+    "blocked": "blocked",
+    "running": "running",
+    "unfinished": "unfinished",
+}
+
+
+def did_text(counts: Mapping[str, int]) -> str:
+    """What a build did, by how many tasks are in each state; empty for nothing."""
+    did = [counted(counts[state], "task") + f" {word}" for state, word in DONE.items() if counts.get(state)]
+    if stopped := counts.get("cancelled", 0):
+        did.append(f"{counted(stopped, 'task')} not run")
+    return ", ".join(did)
+
+
+def when(seconds: float) -> str:
+    """A moment, in seconds since 1970, as the clock on the wall here showed it: 2026-01-31 14:00:05"""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Rows of equal length as lines whose columns stand below each other.
+
+    Args:
+        right: columns that are flush right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,49 @@
+"""`mlbuild runs`, `mlbuild runs N`: earlier builds."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from mlbuild.app import find, has_target, runs
+from mlbuild.app import run as the_run
+from mlbuild.cli.arguments import Parser, ambiguous, parse
+from mlbuild.errors import MlbuildError, UsageError
+from mlbuild.ui.runs import run_json, run_lines, runs_json, runs_lines
+
+LIMIT = 20
+
+
+def run(arguments: list[str], command: str) -> int:
+    parser = Parser(command, "Earlier builds, or one of them task by task.", ("N", "the number of a build"))
+    help = f"the newest N builds (default: {LIMIT})"
+    parser.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=help)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    options = parse(parser, arguments)
+    if options.limit < 1:
+        parser.error("--limit: at least 1")
+    path = find(options.file, options.directory)
+    if _is_target(path, command):
+        raise ambiguous(command)
+    folder = os.path.dirname(path)
+    if options.words:
+        one = the_run(folder, _number(options.words))
+        document, lines = run_json(*one), run_lines(*one)
+    else:
+        found = runs(folder, options.limit)
+        document, lines = runs_json(found), runs_lines(found) if found else ["nothing was built here"]
+    print(json.dumps(document, indent=2, ensure_ascii=False) if options.json else "\n".join(lines))
+    return 0
+
+
+def _is_target(path: str, name: str) -> bool:
+    try:
+        return has_target(path, name)
+    except MlbuildError:  # what was built can be told though the Pipelinefile is broken
+        return False
+
+
+def _number(words: list[str]) -> int:
+    if len(words) != 1 or not words[0].isdecimal():
+        raise UsageError("runs takes the number of one build", hint="`mlbuild runs` lists them")
+    return int(words[0])

@@ -1,0 +1,192 @@
+"""Earlier runs as the journal tells of them: how each ended, the attempts it made. Reads only."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlbuild.state.database import Database
+
+INTERRUPTED = 130
+"""The exit status that is recorded for a build that was interrupted, by whatever signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a task in a run without an attempt; `detail` says why it failed or was blocked."""
+
+    task: str
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One build. Times are epoch seconds.
+
+    Attributes:
+        counts: how many tasks ended in each state; until it has ended, of those that an attempt was made at.
+        overrides: (name, value in effect, value without the override).
+        commit: of git, when its first recipe started; None where nothing ran, or there is no git.
+        dirty: whether files that git tracks, and no task makes, were not as in the commit.
+        lives: its process goes on.
+    """
+
+    number: int
+    started: float
+    ended: float | None
+    command: str
+    exit_status: int | None
+    counts: Mapping[str, int]
+    overrides: tuple[tuple[str, str, str], ...]
+    commit: str | None
+    dirty: bool | None
+    lives: bool
+
+    @property
+    def end(self) -> str:
+        """How it ended, in a word."""
+        if self.exit_status is None:
+            return "running" if self.lives else "killed"
+        return {0: "ok", 1: "failed", 2: "refused", INTERRUPTED: "interrupted"}[self.exit_status]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt as it is remembered. Times are epoch seconds, `max_rss` is in bytes.
+
+    Attributes:
+        run: the build that took its result: not `begun`, which started it, if that one died.
+        reason: how it ended; None while that is not known.
+        log: relative to the workspace; there is no such file if nothing was printed.
+        command: the recipe as it ran.
+    """
+
+    id: str
+    task: str
+    run: int
+    number: int
+    started: float
+    ended: float | None
+    reason: str | None
+    exit_status: int | None
+    message: str
+    log: str
+    seconds: float | None
+    max_rss: int | None
+    cpu_seconds: float | None
+    begun: int
+    executor: str
+    command: str = field(repr=False)
+
+    def state(self, run: int, *, lives: bool) -> str:
+        """What it was to a run, which may go on: `built`, `failed`, `cancelled`, `running`, `unfinished`, or `taken
+        over` by another run."""
+        if self.run != run:
+            return "taken over"
+        if self.reason is None:
+            return "running" if lives else "unfinished"
+        return {"ok": "built", "cancelled": "cancelled"}.get(self.reason, "failed")
+
+
+ATTEMPTED = (
+    "SELECT id, task, run, number, started, ended, reason, exit_status, coalesce(message, ''), log, seconds, max_rss,"
+    " cpu_seconds, coalesce(begun, run), coalesce(executor, 'local'), command FROM attempts"
+)
+"""Asks for what `attempted` reads."""
+
+
+def attempted(row: tuple[Any, ...]) -> Attempted:
+    *rest, command = row
+    return Attempted(*[*rest, zlib.decompress(command).decode(errors="surrogateescape") if command else ""])
+
+
+class Runs:
+    """The runs of a workspace.
+
+    Args:
+        lives: whether the process of a run goes on.
+    """
+
+    def __init__(self, database: Database, lives: Callable[[int], bool]) -> None:
+        self._db = database
+        self._lives = lives
+
+    def newest(self, limit: int) -> list[Run]:
+        """The newest runs that had something to do, or did not end well."""
+        idle = "exit_status = 0 AND NOT EXISTS (SELECT 1 FROM json_each(counts) WHERE key NOT IN ('fresh', 'absent'))"
+        return self._runs(f"NOT coalesce({idle}, 0) ORDER BY id DESC LIMIT ?", limit)
+
+    def run(self, number: int) -> Run | None:
+        return next(iter(self._runs("id = ?", number)), None)
+
+    def _runs(self, which: str, value: int) -> list[Run]:
+        rows = self._db.execute(
+            "SELECT id, started, ended, command, exit_status, counts, overrides, commit_id, dirty FROM runs"
+            f" WHERE {which}",
+            (value,),
+        ).fetchall()
+        return [self._run(*row) for row in rows]
+
+    def _run(
+        self,
+        number: int,
+        started: float,
+        ended: float | None,
+        command: str,
+        exit_status: int | None,
+        counts: str | None,
+        overrides: str | None,
+        commit: str | None,
+        dirty: int | None,
+    ) -> Run:
+        lives = exit_status is None and self._lives(number)
+        held = tuple((name, new, old) for name, new, old in json.loads(overrides or "[]"))
+        known = json.loads(counts) if counts else self._counted(number, lives)
+        return Run(
+            number,
+            started,
+            ended,
+            command,
+            exit_status,
+            known,
+            held,
+            commit,
+            None if dirty is None else bool(dirty),
+            lives,
+        )
+
+    def _counted(self, run: int, lives: bool) -> dict[str, int]:
+        """What is known so far of a run that has not ended, or ended by no will of its own."""
+        return Counter({each.task: each.state(run, lives=lives) for each in self.attempts(run)}.values())
+
+    def outcomes(self, run: int) -> list[Outcome]:
+        """What came of tasks without an attempt; nothing is known of a run that was killed."""
+        row = self._db.execute("SELECT outcomes FROM runs WHERE id = ?", (run,)).fetchone()
+        return [Outcome(*each) for each in json.loads(zlib.decompress(row[0]))] if row and row[0] else []
+
+    def attempts(self, run: int) -> list[Attempted]:
+        """The attempts that a run started or took over, the oldest first."""
+        rows = self._db.execute(f"{ATTEMPTED} WHERE run = ? OR begun = ? ORDER BY started, id", (run, run))
+        return [attempted(row) for row in rows]
+
+    def last_attempt(self, task: str, number: int | None = None) -> Attempted | None:
+        """The newest attempt at a task, or the one of this number."""
+        which = "WHERE task = ? AND (? IS NULL OR number = ?) ORDER BY started DESC LIMIT 1"
+        return self._attempt(which, task, number, number)
+
+    def attempt(self, id: str) -> Attempted | None:
+        return self._attempt("WHERE id = ?", id)
+
+    def attempt_that_made(self, task: str, fingerprint: str) -> Attempted | None:
+        """The last one that succeeded with this fingerprint."""
+        which = "WHERE task = ? AND fingerprint = ? AND reason = 'ok' ORDER BY started DESC LIMIT 1"
+        return self._attempt(which, task, fingerprint)
+
+    def _attempt(self, which: str, *values: object) -> Attempted | None:
+        row = self._db.execute(f"{ATTEMPTED} {which}", values).fetchone()
+        return attempted(row) if row else None

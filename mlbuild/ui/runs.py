@@ -1,0 +1,110 @@
+"""Earlier builds, for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mlbuild.state.runs import Attempted, Outcome, Run
+from mlbuild.ui.words import did_text, duration, failed, table, when
+
+
+def runs_lines(runs: Sequence[Run]) -> list[str]:
+    head = ("build", "when", "ended", "took", "what it did", "command")
+    return table([head, *(_row(run) for run in runs)], right=[0, 3])
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    return (str(run.number), when(run.started), run.end, _took(run), did_text(run.counts) or "nothing", _line(run))
+
+
+def _took(run: Run) -> str:
+    return duration(run.ended - run.started) if run.ended else ""
+
+
+def _line(run: Run) -> str:
+    """Its command on one line."""
+    return run.command.replace("\n", "\\n")
+
+
+def runs_json(runs: Sequence[Run]) -> dict[str, Any]:
+    return {"runs": [_run_json(run) for run in runs]}
+
+
+def _run_json(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.number,
+        "started": run.started,
+        "seconds": run.ended - run.started if run.ended else None,
+        "ended": run.end,
+        "counts": dict(run.counts),
+        "command": run.command,
+        "overrides": [list(each) for each in run.overrides],
+        "commit": run.commit,
+        "dirty": run.dirty,
+    }
+
+
+def run_lines(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome]) -> list[str]:
+    """A build, and a row for each attempt and for each task that came to something without one."""
+    facts = [("when", when(run.started) + (f", {_took(run)}" if run.ended else "")), ("command", _line(run))]
+    if run.overrides:
+        facts.append(("with", ", ".join(f"{name}={new} (else {old})" for name, new, old in run.overrides)))
+    if run.commit:
+        facts.append(("commit", commit_text(run.commit, run.dirty)))
+    lines = [f"build {run.number}: {run.end}", *table(facts)]
+    rows = [_attempt_row(run, each) for each in attempts]
+    rows += [(each.task, each.state, "", "", each.detail, "") for each in outcomes]
+    if rows:
+        columns = zip(("task", "state", "took", "attempt", "why", "log"), *rows, strict=True)
+        told = [column for column in columns if any(column[1:])]
+        right = [number for number, column in enumerate(told) if column[0] in ("took", "attempt")]
+        lines += ["", *table(list(zip(*told, strict=True)), right)]
+    return lines
+
+
+def commit_text(commit: str, dirty: bool | None) -> str:
+    """A commit, and how the files were to it."""
+    how = {True: "with changes", False: "without changes", None: "whether there were changes is not known"}
+    return f"{commit[:12]}, {how[dirty]}"
+
+
+def _attempt_row(run: Run, attempt: Attempted) -> tuple[str, ...]:
+    state = attempt.state(run.number, lives=run.lives)
+    took = "" if attempt.seconds is None else duration(attempt.seconds)
+    return (attempt.task, state, took, str(attempt.number), _why(run, attempt), attempt.log)
+
+
+def _why(run: Run, attempt: Attempted) -> str:
+    if attempt.run != run.number:
+        return f"by build {attempt.run}"
+    if attempt.begun != run.number:
+        return f"taken over from build {attempt.begun}"
+    if attempt.reason in (None, "ok", "cancelled"):
+        return attempt.message
+    return failed(attempt.reason, attempt.exit_status or 0, attempt.message).replace("\n", " ")
+
+
+def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    rows = [_attempt_json(run, each) for each in attempts]
+    rows += [dict.fromkeys(KEYS) | {"task": each.task, "state": each.state, "detail": each.detail} for each in outcomes]
+    return _run_json(run) | {"tasks": rows}
+
+
+KEYS = (
+    *("task", "state", "attempt", "seconds", "max_rss", "cpu_seconds", "executor", "reason", "exit_status", "detail"),
+    *("log", "taken_over_from", "taken_over_by"),
+)
+
+
+def _attempt_json(run: Run, attempt: Attempted) -> dict[str, Any]:
+    state = attempt.state(run.number, lives=run.lives)
+    known = {name: getattr(attempt, name, None) for name in KEYS}
+    return known | {
+        "state": state,
+        "attempt": attempt.number,
+        "detail": attempt.message,
+        "log": attempt.log or None,
+        "taken_over_from": attempt.begun if attempt.begun != run.number else None,
+        "taken_over_by": attempt.run if attempt.run != run.number else None,
+    }
