@@ -9,12 +9,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from socket import socket
+from typing import Any
 
 from mlbuild import config
 from mlbuild.collect import Mistakes
 from mlbuild.config import Config
 from mlbuild.engine import accept as acceptance
-from mlbuild.engine import events, removal
+from mlbuild.engine import events, provenance, removal
 from mlbuild.engine.account import Account
 from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.causes import Causes
@@ -28,7 +29,9 @@ from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.impact import Impact
 from mlbuild.engine.impact import impact as added_up
+from mlbuild.engine.metrics import Measured, values
 from mlbuild.engine.preconditions import verify_amounts, verify_files, verify_variables
+from mlbuild.engine.provenance import Shown
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.revision import PATIENCE, Revision
 from mlbuild.engine.scheduler import Scheduler
@@ -42,7 +45,7 @@ from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.flaws import MissingInput
-from mlbuild.graph.select import at_keys, select
+from mlbuild.graph.select import at_keys, inside, path_of, select
 from mlbuild.graph.task import Task
 from mlbuild.language import load
 from mlbuild.language.amend import amended
@@ -293,6 +296,33 @@ def run(folder: str, number: int) -> tuple[Run, list[Attempted], list[Outcome]]:
         return found, attempts, [*journal.past.outcomes(number), *accepted]
 
 
+def metrics(workspace: Workspace, goals: Sequence[str], against: int | None = None) -> list[Measured]:
+    """The values of the metrics files of the goals, or of all targets that have any.
+
+    Args:
+        against: the number of a build, whose values are wanted beside.
+
+    Raises:
+        UsageError: none of them has metrics, or there was no such build.
+    """
+    measured = [target.name for target in workspace.pipeline.targets.values() if target.metrics]
+    wanted = [task for task in workspace.wanted(goals or measured) if task.metrics] if measured else []
+    if not wanted:
+        hint = f"these do: {', '.join(measured)}" if measured else '`metrics: "scores.json"` in a target declares them'
+        raise UsageError(f"{'none of the goals' if goals else 'no target'} has metrics", hint=hint)
+    then: dict[str, dict[str, Any]] | None = None
+    if against is not None:
+        with _journal(workspace.layout) as journal:
+            if journal is None or journal.past.run(against) is None:
+                raise UsageError(f"there is no build {against}", hint="`mlbuild runs` lists them")
+            then = journal.past.metrics(against)
+    found = []
+    for task in wanted:
+        now, broken = values(workspace.files, task)
+        found.append(Measured(task, now, None if then is None else then.get(task.name, {}), broken))
+    return found
+
+
 def _with_log(attempt: Attempted, folder: str) -> Attempted:
     return attempt if os.path.exists(os.path.join(folder, attempt.log)) else replace(attempt, log="")
 
@@ -306,6 +336,50 @@ def _journal(layout: Layout) -> Iterator[Journal | None]:
     finally:
         if journal:
             journal.close()
+
+
+def show(workspace: Workspace, goal: str) -> Shown:
+    """What made something, and what depends on it.
+
+    Args:
+        goal: a task, a named output, or a path; also of a file that no task makes, or its URL.
+
+    Raises:
+        UsageError: it is several tasks, or nothing is called so.
+    """
+    graph = workspace.graph
+    try:
+        tasks = select(graph, [goal], workspace.folder)
+    except UsageError as error:
+        return _show_file(workspace, _file(workspace, goal, error))
+    if len(tasks) != 1:
+        raise UsageError(f"{goal} is {len(tasks)} tasks; one is shown", hint=f"for example: {tasks[0].name}")
+    (task,), path = tasks, path_of(tasks[0], goal, workspace.folder)
+    order = _ordered(workspace, workspace.wanted(list(workspace.pipeline.targets)))
+    with _looking(workspace, tasks) as (inspector, journal, _):
+        origin = provenance.origin(task, journal, inspector) if journal else None
+    readers = tuple(provenance.readers(graph, order, task, path))
+    downstream = provenance.downstream(order, [reader.task for reader in readers])
+    return Shown(path, task, origin, provenance.makers(task, graph), readers, downstream)
+
+
+def _show_file(workspace: Workspace, path: str) -> Shown:
+    order = _ordered(workspace, workspace.wanted(list(workspace.pipeline.targets)))
+    params = {name for name, constant in workspace.pipeline.constants.items() if constant.path == path}
+    with _looking(workspace, ()) as (inspector, _, _):
+        readers = tuple(provenance.readers_of_file(order, inspector, path, params))
+    downstream = provenance.downstream(order, [reader.task for reader in readers])
+    return Shown(path, None, None, {}, readers, downstream)
+
+
+def _file(workspace: Workspace, goal: str, error: UsageError) -> str:
+    """A file of the user's, relative to the workspace; a URL as it is. Raises UsageError if there is none."""
+    if "://" in goal:
+        return goal
+    for path in (inside(workspace.folder, goal), inside("", goal)):
+        if workspace.files.exists(path):
+            return path
+    raise UsageError(f"{goal}: no target is called so, no task makes it, and there is no such file", hint=error.hint)
 
 
 def has_target(path: str, name: str) -> bool:
@@ -606,7 +680,7 @@ def accept(
             run = journal.begin(command)
             accepted = 0
             try:
-                acceptance.accept(found, order, survey, stats, journal, why)
+                acceptance.accept(found, order, survey, workspace.files, stats, journal, why)
                 accepted = len(found)
             finally:
                 journal.end(0 if accepted else 1, {"accepted": accepted})
@@ -762,9 +836,11 @@ __all__ = [
     "find",
     "last_attempt",
     "lay_out",
+    "metrics",
     "open_workspace",
     "run",
     "runs",
+    "show",
     "status",
     "verify",
     "verify_executor",

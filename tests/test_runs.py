@@ -113,6 +113,11 @@ def test_what_was_accepted(built: Workspace) -> None:
     assert re.search(r"\ngood  accepted  a better one \(.*@.*\)\n", told(built, "4"))
 
 
+def test_what_was_removed(built: Workspace) -> None:
+    assert built.run("remove", "good").status == 0
+    assert re.search(r"\n +4  .*  ok .*  1 output removed +mlbuild remove good\n", told(built))
+
+
 def test_a_document(built: Workspace) -> None:
     newest, oldest = document(built)["runs"]
     assert {name: newest[name] for name in ("run", "ended", "counts", "overrides", "commit", "dirty")} == {

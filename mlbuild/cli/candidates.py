@@ -33,19 +33,22 @@ OPTIONS = {
     "remove": ("--all", "--key", "--dry-run"),
     "store": ("--older-than", "--max-size", "--dry-run", "--json"),
     "runs": ("--limit", "--json"),
+    "show": ("--json",),
+    "metrics": ("--key", "--against", "--format", "--json"),
     "check": ("--observed", "--fix", "--json"),
     "fmt": ("--check",),
 }
 """Beside those that all commands have. Written down here, since loading a command takes ten times as long."""
 VALUES = {
     "--progress": ("auto", "plain", "off"),
-    "--format": ("tree", "dot", "mermaid", "json"),
+    "graph --format": ("tree", "dot", "mermaid", "json"),
+    "metrics --format": ("table", "csv", "json"),
 }
 WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify")}
 """What stands behind a command that takes neither goals nor paths."""
 PATHS = ("-f", "--file", "-C", "--directory", "--events")
 """Options whose value is a path: for the shell to complete."""
-NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size", "--limit")
+NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size", "--limit", "--against")
 NO_GOALS = ("runs", "fmt", "init", "completion")
 
 DECLARED = re.compile(
@@ -75,8 +78,8 @@ def _all(before: list[str], current: str) -> Iterator[Candidate]:
         return
     if last == "--on":
         yield from ((name, "") for name in dict.fromkeys(["local", *_executors(before)]))
-    elif last in VALUES:
-        yield from ((value, "") for value in VALUES[last])
+    elif values := VALUES.get(last) or VALUES.get(f"{command} {last}"):
+        yield from ((value, "") for value in values)
     elif current.startswith("-") and "--" not in before:
         yield from ((option, "") for option in (*OPTIONS.get(command, ()), *COMMON))
     elif command in WORDS:

@@ -11,6 +11,8 @@ COMMANDS = {
     "remove": "remove outputs; what they held stays in the store",
     "store": "how large the store is; drop what nothing recent uses; find damage",
     "runs": "earlier builds: when, what ran, how it ended",
+    "show": "what made a file, from what, and what depends on it",
+    "metrics": "values side by side: over keys, or against an earlier build",
     "init": "write a first Pipelinefile",
     "fmt": "lay out the Pipelinefile",
     "check": "read the Pipelinefile and say everything that is wrong with it",
@@ -18,7 +20,7 @@ COMMANDS = {
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "metrics", "cancel", "attach", "show"),
+        *("backfill", "cancel", "attach"),
         *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )

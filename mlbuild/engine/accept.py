@@ -11,9 +11,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlbuild.engine import metrics
 from mlbuild.engine.decide import Facts, Reason, Verdict, decide
 from mlbuild.engine.survey import UNKNOWN, Survey
 from mlbuild.errors import StateError, UsageError
+from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal, Trace
@@ -85,7 +87,9 @@ def _left(trace: Trace) -> dict[str, str]:
     return {output.path: output.digest for output in trace.outputs}
 
 
-def accept(found: Sequence[Candidate], order: Order, survey: Survey, stats: Stats, journal: Journal, why: str) -> None:
+def accept(
+    found: Sequence[Candidate], order: Order, survey: Survey, files: Files, stats: Stats, journal: Journal, why: str
+) -> None:
     """Record what was found as successes of this run.
 
     Args:
@@ -108,7 +112,9 @@ def accept(found: Sequence[Candidate], order: Order, survey: Survey, stats: Stat
         now, seen = ((one.fingerprint.key, one.reads, one.present) for one in (facts, each.facts))
         if now != seen:
             raise StateError(f"{each.task.name} changed while it was looked at", hint="try again")
-    journal.accept([_trace(each, stats, journal.run, time.time()) for each in found], _who(), why)
+    at = time.time()
+    successes = [(_trace(each, stats, journal.run, at), metrics.kept(files, each.task)) for each in found]
+    journal.accept(successes, _who(), why)
 
 
 def _last_key(journal: Journal, task: Task) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
 from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
 from mlbuild.engine.scope import RecipeScope
@@ -18,7 +19,7 @@ from mlbuild.errors import StateError
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
 from mlbuild.expression import Name, Slot
-from mlbuild.files import copy_remote, remote_digest
+from mlbuild.files import Files, copy_remote, remote_digest
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
@@ -116,6 +117,7 @@ class Attempts:
         self._on = on
         self._observe = observe
         self._undeclared = Undeclared(graph, inspector, journal, say)
+        self._files = Files(layout.workspace)
         self._made = 0
 
     # --- before
@@ -258,7 +260,7 @@ class Attempts:
         reach("stored")
         self._note_use(attempt.task, fingerprint)
         trace = self._trace(attempt.task, fingerprint, tuple(made), seconds, attempt.id)
-        self._journal.ended(attempt.id, _outcome(result), trace)
+        self._journal.ended(attempt.id, _outcome(result), trace, metrics.kept(self._files, attempt.task))
         for output in made:
             self._stats.learn(output.path, output.digest, output.size)
         self._publish(attempt)
@@ -345,7 +347,8 @@ class Attempts:
         """Record that what stands in place is what the fingerprint came to."""
         read = fingerprint.reading(action.reads)
         self._note_use(task, read)
-        self._journal.record(self._trace(task, read, action.outputs, action.seconds, None))
+        trace = self._trace(task, read, action.outputs, action.seconds, None)
+        self._journal.record(trace, metrics.kept(self._files, task))
 
     def _note_use(self, task: Task, fingerprint: Fingerprint) -> None:
         """Tell the store that a result is of use now, and that the one which it replaces was until now."""

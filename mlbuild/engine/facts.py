@@ -78,7 +78,7 @@ class Inspector:
         """
         planned = planned or {}
         fingerprint, trace = self.fingerprint(task, planned), self.trace(task)
-        present = {path: self._digest(path) for path in task.made}
+        present = {path: self.digest(path) for path in task.made}
         return Facts(
             fingerprint=fingerprint,
             trace=trace,
@@ -135,7 +135,8 @@ class Inspector:
             return None
         return self._store.action(fingerprint, lambda paths: self.observed(task, paths, planned))
 
-    def _digest(self, path: str) -> str | None:
+    def digest(self, path: str) -> str | None:
+        """Of what stands at a path now; None if nothing does."""
         content = self._stats.content(path)
         return content[0] if content else None
 
@@ -182,7 +183,7 @@ class Inspector:
 
     def _content(self, path: str, planned: Mapping[str, str | None]) -> str | None:
         """The digest of what stands at a path, or would stand there."""
-        return planned[path] if path in planned else self._digest(path) or self._absent(path, planned)
+        return planned[path] if path in planned else self.digest(path) or self._absent(path, planned)
 
     def _absent(self, path: str, planned: Mapping[str, str | None]) -> str | None:
         """The digest that a path had in a folder which would stand there."""

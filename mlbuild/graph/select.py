@@ -75,7 +75,7 @@ def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
         if match["keys"] is None:
             return graph.tasks(target)
         return [graph.task(target, keys) for keys in _keys(graph, target, match["keys"], goal)]
-    for path in dict.fromkeys((_inside(folder, goal), _inside("", goal))):
+    for path in dict.fromkeys((inside(folder, goal), inside("", goal))):
         makers = [graph.task(maker, keys) for maker, keys, made in graph.makers.of(path) if _is_at(path, made)]
         if makers:
             return list(dict.fromkeys(makers))
@@ -89,7 +89,21 @@ def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
     raise UsageError(f"no target is called {goal}, and none makes a path of that name", hint=hint)
 
 
-def _inside(folder: str, path: str) -> str:
+def path_of(task: Task, goal: str, folder: str) -> str | None:
+    """The path that a goal means, which means this task alone; None if it means the task."""
+    match = GOAL.fullmatch(goal)
+    if match and match["target"] == task.target.name:
+        declared = (*task.target.outputs, *task.target.metrics)
+        named = {output.name: path for output, path in zip(declared, task.made, strict=True) if output.name}
+        if match["output"] is None:
+            return None
+        if match["output"] in named:
+            return named[match["output"]]
+    found = (path for path in (inside(folder, goal), inside("", goal)) if any(_is_at(path, made) for made in task.made))
+    return next(found, None)
+
+
+def inside(folder: str, path: str) -> str:
     """A path as seen from a folder of the workspace, from the workspace itself."""
     return clean(normpath(join(folder, path)) + ("/" if path.endswith("/") else ""))
 

@@ -7,7 +7,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +59,10 @@ ALTER TABLE runs ADD COLUMN outcomes BLOB;
 ALTER TABLE attempts ADD COLUMN begun INTEGER;
 ALTER TABLE attempts ADD COLUMN executor TEXT;
 ALTER TABLE attempts ADD COLUMN command BLOB;
+""",
+    """
+CREATE TABLE metrics (
+  task TEXT NOT NULL, run INTEGER NOT NULL, held TEXT NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
 """,
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
@@ -320,7 +324,7 @@ class Journal:
         """Seconds that each task's last success took, by task."""
         return dict(self._db.execute("SELECT task, seconds FROM traces WHERE attempt IS NOT NULL"))
 
-    def _write_trace(self, trace: Trace) -> None:
+    def _write_trace(self, trace: Trace, metrics: Mapping[str, Any] | None) -> None:
         outputs = [[output.path, output.digest, output.size, output.executable] for output in trace.outputs]
         self._db.execute(
             "INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -336,20 +340,31 @@ class Journal:
                 trace.seconds,
             ),
         )
+        if metrics is not None:
+            row = (trace.task, trace.run, json.dumps(metrics))
+            self._db.execute("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", row)
 
-    def record(self, trace: Trace) -> None:
-        """Remember a success that took no attempt: restored, or found in place."""
+    def record(self, trace: Trace, metrics: Mapping[str, Any] | None = None) -> None:
+        """Remember a success that took no attempt: restored, or found in place.
+
+        Args:
+            metrics: the values in its metrics files, by name; None leaves them as they were.
+        """
         with self._transaction():
-            self._write_trace(trace)
+            self._write_trace(trace, metrics)
             self._release(trace.task)
 
     # --- acceptances
 
-    def accept(self, traces: Iterable[Trace], who: str, why: str) -> None:
-        """Remember successes that are somebody's word, all or none; under their runs, at the moments they name."""
+    def accept(self, successes: Iterable[tuple[Trace, Mapping[str, Any] | None]], who: str, why: str) -> None:
+        """Remember successes that are somebody's word, all or none; under their runs, at the moments they name.
+
+        Args:
+            successes: each with the values in its metrics files, as `record` takes them.
+        """
         with self._transaction():
-            for trace in traces:
-                self._write_trace(trace)
+            for trace, metrics in successes:
+                self._write_trace(trace, metrics)
                 self._release(trace.task)
                 row = (trace.task, trace.run, trace.fingerprint.key, trace.finished, who, why)
                 self._db.execute("INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?)", row)
@@ -421,7 +436,9 @@ class Journal:
             self._db.executemany("UPDATE attempts SET handle = ? WHERE id = ?", [(h, a) for a, h in handles])
         reach("submitted")
 
-    def ended(self, attempt: str, outcome: dict[str, Any], trace: Trace | None) -> None:
+    def ended(
+        self, attempt: str, outcome: dict[str, Any], trace: Trace | None, metrics: Mapping[str, Any] | None = None
+    ) -> None:
         """How an attempt ended, and with a trace that it succeeded: at once, so that neither is without the other.
 
         Args:
@@ -435,7 +452,7 @@ class Journal:
                 {"id": attempt, "ended": time.time(), **outcome},
             )
             if trace is not None:
-                self._write_trace(trace)
+                self._write_trace(trace, metrics)
                 self._release(trace.task)
         reach("recorded")
 

@@ -174,6 +174,15 @@ class Runs:
         rows = self._db.execute(f"{ATTEMPTED} WHERE run = ? OR begun = ? ORDER BY started, id", (run, run))
         return [attempted(row) for row in rows]
 
+    def metrics(self, run: int) -> dict[str, dict[str, Any]]:
+        """The values in the metrics files of all tasks, by name, as they were after a run."""
+        rows = self._db.execute(
+            "SELECT task, held FROM metrics WHERE run ="
+            " (SELECT max(run) FROM metrics AS of_task WHERE of_task.task = metrics.task AND run <= ?)",
+            (run,),
+        )
+        return {task: json.loads(held) for task, held in rows}
+
     def last_attempt(self, task: str, number: int | None = None) -> Attempted | None:
         """The newest attempt at a task, or the one of this number."""
         which = "WHERE task = ? AND (? IS NULL OR number = ?) ORDER BY started DESC LIMIT 1"
@@ -183,7 +192,7 @@ class Runs:
         return self._attempt("WHERE id = ?", id)
 
     def attempt_that_made(self, task: str, fingerprint: str) -> Attempted | None:
-        """The last one that succeeded with this fingerprint."""
+        """The last one that succeeded with this fingerprint, which is of what is declared."""
         which = "WHERE task = ? AND fingerprint = ? AND reason = 'ok' ORDER BY started DESC LIMIT 1"
         return self._attempt(which, task, fingerprint)
 

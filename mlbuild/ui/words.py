@@ -107,6 +107,8 @@ DONE = {
 def did_text(counts: Mapping[str, int]) -> str:
     """What a build did, by how many tasks are in each state; empty for nothing."""
     did = [counted(counts[state], "task") + f" {word}" for state, word in DONE.items() if counts.get(state)]
+    if removed := counts.get("removed", 0):
+        did.append(f"{counted(removed, 'output')} removed")
     if stopped := counts.get("cancelled", 0):
         did.append(f"{counted(stopped, 'task')} not run")
     return ", ".join(did)
