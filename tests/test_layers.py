@@ -44,7 +44,7 @@ PACKAGES = {
     "lark": {"language/parser.py"},
     "rich": {"ui/live.py"},
     "xxhash": {"digest.py"},
-    "yaml": {"language/parameters.py", "engine/scope.py"},
+    "yaml": {"code/data.py", "language/parameters.py", "engine/scope.py"},
     "fsspec": {"files.py"},
     "aiohttp": {"files.py"},
     "pyarrow": {"engine/scope.py"},

@@ -60,10 +60,10 @@ class Sources:
     def _look(self, path: str, digest: str) -> Module | None:
         known = self._remembered(digest)
         if known is not None:
-            return Module.from_json(known) if known else None
+            return Module.from_json(known)
         data = self._files.read(path)
         found = module.read(data)
         # What is written between two looks at a file is seen by the check that its reader's attempt makes.
-        if digest_bytes(data) == digest:
-            self.learned[digest] = found.as_json() if found else ""
+        if found is not None and digest_bytes(data) == digest:
+            self.learned[digest] = found.as_json()
         return found

@@ -12,8 +12,8 @@ from typing import Any
 
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
-from mlbuild.engine.facts import Inspector, checks_digest, unreachable, variable_value
-from mlbuild.engine.scope import RecipeScope
+from mlbuild.engine.facts import Inspector, checks_digest, unreachable
+from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.engine.undeclared import Undeclared
 from mlbuild.errors import StateError
 from mlbuild.executors.attempt import words
@@ -240,9 +240,13 @@ class Attempts:
     def _reads(self, task: Task, fingerprint: Fingerprint) -> tuple[Read, ...]:
         """What the recipe must find as the fingerprint says."""
         reads = []
-        for kind, path in self._inspector.reads(task):
+        counted = {path: fingerprint.parts[f"{kind} {path}"] for kind, path in self._inspector.reads(task)}
+        code = self._inspector.code(task)
+        # Code that was looked at again since the task was decided is not what it was decided by.
+        is_same = code.parts.items() <= fingerprint.parts.items()
+        files = code.files if is_same else dict.fromkeys(code.files, "")
+        for path, digest in {**files, **counted}.items():
             record = self._stats.record(path)
-            digest = fingerprint.parts[f"{kind} {path}"]
             same = record is not None and record.digest == digest and record.settled
             reads.append(Read(path, digest, record.signature if same and record else ""))
         return tuple(reads)

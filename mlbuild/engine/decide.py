@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from mlbuild.state.fingerprint import Change, Fingerprint, difference
+from mlbuild.state.fingerprint import Change, Fingerprint, by_definition, difference
 from mlbuild.state.journal import Trace
 from mlbuild.state.store import Action, Stored
 
@@ -42,6 +42,7 @@ class Facts:
         reads: path → digest now of what the last run was seen to read undeclared; empty if it is gone.
         present: what stands at each path that the task makes: its digest, or None.
         left: what other tasks left at those of the paths that this one did not make yet, by their last successes.
+        definitions: what stands behind the digests of code that are not what they were, by digest.
         checks: the digest of the conditions as they are now.
         temporary: the paths that may be gone, as long as nothing reads them.
         needed: all of it must be in place: it is a goal, or something that must run reads it.
@@ -54,6 +55,7 @@ class Facts:
     stored: Action | None
     present: Mapping[str, str | None]
     left: Mapping[str, str]
+    definitions: Mapping[str, Mapping[str, str]]
     checks: str
     temporary: Collection[str]
     needed: bool
@@ -95,7 +97,8 @@ def decide(facts: Facts) -> Decision:
     if same and not out_of_place:
         assert trace is not None
         return Decision(Verdict.FRESH, recheck=trace.checks != facts.checks)
-    reasons = out_of_place or tuple(_reason(change) for change in changes) or (Reason("never built"),)
+    told = (each for change in changes for each in by_definition(change, facts.definitions))
+    reasons = out_of_place or tuple(dict.fromkeys(_reason(change) for change in told)) or (Reason("never built"),)
     stored = facts.stored
     if stored is not None and _in_place(facts, stored.outputs):
         return Decision(Verdict.FRESH, reasons, take=stored, recheck=True)

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 
 from mlbuild.digest import digest_bytes, digest_stat
+from mlbuild.engine.code import Code, TaskCode
 from mlbuild.engine.decide import Facts
-from mlbuild.engine.scope import RecipeScope
+from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.errors import Location, PipelineError
 from mlbuild.executors.observed import within
-from mlbuild.expression import Bundle, Key, Name, Part, Scope, Slot, Template, evaluate, written
+from mlbuild.expression import Bundle, Key, Name, Part, Slot, Template, evaluate, written
 from mlbuild.files import Files, remote_digest
 from mlbuild.graph.dag import Graph, clean
 from mlbuild.graph.task import Source, Task
 from mlbuild.language import python
 from mlbuild.language.quoting import render_recipe
-from mlbuild.language.words import Words, params_used, root, words
-from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.language.words import params_used, root
+from mlbuild.state.fingerprint import Fingerprint, difference
 from mlbuild.state.journal import Journal, Trace
 from mlbuild.state.stats import Stats
 from mlbuild.state.store import Action, Store
-from mlbuild.target import Glob, Input, Variable
+from mlbuild.target import Glob, Input
 from mlbuild.template import render
-from mlbuild.values import formatted
 
 EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
 """Which extra of mlbuild reads the URLs of a protocol."""
@@ -67,8 +66,7 @@ class Inspector:
         self._observe = observe
         self._ran: set[Task] = set()
         self._remotes: dict[str, str | None] = {}
-        self._words: dict[str, Words] = {}
-        self._is_code_file: dict[str, bool] = {}
+        self._code = Code(graph, files, stats, journal)
 
     def facts(self, task: Task, planned: Mapping[str, str | None] | None = None) -> Facts:
         """What is known of a task now.
@@ -83,6 +81,7 @@ class Inspector:
             fingerprint=fingerprint,
             trace=trace,
             reads=self.observed(task, trace.fingerprint.reads, planned) if trace else {},
+            definitions=self._definitions(trace, fingerprint),
             stored=self._action(task, fingerprint, planned),
             present=present,
             left=self._left_by_others(present, trace),
@@ -156,6 +155,9 @@ class Inspector:
             if digest is None:
                 problem = problem or f"{path} is missing"
             parts[f"{kind} {path}"] = digest or ""
+        code = self.code(task)
+        parts |= code.parts
+        problem = problem or code.problem
         declared = (*task.target.outputs, *task.target.metrics)
         parts |= {f"output {path}": output.name or "" for output, path in zip(declared, task.made, strict=True)}
         parts |= self._params(task)
@@ -179,7 +181,7 @@ class Inspector:
                 for used, whole in self._values(text, task, scope)
                 for name, value in _leaves(used, whole)
             }
-        return Fingerprint(parts, notes, problem)
+        return Fingerprint(parts, notes, problem, contents=code.files)
 
     def _content(self, path: str, planned: Mapping[str, str | None]) -> str | None:
         """The digest of what stands at a path, or would stand there."""
@@ -194,10 +196,9 @@ class Inspector:
         return None
 
     def reads(self, task: Task) -> list[tuple[str, str]]:
-        """The paths whose content counts, each once, as (`input`, `requires` or `code`, path)."""
+        """The paths whose content counts byte by byte, each once, as (`input` or `requires`, path)."""
         found = dict.fromkeys(self._inputs(task), "input")
-        for kind, paths in (("requires", self._declared(task.target.requires, task)), ("code", self._code(task))):
-            found |= {path: kind for path in paths if path not in found}
+        found |= {path: "requires" for path in self._declared(task.target.requires, task) if path not in found}
         return [(kind, path) for path, kind in found.items()]
 
     def _declared(self, items: tuple[Input, ...], task: Task) -> list[str]:
@@ -275,9 +276,11 @@ class Inspector:
         """All that a task has to do with by what the Pipelinefile says of it; by their values, too."""
         yield from task.made
         yield from (path for _, path in self.reads(task))
+        yield from self.code(task).files
+        yield from self._declared(task.target.code or (), task)
         yield from (path for source in self._graph.sources(task) for path in source.paths)
         if task.target.code is None and task.target.recipe is not None:
-            yield from self._named(task.target.recipe.text, task)
+            yield from self._code.named(task)
         named = {root(used) for node in task.target.params for used in params_used(node).values()}
         yield from (constant.path for name, constant in self._graph.pipeline.constants.items() if name in named)
 
@@ -293,36 +296,22 @@ class Inspector:
 
     # --- code
 
-    def _code(self, task: Task) -> list[str]:
-        """The files that `code:` names, and those of the workspace that the recipe does and no target makes."""
-        if task.target.recipe is None or task.target.code is None:
-            return []
-        return [*self._declared(task.target.code, task), *self._named(task.target.recipe.text, task)]
+    def code(self, task: Task) -> TaskCode:
+        """What counts of the code that a task runs, and the files that this rests on."""
+        declared = self._declared(task.target.code or (), task)
+        return self._code.of(task, declared, (path for _, path in self.reads(task)))
 
-    def _named(self, recipe: Template, task: Task) -> list[str]:
-        found = self._words.get(task.target.name)
-        if found is None:
-            is_python = task.target.recipe is not None and task.target.recipe.kind == "python"
-            found = python.words(recipe) if is_python else words(recipe, RecipeScope(self._graph, task))
-            if not found.varies:
-                self._words[task.target.name] = found
-        candidates = [*found.paths, *(path for module in found.modules for path in _module_files(module))]
-        return [path for path in dict.fromkeys(candidates) if self._is_code(path)]
+    def look_again(self) -> None:
+        """Files have changed since they were looked at."""
+        self._code.look_again()
 
-    def _is_code(self, path: str) -> bool:
-        known = self._is_code_file.get(path)
-        if known is None:
-            inside = not path.startswith(("/", "../"))
-            known = inside and os.path.isfile(self._files.full(path)) and not any(self._graph.makers.of(path))
-            self._is_code_file[path] = known
-        return known
-
-
-def _module_files(module: str) -> list[str]:
-    """Where `python -m module` finds it, from the workspace's folder, with the packages around it."""
-    path = module.replace(".", "/")
-    parents = [path.rsplit("/", depth)[0] for depth in range(path.count("/") + 1)]
-    return [f"{path}.py", f"{path}/__main__.py", *(f"{parent}/__init__.py" for parent in parents)]
+    def _definitions(self, before: Trace | None, now: Fingerprint) -> dict[str, Mapping[str, str]]:
+        """What stands behind the digests of code that are not what they were."""
+        if before is None or before.fingerprint.key == now.key:
+            return {}
+        changed = [change for change in difference(before.fingerprint, now) if change.kind == "code"]
+        digests = {digest for change in changed for digest in (change.old, change.new) if digest}
+        return {digest: self._code.definitions(digest) for digest in digests}
 
 
 def checks_digest(task: Task) -> str:
@@ -348,18 +337,6 @@ def unreachable(url: str, error: Exception, at: Location) -> PipelineError:
     install = f"pip install 'mlbuild[{extra}]'" if extra else "install the package that it names"
     hint = install if isinstance(error, ImportError) else None
     return PipelineError(f"{protocol}:// can't be read here: {error}", at, hint)
-
-
-def variable_value(variable: Variable, scope: Scope) -> str | None:
-    """What a variable holds in a recipe; None if it must be set and is not."""
-    if variable.value is None:
-        return os.environ.get(variable.name)
-    value = evaluate(variable.value, scope)
-    try:
-        text = formatted(value, "")
-    except ValueError as error:
-        raise PipelineError(f"`{written(variable.value)}` {error}", variable.at) from None
-    return text if isinstance(text, str) else " ".join(text)
 
 
 def _python_parts(recipe: Template, scope: RecipeScope) -> tuple[str, dict[str, str]]:

@@ -391,6 +391,7 @@ class Scheduler:
     def _start_over(self) -> None:
         """Decide everything again but what runs and what has failed: the world has changed."""
         self._recovery.look_again()
+        self._inspector.look_again()
         self._ready.clear()
         self._queue.clear()
         self._others.forget()

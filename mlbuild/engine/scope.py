@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlbuild.errors import PipelineError
-from mlbuild.expression import Bundle, Call, Name, Node, Reference, evaluate
+from mlbuild.expression import Bundle, Call, Name, Node, Reference, Scope, evaluate, written
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task, inputs_bundle
 from mlbuild.language import functions
-from mlbuild.target import AMOUNTS
+from mlbuild.target import AMOUNTS, Variable
+from mlbuild.values import formatted
 
 RECIPE_NAMES = ("inputs", "outputs", "metrics", "target", "attempt", "resources")
 
@@ -76,6 +78,18 @@ class RecipeScope:
 
     def call(self, node: Call, arguments: list[object]) -> object:
         return self._keys.call(node, arguments)
+
+
+def variable_value(variable: Variable, scope: Scope) -> str | None:
+    """What a variable holds in a recipe; None if it must be set and is not."""
+    if variable.value is None:
+        return os.environ.get(variable.name)
+    value = evaluate(variable.value, scope)
+    try:
+        text = formatted(value, "")
+    except ValueError as error:
+        raise PipelineError(f"`{written(variable.value)}` {error}", variable.at) from None
+    return text if isinstance(text, str) else " ".join(text)
 
 
 UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zlib.error)

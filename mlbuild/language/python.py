@@ -75,18 +75,12 @@ def uses(recipe: Template, known: Collection[str]) -> list[Use]:
 
 
 def words(recipe: Template) -> Words:
-    """What could name files of the workspace: texts, and the modules that are imported."""
+    """What could name files of the workspace: the texts in it. What it imports is found from its code."""
     paths: dict[str, None] = {}
-    modules: dict[str, None] = {}
     for node in ast.walk(_parse(source_of(recipe))):
-        match node:
-            case ast.Constant(value=str(text)):
-                paths.update(dict.fromkeys(candidates(text)))
-            case ast.Import(names=names):
-                modules.update((name.name, None) for name in names)
-            case ast.ImportFrom(module=str(module), names=names):
-                modules.update({module: None, **{f"{module}.{name.name}": None for name in names}})
-    return Words(tuple(paths), tuple(modules))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            paths.update(dict.fromkeys(candidates(node.value)))
+    return Words(tuple(paths), ())
 
 
 def program(recipe: Template, values: Mapping[str, object]) -> str:

@@ -34,12 +34,15 @@ RUNTIME = frozenset({"inputs", "outputs", "metrics", "checkpoint", "resources", 
 class Words:
     """The words that may name files: paths, normalised, and the modules that stand behind `-m`.
 
-    `varies` says that some of them hold a partition's key, so that other keys give other words.
+    `varies` says that some of them hold a partition's key, so that other keys give other words. `scripts` are the paths
+    that are named as what Python runs and nowhere else; `search` is what the recipe puts on the `PYTHONPATH`.
     """
 
     paths: tuple[str, ...]
     modules: tuple[str, ...]
     varies: bool = False
+    scripts: frozenset[str] = frozenset()
+    search: tuple[str, ...] = ()
 
 
 def slots(template: Template) -> Iterator[Slot]:
@@ -78,6 +81,9 @@ def root(node: Part) -> str | None:
 
 SPLIT = re.compile(r"""'([^'\n]*)'|"((?:[^"\\\n]|\\.)*)"|([\s;|&()<>`])|(.)""", re.DOTALL)
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", re.ASCII)
+PYTHON = re.compile(r"(?:.*/)?(?:python[\d.]*|torchrun)\Z")
+OPTION = re.compile(r"-(?![mc]\Z|\Z)|\d+\Z")
+"""What may stand between Python and its script, so that the script is surely that."""
 MARKED = re.compile("\0(\\d+)\0")
 
 
@@ -96,21 +102,30 @@ def words(template: Template, scope: Scope) -> Words:
     paths: dict[str, None] = {}
     modules: dict[str, None] = {}
     before = ""
+    is_next = False
+    scripts: set[str] = set()
+    others: set[str] = set()
+    search: list[str] = []
     for word in _split(text):
         used = [int(number) for number in MARKED.findall(word)]
         for number in used:
             if number not in values:
                 values[number] = _value(found[number], scope)
         if any(values[number] is None for number in used):
-            before = ""
+            before, is_next = "", False
             continue
         varies = varies or any(_has_key(found[number], scope) for number in used)
         full = MARKED.sub(lambda mark: values[int(mark[1])] or "", word)
         if before == "-m" and MODULE.match(full):
             modules[full] = None
-        paths.update(dict.fromkeys(candidates(full)))
+        if full.startswith("PYTHONPATH="):
+            search += [path for path in full.partition("=")[2].split(":") if "$" not in path]
+        named = list(candidates(full))
+        (scripts if is_next else others).update(named)
+        paths.update(dict.fromkeys(named))
+        is_next = bool(PYTHON.match(full)) or (is_next and bool(OPTION.match(full)))
         before = full
-    return Words(tuple(paths), tuple(modules), varies)
+    return Words(tuple(paths), tuple(modules), varies, frozenset(scripts - others), tuple(search))
 
 
 def _split(text: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from mlbuild.code.reach import changes
 from mlbuild.digest import digest_bytes
 
 FORMAT = "1"
@@ -26,12 +27,14 @@ class Fingerprint:
         problem: why no key can be had (a part could not be computed); the task is then uncacheable.
         reads: path → digest of the files that a run was seen to read although the task does not declare them (empty:
             it is not there, or was not known). Only a run tells of them, so what is yet to run has none.
+        contents: path → digest of the bytes of the files behind the code, where they were looked at just now.
     """
 
     parts: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
     reads: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -62,20 +65,34 @@ def difference(old: Fingerprint, new: Fingerprint) -> list[Change]:
     """What changed from `old` to `new`, the params that explain a changed recipe before the recipe itself."""
     if old.named() == new.named():
         return []
-    changes = _declared_now(_differences(old.named(), new.named()))
-    if any(change.kind == "recipe" for change in changes):
+    found = _declared_now(_differences(old.named(), new.named()), new.contents)
+    if any(change.kind == "recipe" for change in found):
         noted = _differences(old.notes, new.notes)
-        listed = any(change.kind in ("input", "output") and None in (change.old, change.new) for change in changes)
+        listed = any(change.kind in ("input", "output") and None in (change.old, change.new) for change in found)
         # A recipe that differs because a param or the list of its paths does is said by those.
         if noted or listed:
-            changes = [change for change in changes if change.kind != "recipe"]
-        changes = noted + changes
-    return changes
+            found = [change for change in found if change.kind != "recipe"]
+        found = noted + found
+    return found
 
 
-def _declared_now(changes: list[Change]) -> list[Change]:
+def by_definition(change: Change, definitions: Mapping[str, Mapping[str, str]]) -> list[Change]:
+    """A change of code as one for each definition (`src/a.py: function f`); as it is where they are not known.
+
+    Args:
+        definitions: what stands behind digests of code, by digest.
+    """
+    old, new = definitions.get(change.old or ""), definitions.get(change.new or "")
+    if change.kind != "code" or not old or not new:
+        return [change]
+    return [Change("code", *each) for each in changes(old, new)]
+
+
+def _declared_now(changes: list[Change], contents: Mapping[str, str]) -> list[Change]:
     """What was read undeclared and is declared now is no change, if its content is none."""
     read = {change.what: change.old for change in changes if change.kind == "read" and change.new is None}
+    if all(contents.get(path, digest) == digest for path, digest in read.items()):
+        changes = [change for change in changes if change.kind != "code" or change.old or change.what not in read]
     merged = [
         replace(change, old=read.get(change.what)) if change.old is None and change.kind in DECLARING else change
         for change in changes

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from mlbuild.code.meaning import FORMAT as CODE_FORMAT
 from mlbuild.errors import StateError
 from mlbuild.killpoint import reach
 from mlbuild.state.database import open_database
@@ -23,6 +24,9 @@ from mlbuild.state.store import Stored
 
 SYNC_EVERY = 0.05
 """Seconds between fsyncs while there is something to save: at most that much is lost with the machine's power."""
+
+REMEMBERED = 20_000
+"""How many Python files, and how many digests of code, are remembered."""
 
 MIGRATIONS = (
     """
@@ -63,6 +67,10 @@ ALTER TABLE attempts ADD COLUMN command BLOB;
     """
 CREATE TABLE metrics (
   task TEXT NOT NULL, run INTEGER NOT NULL, held TEXT NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
+""",
+    """
+CREATE TABLE modules (digest TEXT PRIMARY KEY, detail BLOB NOT NULL);
+CREATE TABLE code (digest TEXT PRIMARY KEY, definitions BLOB NOT NULL);
 """,
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
@@ -572,6 +580,35 @@ class Journal:
         """The work has ended; that this build needs the result as it is stays said until the build ends."""
         self._db.execute("UPDATE leases SET working = 0 WHERE task = ? AND run = ?", (task, self.run))
 
+    # --- code
+
+    def module(self, digest: str) -> str | None:
+        """What is known of a Python file with this digest, as `save_code` was given it."""
+        row = self._db.execute("SELECT detail FROM modules WHERE digest = ?", (_module_key(digest),)).fetchone()
+        return zlib.decompress(row[0]).decode() if row else None
+
+    def definitions(self, digest: str) -> dict[str, str]:
+        """What a digest of code was made of, by name; empty if that is not known."""
+        row = self._db.execute("SELECT definitions FROM code WHERE digest = ?", (digest,)).fetchone()
+        return json.loads(zlib.decompress(row[0])) if row else {}
+
+    def save_code(self, modules: Mapping[str, str], code: Mapping[str, Mapping[str, str]]) -> None:
+        """Remember what Python files hold, and what digests of code are made of; the oldest are forgotten."""
+        fresh = [digest for digest in code if not self.definitions(digest)]
+        if not modules and not fresh:
+            return
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO modules VALUES (?, ?)",
+                [(_module_key(digest), zlib.compress(text.encode(), 1)) for digest, text in modules.items()],
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO code VALUES (?, ?)",
+                [(digest, zlib.compress(json.dumps(dict(code[digest])).encode(), 1)) for digest in fresh],
+            )
+            for table in ("modules", "code"):
+                self._db.execute(f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - {REMEMBERED}")
+
     # --- stat records
 
     def stats(self) -> dict[str, Record]:
@@ -593,6 +630,10 @@ def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
 def _reasons(data: bytes | None) -> tuple[Why, ...]:
     rows = json.loads(zlib.decompress(data)) if data else []
     return tuple((kind, what, old, new) for kind, what, old, new in rows)
+
+
+def _module_key(digest: str) -> str:
+    return f"{CODE_FORMAT} {digest}"
 
 
 def _pack(fingerprint: Fingerprint) -> bytes:

@@ -1,0 +1,187 @@
+"""Which code a task runs, and what it means: the entries that a recipe names, and all that they reach."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from mlbuild.code import data, module
+from mlbuild.code.module import Module
+from mlbuild.code.reach import Entry, Reached, reach
+from mlbuild.code.sources import Sources
+from mlbuild.engine.scope import RecipeScope, variable_value
+from mlbuild.errors import StateError
+from mlbuild.files import Files
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.task import Task
+from mlbuild.language import python
+from mlbuild.language.words import Words, words
+from mlbuild.state.journal import Journal
+from mlbuild.state.stats import Stats
+
+IMPORTS = "what it imports"
+"""What the code that a recipe in Python imports is called."""
+
+
+@dataclass(slots=True)
+class TaskCode:
+    """The code of a task.
+
+    Attributes:
+        parts: what is called so in the fingerprint → digest.
+        files: path → digest of the bytes of every file that this rests on.
+        problem: why a digest can't be had.
+    """
+
+    parts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+class Code:
+    """The code of a workspace's tasks, as it was when it was first asked for in this command.
+
+    Args:
+        journal: None where the workspace was never built.
+    """
+
+    def __init__(self, graph: Graph, files: Files, stats: Stats, journal: Journal | None) -> None:
+        self._graph = graph
+        self._files = files
+        self._stats = stats
+        self._journal = journal
+        self._words: dict[str, Words] = {}
+        self._texts: dict[str, Module | None] = {}
+        self._definitions: dict[str, Mapping[str, str]] = {}
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Forget what was seen: files have changed."""
+        self._sources = Sources(self._files, self._content, self._remembered, self._is_made)
+        self._reached: dict[Entry, Reached] = {}
+        self._values: dict[str, str] = {}
+
+    def of(self, task: Task, declared: Iterable[str], otherwise: Iterable[str]) -> TaskCode:
+        """What counts of the code of a task.
+
+        Args:
+            declared: the paths that `code:` names.
+            otherwise: paths that count already, as something else.
+        """
+        found = TaskCode()
+        other = set(otherwise)
+        for name, entry in self._entries(task, declared):
+            if name in other:
+                continue
+            try:
+                if isinstance(entry, Entry):
+                    reached = self.reached(entry)
+                    if reached.parts:
+                        found.parts[f"code {name}"] = reached.digest
+                    found.files |= reached.files
+                else:
+                    found.parts[f"code {name}"] = self._value(entry)
+                    found.files[entry] = self._sources.digest(entry)
+            except OSError as error:
+                found.problem = f"{error.filename or name} can't be read: {error.strerror or error}"
+        return found
+
+    def reached(self, entry: Entry) -> Reached:
+        """All that counts of an entry. Raises OSError."""
+        if entry not in self._reached:
+            found = self._reached[entry] = reach(entry, self._sources)
+            self._definitions[found.digest] = found.parts
+            if self._journal is not None:
+                with suppress(StateError):  # nothing but time and an explanation is lost
+                    self._journal.save_code(self._sources.learned, {found.digest: found.parts})
+                    self._sources.learned.clear()
+        return self._reached[entry]
+
+    def definitions(self, digest: str) -> Mapping[str, str]:
+        """What a digest of code was made of (`src/a.py: function f` → digest); empty if that is not known."""
+        if digest not in self._definitions:
+            self._definitions[digest] = self._journal.definitions(digest) if self._journal else {}
+        return self._definitions[digest]
+
+    def named(self, task: Task) -> list[str]:
+        """The files of the workspace that the words of a recipe name and no target makes."""
+        return [path for path in self._said(task).paths if self._is_code(path)]
+
+    # --- entries
+
+    def _entries(self, task: Task, declared: Iterable[str]) -> Iterator[tuple[str, Entry | str]]:
+        """(name, entry in Python or path of another file) of all code of a task, each name once."""
+        recipe = task.target.recipe
+        if recipe is None or task.target.code is None:
+            return
+        said = self._said(task)
+        search = tuple(self._search(task, said))
+        seen: set[str] = set()
+        for path in [inner for each in declared for inner in self._below(each)]:
+            if path not in seen:
+                seen.add(path)
+                yield path, Entry(path, whole=True, search=search) if path.endswith(".py") else path
+        for path in self.named(task):
+            if path not in seen:
+                seen.add(path)
+                whole = path not in said.scripts
+                yield path, Entry(path, whole=whole, search=search) if path.endswith(".py") else path
+        if recipe.kind == "python":
+            if task.target.name not in self._texts:
+                self._texts[task.target.name] = module.read(python.source_of(recipe.text).encode())
+            yield IMPORTS, Entry(text=self._texts[task.target.name], search=search)
+            return
+        for name in said.modules:
+            yield f"-m {name}", Entry(module=name, search=search)
+
+    def _said(self, task: Task) -> Words:
+        found = self._words.get(task.target.name)
+        if found is None:
+            assert task.target.recipe is not None
+            text = task.target.recipe.text
+            is_python = task.target.recipe.kind == "python"
+            found = python.words(text) if is_python else words(text, RecipeScope(self._graph, task))
+            if not found.varies:
+                self._words[task.target.name] = found
+        return found
+
+    def _search(self, task: Task, said: Words) -> Iterator[str]:
+        """The folders of the workspace on the `PYTHONPATH` that the recipe will have."""
+        scope = RecipeScope(self._graph, task)
+        own = [variable for variable in task.target.environ if variable.name == "PYTHONPATH"]
+        given = variable_value(own[0], scope) if own else os.environ.get("PYTHONPATH")
+        for entry in [*said.search, *(given.split(os.pathsep) if given else ())]:
+            path = os.path.relpath(os.path.join(self._files.root, entry), self._files.root)
+            if path != ".." and not path.startswith("../"):
+                yield "" if path == "." else path
+
+    def _below(self, path: str) -> list[str]:
+        """A path, or all files in it if it is a folder."""
+        if not self._files.is_directory(path):
+            return [path]
+        return [os.path.normpath(f"{path}/{inner}") for inner in self._files.walk(path)]
+
+    def _is_code(self, path: str) -> bool:
+        inside = not path.startswith(("/", "../"))
+        return inside and os.path.isfile(self._files.full(path)) and not self._is_made(path)
+
+    # --- files
+
+    def _is_made(self, path: str) -> bool:
+        return any(self._graph.makers.of(path))
+
+    def _content(self, path: str) -> str | None:
+        found = self._stats.content(path)
+        return found[0] if found else None
+
+    def _value(self, path: str) -> str:
+        if path not in self._values:
+            content = self._sources.digest(path)
+            is_data = path.rpartition(".")[2].lower() in data.READERS
+            self._values[path] = (is_data and data.digest(path, self._files.read(path))) or content
+        return self._values[path]
+
+    def _remembered(self, digest: str) -> str | None:
+        return self._journal.module(digest) if self._journal else None
