@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mlbuild.language.ast import Broken
-from mlbuild.language.mistakes import CLAUSES
+from mlbuild.language.mistakes.place import CLAUSES
 
 MADE = ("outputs", "metrics")
 NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)

@@ -35,8 +35,11 @@ from mlbuild.expression import (
     Unary,
     children,
 )
-from mlbuild.language import ast, mistakes, text
+from mlbuild.language import ast, text
 from mlbuild.language.decoding import decoded
+from mlbuild.language.mistakes import blocks
+from mlbuild.language.mistakes.explain import explain
+from mlbuild.language.mistakes.place import Place
 from mlbuild.language.recovery import without
 from mlbuild.values import moment
 
@@ -175,7 +178,7 @@ class _Layout:
 
     def _end(self, last: Token) -> Iterator[Token]:
         if self.open:
-            raise mistakes.never_closed(self._at(self.open[-1]), str(self.open[-1]))
+            raise blocks.never_closed(self._at(self.open[-1]), str(self.open[-1]))
         if last.type != "_NL":
             yield Token.new_borrow_pos("_NL", "", last)
         for _ in self.indents[1:]:
@@ -191,7 +194,7 @@ class _Layout:
         if indent == top:
             return
         if " " in indent and "\t" in indent:
-            raise mistakes.mixed(Location(self.source, line, 1, len(indent)), None)
+            raise blocks.mixed(Location(self.source, line, 1, len(indent)), None)
         if indent.startswith(top):
             self.indents.append((indent, line))
             yield Token("_INDENT", indent, line=line, column=1, end_pos=token.end_pos, start_pos=token.end_pos)
@@ -202,9 +205,9 @@ class _Layout:
         while self.indents[-1][0] != indent:
             top, since = self.indents.pop()
             if not top.startswith(indent):
-                raise mistakes.mixed(Location(self.source, line, 1, len(indent)), since)
+                raise blocks.mixed(Location(self.source, line, 1, len(indent)), since)
             if len(self.indents[-1][0]) < len(indent):
-                raise mistakes.no_such_indent(Location(self.source, line, 1, len(indent)), since)
+                raise blocks.no_such_indent(Location(self.source, line, 1, len(indent)), since)
             yield Token("_DEDENT", "", line=line, column=1, end_pos=token.end_pos, start_pos=token.end_pos)
 
     def _check_recipe(self, token: Token) -> None:
@@ -218,9 +221,9 @@ class _Layout:
         at = Location(self.source, (token.line or 1) + number, 1, len(indent))
         top = self.indents[-1][0]
         if not (indent.startswith(top) or top.startswith(indent)) or (" " in indent and "\t" in indent):
-            raise mistakes.mixed(at, token.line)
+            raise blocks.mixed(at, token.line)
         if len(indent) <= len(top):
-            raise mistakes.empty_run(Location(self.source, token.line or 1, token.column or 1, len("run")))
+            raise blocks.empty_run(Location(self.source, token.line or 1, token.column or 1, len("run")))
 
     def _at(self, token: Token) -> Location:
         return Location(self.source, token.line or 1, token.column or 1, max(1, len(token.partition("\n")[0])))
@@ -288,13 +291,13 @@ def _explained(error: UnexpectedInput, source: Source, layout: _Layout) -> Pipel
     kind = token.type if token is not None else ""
     line, column = error.line, error.column
     opened = layout.open[-1] if layout.open else None
-    place = mistakes.Place(
+    place = Place(
         Location(source, max(1, line), max(1, column)),
         kind,
         frozenset(expected or ()),
         Location(source, opened.line or 1, opened.column or 1) if opened else None,
     )
-    return mistakes.explain(place)
+    return explain(place)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mlbuild.language.ast import Broken
-from mlbuild.language.mistakes import CLAUSES, STATEMENTS
+from mlbuild.language.mistakes.place import CLAUSES, STATEMENTS
 from mlbuild.values import nearest
 
 LONGEST_WORD = 20
