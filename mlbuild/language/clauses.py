@@ -1,61 +1,40 @@
-"""From the clauses of a target to its fields: one function a clause."""
+"""From the clauses of a target to its fields: one function a clause. Blind to what other targets say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mlbuild.collect import AlreadySaid, Mistakes
-from mlbuild.errors import Location, PipelineError
-from mlbuild.expression import (
-    Argument,
-    Attribute,
-    Binary,
-    Call,
-    Index,
-    ListOf,
-    Literal,
-    Maybe,
-    Name,
-    Node,
-    Reference,
-    Span,
-    Star,
-    TableOf,
-    Template,
-    evaluate,
-    walk,
-    written,
-)
+from mlbuild.errors import PipelineError
+from mlbuild.expression import Argument, Binary, Call, ListOf, Literal, Name, Node, TableOf, Template, written
 from mlbuild.language import python
+from mlbuild.language.amounts import amount, max_active, retry, timeout
 from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
 from mlbuild.language.constants import Constants
-from mlbuild.language.executors import amount
+from mlbuild.language.items import arguments, node_of, refuse_same_names, unmarked
 from mlbuild.language.lost import MADE
 from mlbuild.language.names import Names
+from mlbuild.language.paths import Paths
 from mlbuild.language.pending import refuse_pending
 from mlbuild.language.references import Header, References
 from mlbuild.language.uses import CHECK, PATH, RECIPE, RESOURCE, Uses
-from mlbuild.language.words import names_used, root, slots
+from mlbuild.language.words import names_used, slots
 from mlbuild.target import (
     AMOUNTS,
     Check,
     Executor,
-    Glob,
     Input,
     Output,
     Partition,
     Recipe,
     Resources,
-    Retry,
     Target,
     Variable,
 )
-from mlbuild.values import kind_of, nearest
+from mlbuild.values import nearest
 
-RETRIED = ("signal", "timeout", "stalled", "out_of_memory", "lost")
-"""What a retry can be for, beside exit codes."""
 NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "run")
 
 
@@ -83,9 +62,29 @@ class _Reader:
         self._statement = statement
         self._header = header
         self._context = context
-        self._constants = context.constants
         self._noted = context.mistakes.noted
-        self._uses = Uses(header.partitions, context.constants, context.names, context.partitions)
+        uses = self._uses = Uses(header.partitions, context.constants, context.names, context.partitions)
+        paths = Paths(header, uses, context.names, context.references, context.mistakes)
+        self._readers: dict[str, tuple[str, Callable[[Clause], object]]] = {
+            "inputs": ("inputs", paths.inputs),
+            "outputs": ("outputs", paths.outputs),
+            "metrics": ("metrics", paths.outputs),
+            "params": ("params", self._params),
+            "on": ("on", self._on),
+            "resources": ("resources", self._resources),
+            "requires": ("requires", paths.files),
+            "code": ("code", paths.code),
+            "environ": ("environ", self._environ),
+            "after": ("after", self._after),
+            "on_failure": ("on_failure", self._choice),
+            "max_active": ("max_active", lambda clause: max_active(clause, uses)),
+            "cache": ("cache", self._choice),
+            "timeout": ("timeout", lambda clause: timeout(clause, uses)),
+            "retry": ("retry", lambda clause: retry(clause, uses, context.mistakes)),
+            "check": ("checks", self._checks),
+            "run": ("recipe", self._run),
+        }
+        """Clause → the field that it becomes, and what reads it."""
         self._fields: dict[str, Any] = {}
         self._broken: set[str] = set()
         """The clauses in which something is wrong."""
@@ -146,101 +145,8 @@ class _Reader:
 
     def _read(self, clause: Clause) -> None:
         refuse_pending(f"{clause.word}:", clause.at)
-        field, read = _CLAUSES[clause.word]
-        value = read(self, clause)
-        self._fields.setdefault(field, value)
-
-    # --- inputs
-
-    def _inputs(self, clause: Clause) -> tuple[Input, ...]:
-        found: list[Input] = []
-        names: list[str | None] = []
-        for item in _arguments(clause):
-            failures = self._context.mistakes.failures
-            with self._noted():
-                found += self._input(item)
-            if self._context.mistakes.failures > failures:
-                names.append(self._name_written(item))
-        self._refuse_same_names([(item.name, item.at) for item in found])
-        names += [item.name or _own_name(item) for item in found]
-        self._uses.name("inputs", [name for name in names if name])
-        return tuple(found)
-
-    def _name_written(self, item: Argument) -> str | None:
-        """What an input is called in which something is wrong, if that can be told."""
-        node, _ = _optional(_value(item))
-        while isinstance(node, Index):
-            node = node.base
-        base = root(node) or ""
-        if not item.name and self._context.names.kind(base) != "target" and not self._context.names.is_lost(base):
-            self._uses.lose("inputs")
-        return item.name or (node.name if isinstance(node, Attribute) and node.name != "metrics" else base)
-
-    def _input(self, item: Argument) -> Iterator[Input]:
-        node, optional = _optional(_value(item))
-        reference = self._context.references.reference(node, self._header)
-        if reference is not None:
-            if reference.metrics:
-                message = f"`{written(node)}` is a value, and an input is a file"
-                raise PipelineError(message, node.at, f"{reference.target}.metrics brings the files that hold it")
-            yield Input(item.name, reference, item.at, optional)
-        elif isinstance(node, Call) and node.function in ("local", "stat"):
-            yield Input(item.name, self._path(_only_argument(node)), item.at, optional, node.function)
-        elif isinstance(node, Call):
-            yield Input(item.name, self._glob(node), item.at, optional)
-        else:
-            for path in self._paths(node):
-                yield Input(item.name, path, item.at, optional)
-
-    def _glob(self, call: Call) -> Glob:
-        refuse_pending(f"{call.function}()", call.at)
-        if call.function != "glob":
-            near = nearest(call.function, ["glob", "first", "any", "local", "stat"])
-            hint = f"did you mean `{near}`?" if near else None
-            raise PipelineError(f"`{call.function}()` is nothing that inputs can be", call.at, hint)
-        return Glob(self._path(_only_argument(call)))
-
-    def _paths(self, node: Node) -> list[Template]:
-        """The paths that an item means: a text, or a constant that holds a text or a list of texts."""
-        if isinstance(node, Template | Literal):
-            return [self._path(node)]
-        self._refuse_unquoted(node)
-        self._uses.check(node, PATH)
-        value = evaluate(node, self._uses.constants)
-        values = value if isinstance(value, list) else [value]
-        paths = [one for one in values if isinstance(one, str)]
-        if len(paths) < len(values):
-            raise PipelineError(f"an input is a path, and `{written(node)}` is {kind_of(value)}", node.at)
-        return [Template((one,), node.at) for one in paths]
-
-    # --- outputs, metrics
-
-    def _outputs(self, clause: Clause) -> tuple[Output, ...]:
-        found: list[Output] = []
-        for item in _arguments(clause):
-            with self._noted():
-                node = _value(item)
-                temporary = isinstance(node, Call) and self._is_temporary(node, clause)
-                if item.name == "metrics":
-                    raise PipelineError(
-                        "`metrics` can't name an output", item.at, "the clause `metrics:` declares them"
-                    )
-                path = self._path(_only_argument(node) if isinstance(node, Call) else node)
-                _refuse_url(path, "made")
-                found.append(Output(item.name, path, item.at, temporary))
-        self._refuse_same_names([(item.name, item.at) for item in found])
-        if clause.word == "outputs":
-            self._uses.name("outputs", [item.name for item in _arguments(clause) if item.name])
-        return tuple(found)
-
-    def _is_temporary(self, call: Call, clause: Clause) -> bool:
-        """True; raises PipelineError for all else that looks like a call."""
-        if call.function != "temp":
-            hint = "did you mean `temp`?" if nearest(call.function, ["temp"]) else None
-            raise PipelineError(f"`{call.function}()` is nothing that {clause.word} can be", call.at, hint)
-        if clause.word == "metrics":
-            raise PipelineError("`temp()` can't be in `metrics:`", call.at, "metrics stay; `outputs:` can be temporary")
-        return True
+        field, read = self._readers[clause.word]
+        self._fields.setdefault(field, read(clause))
 
     def _check_outputs(self) -> None:
         """Each path of a partitioned target must name all of its partitions, or its tasks would share it."""
@@ -260,53 +166,13 @@ class _Reader:
             hint = f"put {slot} into it" if not literal else 'values are put in between "…" alone'
             raise PipelineError(message, output.path.at, hint)
 
-    def _path(self, node: Node) -> Template:
-        """A path as written: a text, in which constants and the target's partitions may stand."""
-        if isinstance(node, Literal) and isinstance(node.value, str) and node.text[:1] == "'":
-            node = Template((node.value,), node.at)
-        if not isinstance(node, Template):
-            self._refuse_unquoted(node)
-            raise PipelineError(f"a path is needed, and this is {written(node)}", node.at, 'a path stands in "…"')
-        if not node.parts:
-            raise PipelineError("this path is empty", node.at)
-        self._uses.check_slots(node, PATH)
-        return node
-
-    def _refuse_unquoted(self, node: Node) -> None:
-        """Raise PipelineError if a path was meant: `data/flights.csv`, which reads as a division of unknown names."""
-        if isinstance(node, ListOf):
-            for item in node.items:
-                self._refuse_unquoted(item)
-            return
-        known = [*self._context.names.declared, *self._header.partitions]
-        unknown = [part for part in walk(node) if isinstance(part, Name) and part.name not in known]
-        for part in unknown:
-            self._context.names.refuse_lost(part.name)
-        if unknown:
-            text = node.at.source.line(node.at.line)[node.at.column - 1 :][: node.at.length]
-            near = nearest(text, known)
-            hint = (
-                f'did you mean `{near}`? A path stands in quotes: "{text}"'
-                if near
-                else f'a path stands in quotes: "{text}"'
-            )
-            raise PipelineError(f"there is no `{unknown[0].name}`", unknown[0].at, hint)
-
-    def _refuse_same_names(self, named: list[tuple[str | None, Location]]) -> None:
-        seen: set[str] = set()
-        for name, at in named:
-            with self._noted():
-                if name in seen:
-                    raise PipelineError(f"the name `{name}` is given twice", at, "each needs a name of its own")
-                seen |= {name} if name else set()
-
     # --- what counts and what it takes
 
     def _params(self, clause: Clause) -> tuple[Node, ...]:
         nodes = []
-        for item in _arguments(clause):
+        for item in arguments(clause):
             with self._noted():
-                node = _value(item)
+                node = node_of(item)
                 used = names_used(node)
                 for name in used:
                     self._context.names.refuse_lost(name)
@@ -317,37 +183,16 @@ class _Reader:
                 nodes.append(node)
         return tuple(nodes)
 
-    def _files(self, clause: Clause) -> tuple[Input, ...]:
-        """Paths and globs of files that count by content, and are no inputs."""
-        found: list[Input] = []
-        for item in _arguments(clause):
-            with self._noted():
-                if item.name:
-                    raise PipelineError(f"`{clause.word}:` gives no names", item.at, "names are for `inputs:`")
-                for one in self._input(item):
-                    if isinstance(one.source, Reference):
-                        raise PipelineError("what a target makes is an input", item.at, "put it into `inputs:`")
-                    if isinstance(one.source, Template):
-                        _refuse_url(one.source, "read")
-                    found.append(one)
-        return tuple(found)
-
-    def _code(self, clause: Clause) -> tuple[Input, ...] | None:
-        items = [_value(item) for item in _arguments(clause)]
-        if len(items) == 1 and isinstance(items[0], Name) and items[0].name == "none":
-            return None
-        return self._files(clause)
-
     def _environ(self, clause: Clause) -> tuple[Variable, ...]:
         found = []
-        for item in _arguments(clause):
+        for item in arguments(clause):
             with self._noted():
                 found.append(self._variable(item))
-        self._refuse_same_names([(one.name, one.at) for one in found])
+        refuse_same_names([(one.name, one.at) for one in found], self._context.mistakes)
         return tuple(found)
 
     def _variable(self, item: Argument) -> Variable:
-        node = _value(item)
+        node = node_of(item)
         if item.name is None:
             is_secret = isinstance(node, Call) and node.function == "secret" and len(node.arguments) == 1
             name = node.arguments[0].value if is_secret and isinstance(node, Call) else node
@@ -362,7 +207,7 @@ class _Reader:
 
     def _resources(self, clause: Clause) -> Resources:
         amounts: dict[str, Any] = {}
-        for item in _arguments(clause):
+        for item in arguments(clause):
             with self._noted():
                 if item.name is None:
                     raise PipelineError(
@@ -382,9 +227,9 @@ class _Reader:
             known = ", ".join((*AMOUNTS, *pools))
             hint = f"did you mean `{near}`?" if near else f"executor `{self._executor.name}` has {known}"
             raise PipelineError(f"there is no resource `{name}`", item.at, hint)
-        node = _value(item)
+        node = node_of(item)
         self._uses.check(node, RESOURCE)
-        return amount(node, name, self._constants) if self._uses.is_constant(node) else node
+        return amount(node, name, self._context.constants) if self._uses.is_constant(node) else node
 
     @property
     def _executor(self) -> Executor:
@@ -398,7 +243,7 @@ class _Reader:
         self._context.names.refuse_lost(self._executor.name)
 
     def _on(self, clause: Clause) -> str:
-        node = _value(_arguments(clause)[0])
+        node = node_of(arguments(clause)[0])
         executors = self._context.executors
         if isinstance(node, Name):
             self._context.names.refuse_lost(node.name)
@@ -415,7 +260,7 @@ class _Reader:
             with self._noted():
                 if item.state:
                     refuse_pending(f"after {item.state}", item.at, f"{written(item.value)} {item.state}")
-                node, optional = _optional(item.value)
+                node, optional = unmarked(item.value)
                 reference = self._context.references.reference(node, self._header)
                 if reference is None or reference.output or reference.metrics is not None:
                     hint = "as in `after: migrate` or `after: extract[*]`"
@@ -423,66 +268,15 @@ class _Reader:
                 found.append(Input(None, reference, item.at, optional))
         return tuple(found)
 
-    def _max_active(self, clause: Clause) -> int:
-        node = _value(_arguments(clause)[0])
-        value = self._constant(node)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            hint = "as in `max_active: 2`"
-            raise PipelineError(f"a number of tasks is needed, and this is {written(node)}", node.at, hint)
-        return value
-
     def _choice(self, clause: Clause) -> str:
         """One of the words that a clause takes."""
-        node = _value(_arguments(clause)[0])
+        node = node_of(arguments(clause)[0])
         words = _CHOICES[clause.word]
         if written(node) in words:
             return written(node)
         near = nearest(written(node), words)
         hint = f"did you mean `{near}`?" if near else f"write {', '.join(words[:-1])} or {words[-1]}"
         raise PipelineError(f"`{clause.word}:` can't be {written(node)}", node.at, hint)
-
-    def _timeout(self, clause: Clause) -> float:
-        return self._seconds(_value(_arguments(clause)[0]))
-
-    def _seconds(self, node: Node) -> float:
-        value = self._constant(node)
-        if isinstance(node, Literal) and node.text.replace(".", "").isdigit():
-            raise PipelineError(f"a time has a unit, and {node.text} has none", node.at, f"write {node.text}s")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise PipelineError(f"a time is needed, and this is {written(node)}", node.at, "as in 30s, 10m or 1h30m")
-        return float(value)
-
-    def _constant(self, node: Node) -> object:
-        """The value of an expression in which nothing of the task can stand."""
-        self._uses.check(node, ())
-        return evaluate(node, self._constants)
-
-    def _retry(self, clause: Clause) -> Retry:
-        fields: dict[str, Any] = {}
-        for item in _arguments(clause):
-            with self._noted():
-                name, read = _RETRY.get(item.name or "", ("", None))
-                if read is None:
-                    near = nearest(item.name or "", [one for one in _RETRY if one])
-                    hint = f"did you mean `{near}`?" if near else "as in `retry: 3, backoff = 10s, max = 1h`"
-                    raise PipelineError(f"`retry:` has no `{item.name}`", item.at, hint)
-                if name in fields:
-                    raise PipelineError(f"`{item.name or 'the number'}` is given twice", item.at)
-                fields[name] = read(self, _value(item))
-        return Retry(**fields)
-
-    def _count(self, node: Node) -> int:
-        value = self._constant(node)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise PipelineError(
-                f"a number of retries is needed, and this is {written(node)}", node.at, "as in `retry: 3`"
-            )
-        return value
-
-    def _classes(self, node: Node) -> tuple[str, ...]:
-        """What a retry is for: words and exit codes."""
-        items = getattr(node, "items", (node,))
-        return tuple(_retried(item) for item in items)
 
     # --- check, run
 
@@ -513,42 +307,9 @@ class _Reader:
         return Recipe(script.kind, script.text)
 
 
-def _arguments(clause: Clause) -> list[Argument]:
-    return [item for item in clause.items if isinstance(item, Argument)]
-
-
-def _value(item: Argument) -> Node:
-    assert not isinstance(item.value, Star | Span)
-    return item.value
-
-
-def _only_argument(call: Call) -> Node:
-    if len(call.arguments) != 1 or call.arguments[0].name:
-        examples = {"glob": "data/*.csv", "local": "https://example.org/data.csv"}
-        hint = f'as in {call.function}("{examples.get(call.function, "data.csv")}")'
-        raise PipelineError(f"`{call.function}()` takes one path", call.at, hint)
-    return _value(call.arguments[0])
-
-
-def _refuse_url(path: Template, verb: str) -> None:
-    if isinstance(path.parts[0], str) and "://" in path.parts[0]:
-        raise PipelineError(f"only files are {verb} here, and this is a URL", path.at, "URLs stand in `inputs:`")
-
-
-def _optional(node: Node) -> tuple[Node, bool]:
-    """`x?` as (x, True)."""
-    return (node.operand, True) if isinstance(node, Maybe) else (node, False)
-
-
 def _roots(template: Template) -> set[str]:
     """The names that stand in a text by themselves, so that it differs where they do."""
     return {slot.expression.name for slot in slots(template) if isinstance(slot.expression, Name)}
-
-
-def _own_name(item: Input) -> str | None:
-    """What an input is called that was given no name."""
-    reference = item.source
-    return None if isinstance(reference, Template | Glob) else reference.output or reference.target
 
 
 def _refuse_plain_value(node: Node) -> None:
@@ -559,39 +320,4 @@ def _refuse_plain_value(node: Node) -> None:
         raise PipelineError(f"`{written(node)}` is no condition", node.at, "as in `metrics.auc >= 0.65`")
 
 
-def _retried(node: Node) -> str:
-    if isinstance(node, Name) and node.name in RETRIED:
-        return node.name
-    if isinstance(node, Literal) and isinstance(node.value, int) and 0 < node.value < 256:
-        return str(node.value)
-    near = nearest(written(node), RETRIED)
-    hint = f"did you mean `{near}`?" if near else f"an exit code from 1 to 255, {', '.join(RETRIED)}"
-    raise PipelineError(f"nothing fails as `{written(node)}`", node.at, hint)
-
-
-_CLAUSES: dict[str, tuple[str, Callable[[_Reader, Clause], object]]] = {
-    "inputs": ("inputs", _Reader._inputs),
-    "outputs": ("outputs", _Reader._outputs),
-    "metrics": ("metrics", _Reader._outputs),
-    "params": ("params", _Reader._params),
-    "on": ("on", _Reader._on),
-    "resources": ("resources", _Reader._resources),
-    "requires": ("requires", _Reader._files),
-    "code": ("code", _Reader._code),
-    "environ": ("environ", _Reader._environ),
-    "after": ("after", _Reader._after),
-    "on_failure": ("on_failure", _Reader._choice),
-    "max_active": ("max_active", _Reader._max_active),
-    "cache": ("cache", _Reader._choice),
-    "timeout": ("timeout", _Reader._timeout),
-    "retry": ("retry", _Reader._retry),
-    "check": ("checks", _Reader._checks),
-    "run": ("recipe", _Reader._run),
-}
 _CHOICES = {"on_failure": ("stop", "continue"), "cache": ("true", "false", "never")}
-_RETRY: dict[str, tuple[str, Callable[[_Reader, Node], object]]] = {
-    "": ("count", _Reader._count),
-    "backoff": ("backoff", _Reader._seconds),
-    "max": ("longest", _Reader._seconds),
-    "on": ("on", _Reader._classes),
-}

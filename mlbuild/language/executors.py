@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlbuild.errors import PipelineError
-from mlbuild.expression import Call, Literal, Node, Span, Star, evaluate, written
+from mlbuild.expression import Call, Span, Star, written
+from mlbuild.language.amounts import amount
 from mlbuild.language.ast import ExecutorOf
 from mlbuild.language.constants import Constants
 from mlbuild.language.pending import refuse_pending
@@ -13,8 +14,6 @@ from mlbuild.target import AMOUNTS, Executor
 from mlbuild.values import nearest
 
 LIMITS = ("cpus", "memory", "gpus", "disk", "jobs")
-SIZES = ("memory", "gpu_memory", "disk")
-WHOLE = ("gpus", "nodes", "jobs")
 
 
 def executor(statement: ExecutorOf, constants: Constants) -> Executor:
@@ -41,17 +40,3 @@ def executor(statement: ExecutorOf, constants: Constants) -> Executor:
         given[item.name] = amount(item.value, item.name, constants)
     limits = {limit: given.pop(limit) for limit in LIMITS if limit in given}
     return Executor(name, pools=given, **limits)
-
-
-def amount(node: Node, name: str, constants: Constants) -> int | float:
-    """How much of a resource an expression without names of tasks says. Raises PipelineError."""
-    value = evaluate(node, constants)
-    if name == "gpus" and value == 0:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at)
-    if name in SIZES and isinstance(node, Literal) and node.text.isdigit():
-        raise PipelineError(f"{name} of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
-    if name in WHOLE and value != int(value):
-        raise PipelineError(f"`{name}` is a whole number, and this is {written(node)}", node.at)
-    return int(value) if name in SIZES or value == int(value) else value
