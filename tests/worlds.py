@@ -304,7 +304,7 @@ def _param(world: World, which: int, value: int) -> World:
 
 
 def _code(world: World, which: int, value: int) -> World:
-    at = which % 4  # beyond those, bytes still count, not meaning
+    at = which % len(world.code)
     return replace(world, code=(*world.code[:at], _next(world.code[at], value), *world.code[at + 1 :]))
 
 

@@ -1,0 +1,4 @@
+"""Constants of physics."""
+
+FREEZING = 32.0
+BOILING = 212.0
