@@ -80,6 +80,8 @@ def root(node: Part) -> str | None:
 
 
 SPLIT = re.compile(r"""'([^'\n]*)'|"((?:[^"\\\n]|\\.)*)"|([\s;|&()<>`])|(.)""", re.DOTALL)
+INNER = re.compile(r"""[\s;|&()<>`'"]+""")
+"""What stands between the words of a command in quotes: `bash -c "python a.py; b"`, `"$(python a.py)"`."""
 MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", re.ASCII)
 PYTHON = re.compile(r"(?:.*/)?(?:python[\d.]*|torchrun)\Z")
 OPTION = re.compile(r"-(?![mc]\Z|\Z)|\d+\Z")
@@ -144,8 +146,8 @@ def _split(text: str) -> Iterator[str]:
             word, pieces = [], []
         elif quoted:
             word.append(quoted)
-            if re.search(r"\s", quoted):
-                pieces += quoted.split()
+            if INNER.search(quoted):
+                pieces += INNER.split(quoted)
         elif char and char not in "\"'\\":
             word.append(char)
 
