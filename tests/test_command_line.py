@@ -57,6 +57,11 @@ def test_a_path_that_a_target_makes_is_no_override(built: Workspace) -> None:
         (["--day", "2013-02-01"], "error: --day 2013-02-01: `day` has no key 2013-02-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n  hint: did you mean 2013-01-01?\n"),
         (["all", "--region", "us"], "error: none of the goals has the partition `region`\n"),
         (["--day"], "error: --day: no keys are given\n  hint: `mlbuild --help` lists the options\n"),
+        (["--region", '"us",eu'], 'error: --region "us",eu: "us",eu is not one JSON string\n  hint: as in "a,b"; one key is given at a time\n'),
+        (['t["\\q"]'], 'error: t["\\q"]: "\\q" is not one JSON string\n  hint: as in "a,b"; one key is given at a time\n'),
+        (["t[regoin=us]"], "error: t[regoin=us]: `t` has no partition `regoin`\n  hint: its partitions: day, region\n"),
+        (["raw[2013-01-03..2013-01-01]"], "error: raw[2013-01-03..2013-01-01]: no key of `day` lies in 2013-01-03..2013-01-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n"),
+        (["raw", "--day", "2014-01-01..2014-02-01"], "error: --day 2014-01-01..2014-02-01: no key of `day` lies in 2014-01-01..2014-02-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n"),
         (["--key", "day"], "error: --key day: no keys are given\n  hint: as in --key day=2013-01-01..2013-01-31\n"),
     ],
 )  # fmt: skip
@@ -73,6 +78,10 @@ def test_only_those_keys_of_the_goals(built: Workspace) -> None:
         *names("t", ["2013-01-01,eu", "2013-01-01,us"]),
     ]
     assert built.ok("odd", "--key", "key=a").ran == ["odd[a]"]
+
+
+def test_blanks_around_what_a_key_is_of(built: Workspace) -> None:
+    assert built.ok("t[ region = us , day = 2013-01-02 ]").ran == ["raw[2013-01-02]", "t[2013-01-02,us]"]
 
 
 def test_of_status_explain_and_a_dry_run_too(built: Workspace) -> None:

@@ -68,6 +68,9 @@ def _bounds(
         return _single(selector.point, keys, own, partitions)
     first = 0 if selector.first is None else _place(selector.first, keys, own, partitions, optional)[0]
     stop = len(keys) if selector.last is None else _place(selector.last, keys, own, partitions, optional)[1]
+    if selector.first and selector.last and selector.first.key and selector.last.key and first >= stop > 0:
+        message = f"this range ends ({selector.last.key}) before it begins ({selector.first.key})"
+        raise PipelineError(message, selector.last.at, "the first key stands before the `..`")
     return max(0, first), max(0, stop)
 
 
@@ -77,7 +80,7 @@ def _single(point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mappin
         hint = "add `?` if it may be absent"
         shown = _shown(point, own, partitions)
         raise OutsidePartition(
-            f"{shown} is outside the partition `{keys.partition.name}` ({_extent(keys)})", point.at, hint
+            f"{shown} is outside the partition `{keys.partition.name}` ({extent(keys)})", point.at, hint
         )
     return first, stop
 
@@ -147,11 +150,12 @@ def known(text: str, keys: Keys, at: Location | None) -> int:
     if position is None:
         near = get_close_matches(text, [key.text for key in keys.all], 1)
         hint = f"did you mean {near[0]}?" if near else None
-        raise OutsidePartition(f"`{keys.partition.name}` has no key {text} ({_extent(keys)})", at, hint)
+        raise OutsidePartition(f"`{keys.partition.name}` has no key {text} ({extent(keys)})", at, hint)
     return position
 
 
-def _extent(keys: Keys) -> str:
+def extent(keys: Keys) -> str:
+    """How many keys there are, and which, in words."""
     if not len(keys):
         return "it has no keys"
     if len(keys) <= 4:

@@ -13,12 +13,12 @@ from mlbuild.errors import UsageError
 from mlbuild.expression import Key
 from mlbuild.graph.dag import Graph, clean
 from mlbuild.graph.partitions import Keys
-from mlbuild.graph.references import OutsidePartition, known
+from mlbuild.graph.references import OutsidePartition, extent, known
 from mlbuild.graph.task import Task
 from mlbuild.target import Target
 
 GOAL = re.compile(r"(?P<target>[A-Za-z_]\w*)(?:\[(?P<keys>.*)\])?(?:\.(?P<output>[A-Za-z_]\w*))?", re.DOTALL)
-KEY = re.compile(r'\s*(?:(?P<name>[A-Za-z_]\w*)=)?(?P<text>"(?:[^"\\]|\\.)*"|[^,\]"]*?)\s*(?:,|$)')
+KEY = re.compile(r'\s*(?:(?P<name>[A-Za-z_]\w*)\s*=\s*)?(?P<text>"(?:[^"\\]|\\.)*"|[^,\]"]*?)\s*(?:,|$)')
 
 
 def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
@@ -135,6 +135,9 @@ def _keys(graph: Graph, target: Target, text: str, goal: str) -> list[tuple[Key,
             if not unnamed:
                 raise UsageError(f"{goal}: `{target.name}` has {_count(target)}")
             name = unnamed[0]
+            if match["name"] and graph.partitions[name].position(shown) is None:
+                hint = f"its partitions: {', '.join(target.partitions)}"
+                raise UsageError(f"{goal}: `{target.name}` has no partition `{match['name']}`", hint=hint)
         if name in unnamed:
             unnamed.remove(name)
         choices[name] = chosen(graph.partitions[name], shown, goal)
@@ -147,14 +150,25 @@ def chosen(keys: Keys, text: str, goal: str) -> tuple[Key, ...]:
         return keys.all
     try:
         if text.startswith('"'):
-            return (keys.all[known(json.loads(text), keys, None)],)
+            return (keys.all[known(_string(text, goal), keys, None)],)
         first, dots, last = text.partition("..")
         if dots and keys.position(text) is None:
             start = keys.first_from(first) if first and keys.ordered else known(first, keys, None) if first else 0
-            return keys.all[start : _stop(keys, last)]
+            found = keys.all[start : _stop(keys, last)]
+            if not found:
+                raise UsageError(f"{goal}: no key of `{keys.partition.name}` lies in {text} ({extent(keys)})")
+            return found
         return (keys.all[known(text, keys, None)],)
     except OutsidePartition as error:
         raise UsageError(f"{goal}: {error.message}", hint=error.hint) from None
+
+
+def _string(text: str, goal: str) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        message = f"{goal}: {text} is not one JSON string"
+        raise UsageError(message, hint='as in "a,b"; one key is given at a time') from None
 
 
 def _stop(keys: Keys, last: str) -> int:
