@@ -526,3 +526,182 @@ def test_a_partition_whose_files_are_all_made_and_a_path_that_some_keys_do_not_h
         "Pipelinefile:9:31: error: no target makes nope, and it does not exist",
         "Pipelinefile:12:23: error: `params.x` has no `3`",
     ]
+
+
+def test_one_line_of_a_target_that_is_no_clause(workspace: Workspace) -> None:
+    """The other clauses are read all the same."""
+    said = checked(
+        workspace,
+        """
+        target a:
+            outputs: "a"
+            \"\"\"late\"\"\"
+            timeout: 3
+            run: echo {zz}
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:3:5: error: no description can stand here",
+        "Pipelinefile:4:14: error: a time has a unit, and 3 has none",
+        "Pipelinefile:5:16: error: there is no `zz`",
+    ]
+
+
+def test_outputs_that_no_target_can_make(workspace: Workspace) -> None:
+    """Each would be set aside before the recipe runs: nothing of that may begin."""
+    workspace.write("params.yaml", "out: .")
+    workspace.write("own", "mine")
+    workspace.write("more/targets.pipe", "param more = 1")
+    text = """
+        include "more/targets.pipe"
+        params "params.yaml"
+        partition key: ["a", "b"]
+        target places:
+            outputs: ".", "{params.out}/", "../", "/", "sub/..", ".mlbuild/journal.db"
+            run: echo
+        target read:
+            outputs: "./Pipelinefile", "params.yaml", "more/"
+            run: echo
+        target twice[key]:
+            outputs: "d/{key}/", "d/{key}/x", "up/../{key}"
+            metrics: "d/{key}/"
+            run: echo
+        target own:
+            inputs: "own"
+            outputs: "own"
+            run: sort {inputs} > {outputs}
+        """
+    assert (
+        checked(workspace, text)
+        == """\
+Pipelinefile:5:14: error: . holds the workspace itself, which no target can make
+  5 |     outputs: ".", "{params.out}/", "../", "/", "sub/..", ".mlbuild/journal.db"
+    |              ^^^
+  hint: name a folder in it: "out/"
+
+Pipelinefile:5:19: error: . holds the workspace itself, which no target can make
+  5 |     outputs: ".", "{params.out}/", "../", "/", "sub/..", ".mlbuild/journal.db"
+    |                   ^^^^^^^^^^^^^^^
+  hint: name a folder in it: "out/"
+
+Pipelinefile:5:36: error: ../ holds the workspace itself, which no target can make
+  5 |     outputs: ".", "{params.out}/", "../", "/", "sub/..", ".mlbuild/journal.db"
+    |                                    ^^^^^
+  hint: name a folder in it: "out/"
+
+Pipelinefile:5:43: error: / holds the workspace itself, which no target can make
+  5 |     outputs: ".", "{params.out}/", "../", "/", "sub/..", ".mlbuild/journal.db"
+    |                                           ^^^
+  hint: name a folder in it: "out/"
+
+Pipelinefile:5:48: error: sub/.. holds the workspace itself, which no target can make
+  5 |     outputs: ".", "{params.out}/", "../", "/", "sub/..", ".mlbuild/journal.db"
+    |                                                ^^^^^^^^
+  hint: name a folder in it: "out/"
+
+Pipelinefile:5:58: error: .mlbuild/journal.db lies in .mlbuild/, which is mlbuild's own
+  5 |     outputs: ".", "{params.out}/", "../", "/", "sub/..", ".mlbuild/journal.db"
+    |                                                          ^^^^^^^^^^^^^^^^^^^^^
+  hint: make it elsewhere
+
+Pipelinefile:8:14: error: Pipelinefile is read before anything runs, so no target can make it
+  8 |     outputs: "./Pipelinefile", "params.yaml", "more/"
+    |              ^^^^^^^^^^^^^^^^
+  hint: choose another path
+
+Pipelinefile:8:32: error: params.yaml is read before anything runs, so no target can make it
+  8 |     outputs: "./Pipelinefile", "params.yaml", "more/"
+    |                                ^^^^^^^^^^^^^
+  hint: choose another path
+
+Pipelinefile:8:47: error: more/ holds more/targets.pipe, which is read before anything runs
+  8 |     outputs: "./Pipelinefile", "params.yaml", "more/"
+    |                                               ^^^^^^^
+  hint: choose another path
+
+Pipelinefile:11:26: error: twice[a] makes d/a/x, which lies in d/a/ that it makes too
+  11 |     outputs: "d/{key}/", "d/{key}/x", "up/../{key}"
+     |                          ^^^^^^^^^^^
+  hint: d/a/ brings it: leave it out
+
+Pipelinefile:11:39: error: up/../a goes up again
+  11 |     outputs: "d/{key}/", "d/{key}/x", "up/../{key}"
+     |                                       ^^^^^^^^^^^^^
+  hint: write "a"
+
+Pipelinefile:12:14: error: twice[a] makes d/a/ twice
+  12 |     metrics: "d/{key}/"
+     |              ^^^^^^^^^^
+  hint: leave out one of them
+
+Pipelinefile:14:8: error: these tasks need each other in a circle: own → own
+  14 | target own:
+     |        ^^^
+  hint: break it at one of these:
+  own at Pipelinefile:14:8
+"""
+    )
+    for goal in ("places", "read", "twice", "own"):
+        assert workspace.build(goal).status == 2
+    assert workspace.read("own") == "mine"
+
+
+def test_a_range_that_ends_before_it_begins(workspace: Workspace) -> None:
+    said = checked(
+        workspace,
+        """
+        partition day: daily from 2013-01-01 to 2013-01-05
+        target a[day]:
+            outputs: "a/{day}"
+            run: echo > {outputs}
+        target b:
+            inputs: a[2013-01-03..2013-01-01], a[2013-01-03..2013-01-03]
+            outputs: "b"
+            run: echo > {outputs}
+        """,
+    )
+    assert (
+        said
+        == """\
+Pipelinefile:6:27: error: this range ends (2013-01-01) before it begins (2013-01-03)
+  6 |     inputs: a[2013-01-03..2013-01-01], a[2013-01-03..2013-01-03]
+    |                           ^^^^^^^^^^
+  hint: the first key stands before the `..`
+"""
+    )
+
+
+def test_values_that_cannot_be_quoted_where_they_stand(workspace: Workspace) -> None:
+    """Said before anything runs, as far as the values are known."""
+    said = checked(
+        workspace,
+        """
+        param title = "two words"
+        partition key: ["safe", "un safe"]
+        target a[key]:
+            outputs: "a/{key}"
+            run: x=`echo {title}`; echo $'{key}' `{attempt}` {title} > {outputs}
+        """,
+    )
+    assert [line for line in said.splitlines() if line.startswith("Pipelinefile:")] == [
+        "Pipelinefile:5:18: error: the value of `{title}` can't be quoted inside backticks: 'two words'",
+        "Pipelinefile:5:35: error: the value of `{key}` can't be quoted inside $'…': 'un safe'",
+    ]
+
+
+def test_a_constant_that_is_an_empty_list_after_an_option(workspace: Workspace) -> None:
+    workspace.write("params.yaml", "train: {tags: []}")
+    workspace.pipeline(
+        """
+        params "params.yaml"
+        param names = []
+        param some = ["a"]
+        target a:
+            run: x --names {names} --tags {params.train.tags} --some {some} {names:--n}
+        """
+    )
+    ended = workspace.run("check")
+    assert [line for line in ended.err.splitlines() if "doubtful" in line] == [
+        "Pipelinefile:5:20: doubtful: {names} may be empty, and --names would take what comes next",
+        "Pipelinefile:5:35: doubtful: {params.train.tags} may be empty, and --tags would take what comes next",
+    ]

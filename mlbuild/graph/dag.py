@@ -14,7 +14,7 @@ from mlbuild.collect import Mistakes
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
 from mlbuild.expression import Call, Key, Name, Reference
 from mlbuild.files import literal_start
-from mlbuild.graph.flaws import Circle, MissingInput, apart, conflicts, cycle
+from mlbuild.graph.flaws import Circle, MissingInput, apart, conflicts, cycle, misplaced
 from mlbuild.graph.makers import Makers
 from mlbuild.graph.partitions import Keys
 from mlbuild.graph.references import is_plural, resolve
@@ -226,7 +226,7 @@ class Graph:
         made = {made: self.task(target, keys) for target, keys, made in self.makers.of(path)}
         inside = {made: maker for made, maker in made.items() if made.startswith(path.rstrip("/") + "/")}
         inside.pop(path.rstrip("/") + "/", None)
-        around = [maker for made, maker in made.items() if made not in inside and maker is not task]
+        around = [maker for made, maker in made.items() if made not in inside]
         paths: tuple[str, ...] = (path,)
         reads: tuple[tuple[str, Task | None], ...]
         if around or not (inside or self._is_there(path)):
@@ -304,6 +304,7 @@ class Graph:
         with mistakes.noted():
             mistakes.found += self._lacking(order)
         mistakes.one_a_place()
+        mistakes.found += misplaced(order, self.pipeline.files)
         mistakes.found += [*self._wrong, *conflicts(order), *(cycle(circle) for circle in apart(circles))]
         return order
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from posixpath import normpath
 
 from mlbuild.errors import Location, PipelineError
 from mlbuild.graph.task import Task
@@ -51,13 +52,59 @@ def conflicts(tasks: Iterable[Task]) -> Iterator[PipelineError]:
                 message = f"{task.name} and {other.name} both make {path}"
                 yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
     for path, task in makers.items():
-        folder = path
-        while "/" in folder:
-            folder = folder.rpartition("/")[0]
+        for folder in _folders(path):
             other = makers.get(folder, task)
             if other is not task and _is_new(task, other, seen):
                 message = f"{task.name} makes {path}, which lies in {folder}/ that {other.name} makes"
                 yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
+
+
+def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[PipelineError]:
+    """Where a task can't make what it says it makes; once for each output of a target.
+
+    Args:
+        read: the files that say what there is to make, relative to the workspace.
+    """
+    seen: set[str] = set()
+    for task in tasks:
+        own: set[str] = set()
+        outputs = [*zip((*task.target.outputs, *task.target.metrics), task.made, strict=True)]
+        for output, path in outputs:
+            wrong = _not_to_be_made(path, read)
+            if not wrong and path.rstrip("/") in own:
+                wrong = f"{task.name} makes {path} twice", "leave out one of them"
+            own.add(path.rstrip("/"))
+            if wrong and str(output.at) not in seen:
+                seen.add(str(output.at))
+                yield PipelineError(wrong[0], output.at, wrong[1])
+        for output, path in outputs:
+            folder = next((folder for folder in _folders(path.rstrip("/")) if folder in own), None)
+            if folder and str(output.at) not in seen:
+                seen.add(str(output.at))
+                message = f"{task.name} makes {path}, which lies in {folder}/ that it makes too"
+                yield PipelineError(message, output.at, f"{folder}/ brings it: leave it out")
+
+
+def _not_to_be_made(path: str, read: Collection[str]) -> tuple[str, str] | None:
+    """What is wrong with an output, and what to do; None if nothing is."""
+    normal = normpath(path)
+    if normal == "/" or set(normal.split("/")) <= {".", ".."}:
+        return f"{path or '.'} holds the workspace itself, which no target can make", 'name a folder in it: "out/"'
+    if normal.partition("/")[0] == ".mlbuild":
+        return f"{path} lies in .mlbuild/, which is mlbuild's own", "make it elsewhere"
+    if normal != path.rstrip("/"):
+        return f"{path} goes up again", f'write "{normal}"'
+    if normal in read:
+        return f"{path} is read before anything runs, so no target can make it", "choose another path"
+    if inside := next((file for file in read if file.startswith(f"{normal}/")), None):
+        return f"{path} holds {inside}, which is read before anything runs", "choose another path"
+    return None
+
+
+def _folders(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _is_new(task: Task, other: Task, seen: set[frozenset[str]]) -> bool:

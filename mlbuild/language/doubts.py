@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from mlbuild.errors import Doubt, Location
-from mlbuild.expression import Attribute, Between, Name, One, Point, Reference, Slot, Template
+from mlbuild.expression import Attribute, Between, Name, Node, One, Point, Reference, Slot, Template, written
 from mlbuild.language.names import TASK_NAMES
 from mlbuild.language.places import BARE, DOUBLE, REOPENED, SINGLE
 from mlbuild.language.text import BODY, NAME, STEP
-from mlbuild.language.words import root, slots
+from mlbuild.language.words import slots
 from mlbuild.target import Glob, Input, Partition, Pipeline, Target
 
 OPERAND = rf"(?:{NAME}(?:{STEP})*|\d+(?:\.\d+)?)"
@@ -36,7 +36,7 @@ def doubts(pipeline: Pipeline, options: Collection[str]) -> list[Doubt]:
             found += _missed(text, {*pipeline.constants, *target.partitions, *names}, pipeline)
         if target.recipe and target.recipe.kind == "shell":
             text = target.recipe.text
-            found += [*_quoted(text), *_eaten(text, target), *_joined(text, target, pipeline)]
+            found += [*_quoted(text), *_eaten(text, target, pipeline), *_joined(text, target, pipeline)]
     return sorted(found, key=lambda doubt: _place(doubt.at))
 
 
@@ -108,7 +108,7 @@ def _quoted(text: Template) -> Iterator[Doubt]:
 # --- Lists
 
 
-def _eaten(text: Template, target: Target) -> Iterator[Doubt]:
+def _eaten(text: Template, target: Target, pipeline: Pipeline) -> Iterator[Doubt]:
     """`--features {inputs} --out x`, where there may be no inputs: then the option takes the next word."""
     before: object = ""
     for part in text.parts:
@@ -117,7 +117,8 @@ def _eaten(text: Template, target: Target) -> Iterator[Doubt]:
         if not option or not isinstance(part, Slot) or part.place != BARE or _is_word(part):
             continue
         inputs = _inputs(part, target)
-        if inputs is not None and all(_may_be_empty(item) for item in inputs):
+        is_empty = inputs is not None and all(_may_be_empty(item) for item in inputs)
+        if is_empty or _constant(part.expression, pipeline) == []:
             shown = _shown(part)
             hint = f"{{{shown}:{option[1]}}} writes the option before each, and nothing where there is none"
             yield Doubt(f"{{{shown}}} may be empty, and {option[1]} would take what comes next", part.at, hint)
@@ -137,8 +138,7 @@ def _is_word(slot: Slot) -> bool:
 
 
 def _shown(slot: Slot) -> str:
-    node = slot.expression
-    return f"{root(node)}.{node.name}" if isinstance(node, Attribute) else str(root(node))
+    return written(slot.expression)
 
 
 def _inputs(slot: Slot, target: Target) -> list[Input] | None:
@@ -148,6 +148,17 @@ def _inputs(slot: Slot, target: Target) -> list[Input] | None:
             return list(target.inputs)
         case Attribute(base=Name(name="inputs"), name=name):
             return [item for item in target.inputs if name == (item.name or _own_name(item))]
+    return None
+
+
+def _constant(node: Node, pipeline: Pipeline) -> object:
+    """The value that `{name}` or `{name.field}` has at every task; None if that is another for each, or none."""
+    match node:
+        case Name(name=name) if name in pipeline.constants:
+            return pipeline.constants[name].value
+        case Attribute(base=base, name=name):
+            table = _constant(base, pipeline)
+            return table.get(name) if isinstance(table, dict) else None
     return None
 
 

@@ -106,7 +106,15 @@ def render_recipe(
 def _slot(slot: Slot, scope: Scope, as_file: Callable[[Slot, object], str], keep: frozenset[str]) -> str:
     if keep and not keep.isdisjoint(part.name for part in walk(slot) if isinstance(part, Name)):
         return written(slot)
-    value = as_file(slot, _file_content(slot, scope)) if slot.format == "file" else expand(slot, scope)
+    return quoted(slot, as_file(slot, _file_content(slot, scope)) if slot.format == "file" else expand(slot, scope))
+
+
+def quoted(slot: Slot, value: str | list[str]) -> str:
+    """The value of a slot (of a list, its texts) as it stands in a shell text.
+
+    Raises:
+        PipelineError: it can't be quoted in the slot's place.
+    """
     joined = value if isinstance(value, str) else " ".join(value)
     if "\0" in joined:
         raise PipelineError(
@@ -117,7 +125,7 @@ def _slot(slot: Slot, scope: Scope, as_file: Callable[[Slot, object], str], keep
     if slot.place in _WORDS:
         quote = _WORDS[slot.place]
         return quote(value) if isinstance(value, str) else " ".join(quote(item) for item in value)
-    return _quoted(slot, joined)
+    return _in_place(slot, joined)
 
 
 def _file_content(slot: Slot, scope: Scope) -> object:
@@ -133,7 +141,7 @@ def _file_content(slot: Slot, scope: Scope) -> object:
     return items
 
 
-def _quoted(slot: Slot, text: str) -> str:
+def _in_place(slot: Slot, text: str) -> str:
     """A text in a place that is not bare."""
     if slot.place in _TEXTS:
         return _TEXTS[slot.place](text)

@@ -65,7 +65,7 @@ def _clause(lines: list[str], start: int, end: int, at: int) -> tuple[int, int] 
         return None
     indent = _indent(lines[body[0]])
     heads = [number for number in body if _indent(lines[number]) == indent]
-    apart = all(CLAUSE.match(lines[number]) for number in heads)
+    apart = all(CLAUSE.match(lines[number]) for number in heads if number != at)
     if not apart or not all(_indent(lines[number]).startswith(indent) for number in body):
         return None
     head = max((number for number in heads if number <= at), default=None)

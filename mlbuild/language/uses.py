@@ -22,6 +22,7 @@ from mlbuild.language.constants import Constants
 from mlbuild.language.functions import check_call
 from mlbuild.language.names import TASK_NAMES, Names
 from mlbuild.language.pending import refuse_pending
+from mlbuild.language.quoting import quoted
 from mlbuild.language.words import names_used, root, slots
 from mlbuild.target import AMOUNTS, Listed, Partition
 from mlbuild.values import Key, is_format, nearest
@@ -139,12 +140,17 @@ class Uses:
             return
         varying = [name for name in self._own if name in used]
         if not varying:
-            expand(slot, _Keys(self.constants, {}))
+            self._try_with(slot, {})
         elif len(varying) == 1 and varying[0] in self._partitions:
             source = self._partitions[varying[0]].source
             keys = source.keys[:MOST_TRIED] if isinstance(source, Listed) else (Key(source.first, source.first),)
             for key in keys:
-                expand(slot, _Keys(self.constants, {varying[0]: key}))
+                self._try_with(slot, {varying[0]: key})
+
+    def _try_with(self, slot: Slot, keys: Mapping[str, Key]) -> None:
+        value = expand(slot, _Keys(self.constants, keys))
+        if slot.place != "text" and slot.format != "file":
+            quoted(slot, value)
 
 
 class _Keys:
