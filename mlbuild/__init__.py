@@ -8,7 +8,9 @@ __all__ = ["MlbuildError", "Options", "Workspace", "build", "find", "open_worksp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mlbuild.app import Options, Workspace, build, find, open_workspace, status, verify
+    from mlbuild.app.building import Options, build
+    from mlbuild.app.looking import status
+    from mlbuild.app.workspace import Workspace, find, open_workspace, verify
     from mlbuild.errors import MlbuildError
 
 

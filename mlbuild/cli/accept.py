@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from mlbuild.app import accept
+from mlbuild.app.by_hand import accept
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.ui.survey import accepted_lines
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import NoReturn
 
-from mlbuild.app import Workspace, find, open_workspace
+from mlbuild.app.workspace import Workspace, find, open_workspace
 from mlbuild.cli.commands import COMMANDS, NOT_YET
 from mlbuild.errors import UnknownParam, UsageError
 from mlbuild.graph.select import select

@@ -13,7 +13,9 @@ from socket import socket
 from types import FrameType
 from typing import TextIO
 
-from mlbuild.app import Options, Workspace, build, status, verify_executor
+from mlbuild.app.building import Options, build, verify_executor
+from mlbuild.app.looking import status
+from mlbuild.app.workspace import Workspace
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.config import Config
 from mlbuild.engine.events import Event

@@ -144,7 +144,7 @@ def _declared(path: str, root: str, seen: set[str]) -> Iterator[tuple[str, Candi
 
 def _tasks(path: str, target: str) -> Iterator[str]:
     # This much is loaded only once a `[` was typed.
-    from mlbuild.app import open_workspace
+    from mlbuild.app.workspace import open_workspace
     from mlbuild.errors import MlbuildError
 
     try:

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from mlbuild.app import Workspace, declare, observed, verify
+from mlbuild.app.texts import declare, observed
+from mlbuild.app.workspace import Workspace, verify
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
 from mlbuild.cli.candidates import BUILD, COMMON
 from mlbuild.engine.undeclared import Missing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mlbuild.app import explain
+from mlbuild.app.looking import explain
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.ui.explain import explain_json, explain_lines
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from mlbuild.app import find, has_target, lay_out
+from mlbuild.app.texts import has_target, lay_out
+from mlbuild.app.workspace import find
 from mlbuild.cli.arguments import Parser, ambiguous, parse
 from mlbuild.ui.words import counted
 

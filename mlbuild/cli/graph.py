@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlbuild.app import status
+from mlbuild.app.looking import status
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.errors import UsageError
 from mlbuild.ui.drawing import FORMATS, nodes

@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 
-from mlbuild.app import impact
+from mlbuild.app.looking import impact
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.ui.impact import impact_json, impact_lines, over_lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 
-from mlbuild.app import last_attempt
+from mlbuild.app.history import last_attempt
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
 from mlbuild.errors import UsageError
 

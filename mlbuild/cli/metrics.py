@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mlbuild.app import metrics
+from mlbuild.app.history import metrics
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.ui.metrics import metrics_csv, metrics_json, metrics_table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-from mlbuild.app import remove
+from mlbuild.app.by_hand import remove
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.errors import UsageError
 from mlbuild.ui.words import counted

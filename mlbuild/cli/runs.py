@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 
-from mlbuild.app import find, has_target, runs
-from mlbuild.app import run as the_run
+from mlbuild.app.history import run as the_run
+from mlbuild.app.history import runs
+from mlbuild.app.texts import has_target
+from mlbuild.app.workspace import find
 from mlbuild.cli.arguments import Parser, ambiguous, parse
 from mlbuild.errors import MlbuildError, UsageError
 from mlbuild.ui.runs import run_json, run_lines, runs_json, runs_lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mlbuild.app import show
+from mlbuild.app.looking import show
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
 from mlbuild.errors import UsageError
 from mlbuild.ui.show import show_json, show_lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mlbuild.app import status
+from mlbuild.app.looking import status
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.ui.survey import status_json, status_lines
 

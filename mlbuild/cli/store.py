@@ -9,7 +9,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from mlbuild.app import find, has_target, opened_store
+from mlbuild.app.access import opened_store
+from mlbuild.app.texts import has_target
+from mlbuild.app.workspace import find
 from mlbuild.cli.arguments import Parser, ambiguous, parse
 from mlbuild.errors import MlbuildError, UsageError
 from mlbuild.expression import Literal

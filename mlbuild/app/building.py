@@ -1,0 +1,196 @@
+"""The verb build: what a scheduler needs is put together, and the build begins and ends in the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from socket import socket
+
+from mlbuild.app.access import opened
+from mlbuild.app.workspace import Workspace, ordered, select_some
+from mlbuild.engine import events
+from mlbuild.engine.account import Account
+from mlbuild.engine.attempts import Attempts
+from mlbuild.engine.facts import Inspector
+from mlbuild.engine.history import History
+from mlbuild.engine.preconditions import verify_variables
+from mlbuild.engine.recovery import Recovery
+from mlbuild.engine.revision import PATIENCE, Revision
+from mlbuild.engine.scheduler import Scheduler
+from mlbuild.errors import MlbuildError, StateError, UsageError
+from mlbuild.executors.job import Job
+from mlbuild.executors.local import Limits, LocalExecutor
+from mlbuild.executors.machine import available_cpus, available_memory
+from mlbuild.graph.dag import Order
+from mlbuild.graph.task import Task
+from mlbuild.state.journal import Journal
+from mlbuild.state.runs import INTERRUPTED
+from mlbuild.target import Resources
+from mlbuild.values import formatted, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to build.
+
+    Attributes:
+        jobs: at most so many local tasks at once; None: as configured, else as many as there are CPUs to use.
+        keep_going: go on with what does not depend on a failure; None: as configured.
+        always: run the goals whether or not they are fresh.
+        force: goals to run so, beside the others.
+        max_active: at most so many tasks of each partitioned target at once.
+        on: the executor on which all run, whatever their targets say.
+    """
+
+    jobs: int | None = None
+    keep_going: bool | None = None
+    always: bool = False
+    force: tuple[str, ...] = ()
+    max_active: int | None = None
+    on: str | None = None
+    command: str = "mlbuild"
+
+
+def build(
+    workspace: Workspace,
+    goals: Sequence[str],
+    options: Options,
+    say: Callable[[events.Event], None],
+    on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
+    prepared: socket | None = None,
+) -> int:
+    """Bring the goals up to date.
+
+    Args:
+        say: is told of every event.
+        on_start: is given a function that interrupts the build (safe in a signal handler).
+
+    Returns:
+        The exit status: 0, or 1 if a task failed.
+
+    Raises:
+        MlbuildError: nothing ran, since the goals or the Pipelinefile are wrong.
+    """
+    started = time.monotonic()
+    verify_executor(workspace, options.on)
+    graph, layout = workspace.graph, workspace.layout
+    wanted = workspace.wanted(goals)
+    order = ordered(workspace, wanted)
+    verify_variables(order)
+    with opened(workspace) as (journal, store, stats), ExitStack() as stack:
+        forced = [*(wanted if options.always else ()), *select_some(workspace, options.force)]
+        observe = workspace.config.observe == "on"
+        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, forced, observe=observe)
+
+        account = Account()
+        revision = Revision(layout.workspace, layout.tmp, lambda path: any(graph.makers.of(path)))
+        stack.callback(revision.close)
+
+        def tell(event: events.Event) -> None:
+            account(event)
+            if isinstance(event, events.TaskStarted):
+                revision.ask()
+            if known := revision.answer():
+                journal.note_revision(*known)
+            say(event)
+
+        def word(text: str, task: Task) -> None:
+            tell(events.Said(text, task.name))
+
+        attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
+        run = stack.enter_context(_begun(journal, options.command, _overridden(workspace)))
+        executor = _local(workspace, run, options.jobs or workspace.config.jobs, prepared)
+        stack.callback(executor.close)
+        for task, text in _fit(executor, attempts, order).items():
+            word(text, task)
+        attempts.finish_publishing()
+        recovery = Recovery(order, journal, executor, attempts, word)
+        history = History(journal.durations(), order)
+        scheduler = Scheduler(
+            graph,
+            order,
+            workspace.files,
+            inspector,
+            attempts,
+            recovery,
+            journal,
+            executor,
+            history,
+            tell,
+            keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
+            max_active=options.max_active,
+        )
+        tell(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
+        for path in sorted(graph.orphans):
+            tell(events.Said(f"{path} was made by a task that is no more, so it does not count"))
+        on_start(scheduler.interrupt)
+        scheduler.run()
+        exit_status = 1 if scheduler.failed else 0
+        stats.settle()
+        journal.save_stats(stats.changed())
+        counts = {state.value: count for state, count in scheduler.states.counts.items() if count}
+        if known := revision.answer(PATIENCE):
+            journal.note_revision(*known)
+        journal.end(INTERRUPTED if scheduler.interrupted else exit_status, counts, account.outcomes())
+        say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
+        return exit_status
+
+
+@contextmanager
+def _begun(journal: Journal, command: str, overrides: Sequence[tuple[str, str, str]]) -> Iterator[int]:
+    """A run in the journal: its number. That it ended by an error is noted."""
+    run = journal.begin(command, overrides)
+    try:
+        yield run
+    except MlbuildError as error:
+        with suppress(StateError):  # which may be the very reason
+            journal.break_off(error.exit_status)
+        raise
+
+
+def verify_executor(workspace: Workspace, name: str | None) -> None:
+    """Raises UsageError unless an executor is called so, or None is given."""
+    known = workspace.pipeline.executors
+    if name is not None and name not in known:
+        near = nearest(name, known)
+        hint = f"did you mean `{near}`?" if near else "there are: " + ", ".join(known)
+        raise UsageError(f"--on: there is no executor `{name}`", hint=hint)
+
+
+def _local(workspace: Workspace, run: int, jobs: int | None, prepared: socket | None) -> LocalExecutor:
+    layout, cpus = workspace.layout, available_cpus()
+    folder, most = layout.run(run), max(cpus, jobs or 0)
+    executors = workspace.pipeline.executors.values()
+    limits = {one.name: Limits(one.cpus, one.memory, one.gpus, one.disk, one.jobs, one.pools) for one in executors}
+    return LocalExecutor(folder, layout.workspace, jobs or cpus, most, available_memory(), prepared, limits)
+
+
+def _fit(executor: LocalExecutor, attempts: Attempts, order: Order) -> dict[Task, str]:
+    """What is to be said of tasks that get less than they ask for, one a target.
+
+    Raises:
+        UsageError: a task asks for what can never be had.
+    """
+    said: dict[str, tuple[Task, str]] = {}
+    plain = Resources()
+    for task in order:
+        if replace(task.target.resources, at=None) == plain:
+            continue
+        job = Job("", task.name, "", "", **attempts.request(task))
+        if problem := executor.too_large(job):
+            raise UsageError(problem)
+        if text := executor.cut_short(job):
+            said.setdefault(task.target.name, (task, text))
+    return dict(said.values())
+
+
+def _overridden(workspace: Workspace) -> tuple[tuple[str, str, str], ...]:
+    """(name, value in effect, value without the override) in the words of the Pipelinefile."""
+    return tuple((name, _shown(new), _shown(old)) for name, (new, old) in workspace.pipeline.overrides.items())
+
+
+def _shown(value: object) -> str:
+    text = formatted(value, "")
+    return text if isinstance(text, str) else " ".join(text)
