@@ -705,3 +705,11 @@ def test_a_constant_that_is_an_empty_list_after_an_option(workspace: Workspace) 
         "Pipelinefile:5:20: doubtful: {names} may be empty, and --names would take what comes next",
         "Pipelinefile:5:35: doubtful: {params.train.tags} may be empty, and --tags would take what comes next",
     ]
+
+
+def test_a_file_of_another_language(workspace: Workspace) -> None:
+    """Not all that could be wrong with it is looked for, and that is said."""
+    said = checked(workspace, "".join(f"rule r{number}\n" for number in range(30)))
+    errors = [line.partition(" error: ")[2] for line in said.splitlines() if line.startswith("Pipelinefile:")]
+    assert len(errors) == 21
+    assert errors[-1] == "behind 20 mistakes the rest of the file is not looked at"

@@ -62,6 +62,8 @@ def test_a_path_that_a_target_makes_is_no_override(built: Workspace) -> None:
         (["t[regoin=us]"], "error: t[regoin=us]: `t` has no partition `regoin`\n  hint: its partitions: day, region\n"),
         (["raw[2013-01-03..2013-01-01]"], "error: raw[2013-01-03..2013-01-01]: no key of `day` lies in 2013-01-03..2013-01-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n"),
         (["raw", "--day", "2014-01-01..2014-02-01"], "error: --day 2014-01-01..2014-02-01: no key of `day` lies in 2014-01-01..2014-02-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n"),
+        (["--dryrun"], "error: there is no option --dryrun\n  hint: did you mean --dry-run?\n"),
+        (["-f", "."], "error: there is no file .\n  hint: it is there, but is no file that can be read twice\n"),
         (["--key", "day"], "error: --key day: no keys are given\n  hint: as in --key day=2013-01-01..2013-01-31\n"),
     ],
 )  # fmt: skip

@@ -60,7 +60,8 @@ def find(file: str | None = None, start: str = ".") -> str:
     if file is not None:
         path = os.path.abspath(os.path.join(start, file))
         if not os.path.isfile(path):
-            raise UsageError(f"there is no file {file}")
+            hint = "it is there, but is no file that can be read twice" if os.path.exists(path) else None
+            raise UsageError(f"there is no file {file}", hint=hint)
         return path
     folder = os.path.abspath(start)
     hint = "`-f PATH` names another, `mlbuild init` writes a first one"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from difflib import get_close_matches
 from typing import NoReturn
 
 from mlbuild.app.workspace import Workspace, find, open_workspace
@@ -108,6 +109,8 @@ def _with_keys(parser: Parser, arguments: list[str]) -> list[str]:
             continue
         keys = match["keys"] if match["keys"] is not None else next(waiting, None)
         if keys is None or keys.startswith("-"):
+            if near := get_close_matches(f"--{match['name']}", known, 1, 0.75):
+                raise UsageError(f"there is no option --{match['name']}", hint=f"did you mean {near[0]}?")
             parser.error(f"--{match['name']}: no keys are given")
         found += ["--key", f"{match['name']}={keys}"]
     return found

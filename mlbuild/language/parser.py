@@ -82,6 +82,8 @@ def recovered(path: str, data: bytes) -> tuple[ast.File, list[PipelineError]]:
             assert error.at
             errors.append(error)
             if len(errors) == MOST:
+                message = f"behind {MOST} mistakes the rest of the file is not looked at"
+                errors.append(PipelineError(message, error.at, "correct these, and check again"))
                 return ast.File(source, (), (ast.Broken(rest, "include", None),)), errors
             rest, lost = without(rest, error.at.line, begins=_machine()[1].begins(error.at))
             broken.append(lost)
