@@ -148,7 +148,7 @@ class Check:
 
     condition: Node
     text: str
-    message: str | None
+    message: Template | str | None
     at: Location
 
 

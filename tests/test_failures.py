@@ -328,3 +328,20 @@ def test_more_cpus_than_there_are_count_as_all_of_them_and_that_is_said_once(wor
     ended = workspace.ok()
     assert len(ended.ran) == 3
     assert len(re.findall(r"asks for 5000 CPUs, and there are \d+: it counts as all of them", ended.out)) == 1
+
+
+def test_values_in_the_message_of_a_check(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        param least = 0.5
+        partition day: ["mon"]
+        target t[day]:
+            metrics: "m/{day}.json"
+            check: metrics.auc > least, "{metrics.auc} on {day}, not {least:.2f}; in {metrics.file}"
+            run: echo '{"auc": 0.25, "file": "x y"}' > {metrics}
+        """
+    )
+    said = "check metrics.auc > least does not hold: 0.25 on mon, not 0.50; in x y"
+    assert f"t[mon] failed: {said}\n" in workspace.build().out
+    workspace.pipeline(workspace.read("Pipelinefile").replace("{metrics.auc} on {day}", "{day} {nope}"))
+    assert "there is no `nope`" in workspace.run("check").err

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from mlbuild.engine.scope import CheckScope, LeftOut
 from mlbuild.engine.states import IN_PLACE, OVER, State, States
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
-from mlbuild.expression import Reference, evaluate, walk
+from mlbuild.expression import Reference, Template, evaluate, walk, written
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.flaws import Circle, apart, shown
 from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task
+from mlbuild.target import Check
+from mlbuild.template import render
 
 
 class Conditions:
@@ -80,9 +82,19 @@ def failed_check(graph: Graph, task: Task, files: Files, is_in_place: Callable[[
         except MlbuildError as error:
             return f"check {check.text}: {error.message}"
         if not holds:
-            said = f": {check.message}" if check.message else ""
-            return f"check {check.text} does not hold{said}"
+            said = _said(check, scope)
+            return f"check {check.text} does not hold" + (f": {said}" if said else "")
     return None
+
+
+def _said(check: Check, scope: CheckScope) -> str:
+    """The message of a condition; as written where a value in it can't be had (a metric that is missing)."""
+    if not isinstance(check.message, Template):
+        return check.message or ""
+    try:
+        return render(check.message, scope)
+    except (LeftOut, MlbuildError):
+        return "".join(part if isinstance(part, str) else written(part) for part in check.message.parts)
 
 
 def check_references(graph: Graph, task: Task) -> Iterator[Task]:

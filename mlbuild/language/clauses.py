@@ -291,11 +291,10 @@ class _Reader:
                 found.append(Check(condition, written(item.value), self._message(item.message), item.at))
         return tuple(found)
 
-    def _message(self, message: Template | Literal | None) -> str | None:
+    def _message(self, message: Template | Literal | None) -> Template | str | None:
         if isinstance(message, Template):
-            for slot in slots(message):
-                raise PipelineError("a message with values in it is not there yet", slot.at)
-            return "".join(part for part in message.parts if isinstance(part, str))
+            self._uses.check_slots(message, CHECK)
+            return message
         return str(message.value) if message else None
 
     def _run(self, clause: Clause) -> Recipe:
