@@ -26,6 +26,7 @@ VALUES = Values(day=Key("2013-01-01", "2013-01-01"), lr=0.1, params={"a b": {"c"
         ("cat {params.script}", ["cat", "src/a b.py"]),
         ("cat conf/{day}.yaml", ["cat", "conf/2013-01-01.yaml"]),
         ("python \\\n  a.py", ["python", "a.py"]),
+        ('python $PWD/a.py "$(pwd)"/b.py ${PWD}/c.py $PWDS/d.py', ["python", "a.py", "b.py", "c.py", "$PWDS/d.py"]),
     ],
 )
 def test_paths(body: str, paths: list[str]) -> None:
@@ -35,6 +36,20 @@ def test_paths(body: str, paths: list[str]) -> None:
 def test_modules() -> None:
     found = words(recipe("torchrun -n 2 -m src.train\nuv run python -m tools -m {inputs} -m 3"), VALUES)
     assert found.modules == ("src.train", "tools")
+
+
+@pytest.mark.parametrize(
+    ("given", "search"),
+    [
+        ("lib:$PYTHONPATH", ("lib",)),
+        ("$PWD", (".",)),
+        ('"$PWD/lib:${PWD}/a"', ("./lib", "./a")),
+        ("$(pwd)/lib", ("./lib",)),
+        ('"`pwd`:$HOME/lib"', (".",)),
+    ],
+)
+def test_where_a_recipe_says_that_modules_are(given: str, search: tuple[str, ...]) -> None:
+    assert words(recipe(f"export PYTHONPATH={given}\npython a.py"), VALUES).search == search
 
 
 def test_words_vary_where_a_key_stands_in_them() -> None:

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from mlbuild.code import tables
 from mlbuild.code.meaning import digest, docstring, has_no_effect, parsed
@@ -290,6 +290,13 @@ class _Names:
                     names[root] = None
                     left += [*node.args, *(keyword.value for keyword in node.keywords)]
                     continue
+                case ast.Call(func=ast.Attribute(attr=method)) if method in tables.EVALUATES:
+                    for text in [*node.args[:1], *(one.value for one in node.keywords if one.arg == "expr")]:
+                        names.update(_in_texts(text))
+                        if not isinstance(text, ast.Constant):
+                            note(f"`.{method}`", node.lineno, "module")
+                case ast.ClassDef():
+                    names.update(_imported_in(node))
                 case ast.keyword(arg="allow_pickle", value=value) if not _is(value, False):
                     note("`allow_pickle`", value.lineno, "everything")
                 case ast.Global(names=declared):
@@ -348,10 +355,23 @@ def _is(node: ast.AST, value: object) -> bool:
     return isinstance(node, ast.Constant) and node.value is value
 
 
-def _in_texts(annotation: ast.AST) -> dict[str, None]:
-    """The names in the texts of an annotation, which whoever asks for types will evaluate."""
-    texts = [node.value for node in ast.walk(annotation) if isinstance(node, ast.Constant)]
+def _in_texts(part: ast.AST) -> dict[str, None]:
+    """The names in the texts of an annotation, which whoever asks for types will evaluate, or of a query."""
+    texts = [node.value for node in ast.walk(part) if isinstance(node, ast.Constant)]
     return dict.fromkeys(name for text in texts if isinstance(text, str) for name in IDENTIFIER.findall(text))
+
+
+def _imported_in(node: ast.ClassDef) -> dict[str, None]:
+    """What the body of a class imports: anyone may look it up in the class or its instances."""
+    found: dict[str, None] = {}
+    left: list[ast.AST] = list(node.body)
+    while left:
+        part = left.pop()
+        if isinstance(part, ast.Import | ast.ImportFrom):
+            found.update((one.bound, None) for one in _imports(part) if one.bound is not None)
+        elif not isinstance(part, SCOPES):
+            left += ast.iter_child_nodes(part)
+    return found
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[Import]:
@@ -446,7 +466,12 @@ class _Reader:
                 if orelse:
                     yield Runs(self._names.code(orelse, ["else", *orelse]), _assigned(orelse))
             case _:
-                yield Runs(self._whole(statement), _assigned([statement]))
+                code, bound = self._whole(statement), _assigned([statement])
+                if "__getattr__" in bound and not isinstance(statement, FUNCTIONS):
+                    # What it was given will find, for instance what lazy_loader is told in texts.
+                    found = Dynamic("`__getattr__`", statement.lineno, "everything")
+                    code = replace(code, dynamic=(*code.dynamic, found))
+                yield Runs(code, bound)
 
     def _whole(self, statement: ast.AST) -> Code:
         return self._names.code([statement], [statement])
@@ -494,6 +519,7 @@ class _Reader:
             *around[len(node.decorator_list) :],
         ]
         shell = self._names.code([*around, *rest], [*items, "body", *body], docstring(node))
+        shell = replace(shell, names=tuple(dict.fromkeys([*shell.names, *_imported_in(node)])))
         labels: dict[str, list[ast.AST]] = {}
         for one in methods:
             labels.setdefault(f"method {node.name}.{one.name}", []).append(one)

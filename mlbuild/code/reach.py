@@ -377,9 +377,7 @@ class _Walk:
         for one in loaded.bound.get(steps[0], ()):
             self._resolve_import(loaded, one, steps[1:])
         for star in loaded.stars:
-            owner = self._load(star)
-            if owner is not None:
-                self._asked.append((owner, steps))
+            self._resolve_in(star, steps)  # which may bring modules too: `__all__` names them
 
     def _resolve_import(self, loaded: _Loaded, one: Import, steps: tuple[str, ...]) -> None:
         module = absolute(one.module, one.level, loaded.package)

@@ -80,9 +80,15 @@ ATTRIBUTES = frozenset(
 """Attributes that reach whatever any module holds, whosesoever they are."""
 
 OWN_MODULE_OF = re.compile(
-    r"(unittest|doctest|fire|jsonargparse|defopt|pytest|absl\.app|operator\.(attrgetter|methodcaller))\b"
+    r"""(unittest|doctest|fire|defopt|pytest|absl\.app|operator\.(attrgetter|methodcaller)
+    | pandas\.eval | numexpr | duckdb | patsy | formulaic | statsmodels(\.\w+)*\.formula | ply
+    )\b""",
+    re.VERBOSE,
 )
 """What of other packages looks into the module that calls it."""
+
+EVALUATES = frozenset({"query", "eval"})
+"""Methods (of pandas) that are given a text with names of the module that calls them."""
 
 EVERYTHING_OF = re.compile(
     r"""(
@@ -95,6 +101,9 @@ EVERYTHING_OF = re.compile(
     | shelve\.\w+ | pandas\.read_pickle | pydoc\.(locate|resolve|safeimport)
     | torch\.(load|package|jit\.load|serialization\.load|hub\.load\w*)
     | sklearn\.externals | skops\.io\.loads? | mlflow(\.\w+)*\.load_\w+ | (\w+\.)*keras(\.\w+)*\.load_model
+    | (ruamel\.)?yaml\.(unsafe_load(_all)?|C?(Unsafe)?Loader) | fastai(\.\w+)*\.load_learner
+    | jsonargparse | (lightning|pytorch_lightning)(\.\w+)*\.(cli|LightningCLI)
+    | timeit\.(timeit|repeat|Timer) | c?[pP]rofile\.(run|runctx)
     | hydra\.utils | logging\.config | copyreg | types\.(FunctionType|CodeType|ModuleType)
     )(\.|\Z)""",
     re.VERBOSE,

@@ -87,6 +87,8 @@ PYTHON = re.compile(r"(?:.*/)?(?:python[\d.]*|torchrun)\Z")
 OPTION = re.compile(r"-(?![mc]\Z|\Z)|\d+\Z")
 """What may stand between Python and its script, so that the script is surely that."""
 MARKED = re.compile("\0(\\d+)\0")
+HERE = re.compile(r"\$\(pwd\)|`pwd`|\$\{PWD\}|\$PWD\b")
+"""The workspace, where a recipe begins; behind a `cd` it is taken for that too."""
 
 
 def words(template: Template, scope: Scope) -> Words:
@@ -108,7 +110,7 @@ def words(template: Template, scope: Scope) -> Words:
     scripts: set[str] = set()
     others: set[str] = set()
     search: list[str] = []
-    for word in _split(text):
+    for word in _split(HERE.sub(".", text)):
         used = [int(number) for number in MARKED.findall(word)]
         for number in used:
             if number not in values:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlbuild.code.meaning import FORMAT as CODE_FORMAT
+from mlbuild.code.meaning import READER as CODE_READER
 from mlbuild.errors import StateError
 from mlbuild.killpoint import reach
 from mlbuild.state.database import open_database
@@ -633,7 +634,7 @@ def _reasons(data: bytes | None) -> tuple[Why, ...]:
 
 
 def _module_key(digest: str) -> str:
-    return f"{CODE_FORMAT} {digest}"
+    return f"{CODE_FORMAT}.{CODE_READER} {digest}"
 
 
 def _pack(fingerprint: Fingerprint) -> bytes:
