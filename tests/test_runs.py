@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from workspace import Workspace
 
-from mlbuild.state.journal import MIGRATIONS
+from mlbuild.state.schema import MIGRATIONS
 
 PIPELINE = """
     param lr = 1

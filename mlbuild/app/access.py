@@ -32,13 +32,13 @@ def looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspe
             stack.callback(store.close)
         clock = FileClock(layout.tmp)
         stack.callback(clock.close)
-        stats = Stats(layout.workspace, journal.stats() if journal else {}, clock)
+        stats = Stats(layout.workspace, journal.memory.stats() if journal else {}, clock)
         observe = workspace.config.observe == "on"
         inspector = Inspector(workspace.graph, workspace.files, stats, journal, store, goals, observe=observe)
         yield inspector, journal, stats
         if journal:
             with suppress(StateError):  # nothing but time is lost
-                journal.save_stats(stats.changed())
+                journal.memory.save_stats(stats.changed())
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def opened(workspace: Workspace) -> Iterator[tuple[Journal, Store, Stats]]:
         stack.callback(store.close)
         clock = FileClock(layout.tmp)
         stack.callback(clock.close)
-        yield journal, store, Stats(layout.workspace, journal.stats(), clock)
+        yield journal, store, Stats(layout.workspace, journal.memory.stats(), clock)
 
 
 @contextmanager

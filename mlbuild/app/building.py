@@ -129,7 +129,7 @@ def build(
         scheduler.run()
         exit_status = 1 if scheduler.failed else 0
         stats.settle()
-        journal.save_stats(stats.changed())
+        journal.memory.save_stats(stats.changed())
         counts = {state.value: count for state, count in scheduler.states.counts.items() if count}
         if known := revision.answer(PATIENCE):
             journal.note_revision(*known)

@@ -68,7 +68,7 @@ def accept(
                 accepted = len(found)
             finally:
                 journal.end(0 if accepted else 1, {"accepted": accepted})
-        journal.save_stats(stats.changed())
+        journal.memory.save_stats(stats.changed())
         return Accepted(tuple(found), tuple(stale), run)
 
 

@@ -101,7 +101,7 @@ def accept(
     keys = {each.task: each.facts.fingerprint.key for each in found}
     for task, key in keys.items():
         held = [(need.name, keys.get(need) or _last_key(journal, need)) for need in order[task]]
-        conflict = journal.lease(task.name, key, [*held, *((f"output {path}", key) for path in task.made)])
+        conflict = journal.leases.take(task.name, key, [*held, *((f"output {path}", key) for path in task.made)])
         if conflict:
             doing = "died while it worked on" if conflict.dead else "works on or needs"
             hint = "run `mlbuild` first" if conflict.dead else "wait until it has ended"

@@ -305,7 +305,7 @@ class Attempts:
         """As `abandon`, of a task that this build may not even know; its outputs are what they were to the job."""
         self._outputs.roll_back(job.outputs, had, job.attempt)
         self._journal.ended(job.attempt, _outcome(result), None)
-        self._journal.give_back(job.task)
+        self._journal.leases.give_back(job.task)
         self._journal.published(job.attempt)
         self._layout.drop_lists(job.attempt)
 
@@ -371,13 +371,13 @@ class Attempts:
         """
         there = self._outputs.lingering(task.temporary)
         trace = self._journal.trace(task.name) if there else None
-        if trace is None or self._journal.lease(task.name, "", ()) is not None:
+        if trace is None or self._journal.leases.take(task.name, "", ()) is not None:
             return
         read = {read["path"] for attempt in self._journal.open_attempts() for read in attempt.job["reads"]}
         for output in trace.outputs:
             if output.path in there and not any(_is_within(path, output.path) for path in read):
                 self._drop(task, output, readers)
-        self._journal.give_back(task.name)
+        self._journal.leases.give_back(task.name)
 
     def _drop(self, task: Task, output: Stored, readers: Iterable[Task]) -> None:
         if self._outputs.standing((output.path,)):

@@ -95,14 +95,14 @@ class Code:
             self._definitions[found.digest] = found.parts
             if self._journal is not None:
                 with suppress(StateError):  # nothing but time and an explanation is lost
-                    self._journal.save_code(self._sources.learned, {found.digest: found.parts})
+                    self._journal.memory.save_code(self._sources.learned, {found.digest: found.parts})
                     self._sources.learned.clear()
         return self._reached[entry]
 
     def definitions(self, digest: str) -> Mapping[str, str]:
         """What a digest of code was made of (`src/a.py: function f` → digest); empty if that is not known."""
         if digest not in self._definitions:
-            self._definitions[digest] = self._journal.definitions(digest) if self._journal else {}
+            self._definitions[digest] = self._journal.memory.definitions(digest) if self._journal else {}
         return self._definitions[digest]
 
     def named(self, task: Task) -> list[str]:
@@ -184,4 +184,4 @@ class Code:
         return self._values[path]
 
     def _remembered(self, digest: str) -> str | None:
-        return self._journal.module(digest) if self._journal else None
+        return self._journal.memory.module(digest) if self._journal else None

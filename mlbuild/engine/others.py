@@ -14,7 +14,8 @@ from mlbuild.engine.facts import Inspector
 from mlbuild.engine.queue import Wanted
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
-from mlbuild.state.journal import Conflict, Journal
+from mlbuild.state.journal import Journal
+from mlbuild.state.leases import Conflict
 
 POLL = 0.1
 """Seconds between two looks at whether another build has let go."""
@@ -70,7 +71,7 @@ class OtherBuilds:
     def claim(self, wanted: Wanted) -> Claim:
         """Ask for a task, to work on it."""
         task = wanted.task
-        conflict = self._journal.lease(task.name, wanted.fingerprint.key, self._held_still(wanted))
+        conflict = self._journal.leases.take(task.name, wanted.fingerprint.key, self._held_still(wanted))
         if conflict and conflict.dead:
             return Claim.ORPHANED
         if conflict:
@@ -78,7 +79,7 @@ class OtherBuilds:
             return Claim.WAITING
         trace = self._inspector.trace(task)
         if (trace.finished if trace else 0.0) != wanted.stamp:
-            self._journal.give_back(task.name)
+            self._journal.leases.give_back(task.name)
             return Claim.MADE
         return Claim.OURS
 
@@ -115,14 +116,14 @@ class OtherBuilds:
         return any(self._is_free(wanted) for wanted in self._waiting.values())
 
     def _has_ended(self, run: int) -> bool:
-        self._journal.yield_leases()
+        self._journal.leases.give_back_idle()
         if self._journal.lives(run):
             return False
         self._yielding_to = None
         return True
 
     def _is_free(self, wanted: Wanted) -> bool:
-        conflict = self._journal.conflict(wanted.task.name, wanted.fingerprint.key, self._held_still(wanted))
+        conflict = self._journal.leases.conflict(wanted.task.name, wanted.fingerprint.key, self._held_still(wanted))
         return conflict is None or conflict.dead
 
     def forget(self) -> None:

@@ -9,7 +9,8 @@ from enum import Enum
 from mlbuild.errors import StateError
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint
-from mlbuild.state.journal import Conflict, Journal
+from mlbuild.state.journal import Journal
+from mlbuild.state.leases import Conflict
 from mlbuild.state.outputs import Outputs
 from mlbuild.state.stats import Stats
 
@@ -54,7 +55,7 @@ def standing(tasks: Iterable[Task], journal: Journal | None, outputs: Outputs, s
 def hold(found: Iterable[Standing], journal: Journal) -> None:
     """Have these outputs to ourselves until this run ends. Raises StateError if a build works on one or needs it."""
     for task, paths in _by_task(found).items():
-        conflict = journal.lease(task.name, "", [(f"output {path}", "") for path in paths])
+        conflict = journal.leases.take(task.name, "", [(f"output {path}", "") for path in paths])
         if conflict is not None:
             raise _in_use(task, conflict)
 

@@ -253,7 +253,7 @@ class Scheduler:
             self._attempts.restore(task, wanted.fingerprint, action, wanted.edited)
         except Damaged as error:
             self._say(events.Said(error.message, task.name))
-            self._journal.give_back(task.name)
+            self._journal.leases.give_back(task.name)
             self._make_ready(task)
             return
         if not decision.recheck:
@@ -331,7 +331,7 @@ class Scheduler:
             return
         except InputChanged as change:
             if self._look_again(wanted.task, str(change)):
-                self._journal.give_back(wanted.task.name)
+                self._journal.leases.give_back(wanted.task.name)
             else:
                 self._refuse(wanted, str(jobs.Reason.INPUT_CHANGED), str(change))
             return
@@ -347,7 +347,7 @@ class Scheduler:
         self._watch(attempt, handle)
 
     def _refuse(self, wanted: Wanted, reason: str, problem: str) -> None:
-        self._journal.give_back(wanted.task.name)
+        self._journal.leases.give_back(wanted.task.name)
         self._fail_without_attempt(wanted.task, reason, problem)
 
     def _is_full(self, target: Target) -> bool:

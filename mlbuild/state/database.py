@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mlbuild.errors import StateError
@@ -45,6 +46,18 @@ class Database(sqlite3.Connection):
 
     def executescript(self, *arguments: Any) -> Any:
         return self.guarded(super().executescript, *arguments)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written in it, or nothing."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self.in_transaction:  # SQLite itself rolls back on a full disk
+                self.execute("ROLLBACK")
+            raise
 
     def guarded(self, work: Callable[..., Any], *arguments: Any) -> Any:
         try:

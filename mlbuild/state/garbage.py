@@ -145,7 +145,7 @@ class Garbage:
         needed = self._present()
         since = self._journal.oldest_living()
         if since is not None:
-            needed |= self._journal.leased()
+            needed |= self._journal.leases.held()
             needed |= {key for key, _ in self._journal.results()}
             needed |= {result.fingerprint for result in results if result.used >= since}
         return needed

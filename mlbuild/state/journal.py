@@ -1,8 +1,10 @@
-"""This workspace's history, in SQLite: runs, traces, attempts in flight, leases, stat records. Must not be lost."""
+"""This workspace's history, in SQLite: runs, traces, attempts in flight. Must not be lost.
+
+Leases, what is remembered of files, and the reading of earlier runs lie in the same file, each with a class of its own.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -12,69 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mlbuild.code.meaning import FORMAT as CODE_FORMAT
-from mlbuild.code.meaning import READER as CODE_READER
-from mlbuild.errors import StateError
 from mlbuild.killpoint import reach
 from mlbuild.state.database import open_database
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.layout import Layout
+from mlbuild.state.leases import Leases
+from mlbuild.state.living import Living
+from mlbuild.state.memory import Memory
 from mlbuild.state.runs import Outcome, Runs
-from mlbuild.state.stats import Record
+from mlbuild.state.schema import migrate
 from mlbuild.state.store import Stored
 
 SYNC_EVERY = 0.05
 """Seconds between fsyncs while there is something to save: at most that much is lost with the machine's power."""
-
-REMEMBERED = 20_000
-"""How many Python files, and how many digests of code, are remembered."""
-
-MIGRATIONS = (
-    """
-CREATE TABLE runs (
-  id INTEGER PRIMARY KEY, started REAL NOT NULL, ended REAL, command TEXT NOT NULL, pid INTEGER NOT NULL,
-  exit_status INTEGER, counts TEXT);
-CREATE TABLE traces (
-  task TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, detail BLOB NOT NULL, outputs TEXT NOT NULL, checks TEXT NOT NULL,
-  run INTEGER NOT NULL, attempt TEXT, finished REAL NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE attempts (
-  id TEXT PRIMARY KEY, task TEXT NOT NULL, run INTEGER NOT NULL, number INTEGER NOT NULL, fingerprint TEXT NOT NULL,
-  handle TEXT, job BLOB, detail BLOB, started REAL NOT NULL, ended REAL, reason TEXT, exit_status INTEGER,
-  seconds REAL, max_rss INTEGER, cpu_seconds REAL, message TEXT, log TEXT) WITHOUT ROWID;
-CREATE INDEX attempts_by_task ON attempts (task, started);
-CREATE INDEX attempts_unfinished ON attempts (started) WHERE job NOT NULL;
-CREATE TABLE leases (
-  task TEXT NOT NULL, run INTEGER NOT NULL, fingerprint TEXT NOT NULL, working INTEGER NOT NULL,
-  PRIMARY KEY (task, run)) WITHOUT ROWID;
-CREATE TABLE stats (
-  path TEXT PRIMARY KEY, signature TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, settled INTEGER NOT NULL
-) WITHOUT ROWID;
-""",
-    """
-CREATE TABLE accepted (
-  task TEXT NOT NULL, run INTEGER NOT NULL, fingerprint TEXT NOT NULL, at REAL NOT NULL, who TEXT NOT NULL,
-  why TEXT NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
-""",
-    "ALTER TABLE attempts ADD COLUMN reasons BLOB",
-    """
-ALTER TABLE runs ADD COLUMN overrides TEXT;
-ALTER TABLE runs ADD COLUMN commit_id TEXT;
-ALTER TABLE runs ADD COLUMN dirty INTEGER;
-ALTER TABLE runs ADD COLUMN outcomes BLOB;
-ALTER TABLE attempts ADD COLUMN begun INTEGER;
-ALTER TABLE attempts ADD COLUMN executor TEXT;
-ALTER TABLE attempts ADD COLUMN command BLOB;
-""",
-    """
-CREATE TABLE metrics (
-  task TEXT NOT NULL, run INTEGER NOT NULL, held TEXT NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
-""",
-    """
-CREATE TABLE modules (digest TEXT PRIMARY KEY, detail BLOB NOT NULL);
-CREATE TABLE code (digest TEXT PRIMARY KEY, definitions BLOB NOT NULL);
-""",
-)
-"""The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +98,6 @@ class OpenAttempt:
     """Those of them that were edited by hand: never dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Why a lease can't be had now: build `run` (process `pid`) works on `task`, or needs it as it is."""
-
-    run: int
-    pid: int
-    task: str
-    same: bool
-    """It wants the very same result, so that waiting for the task is enough; else for the end of the build."""
-    dead: bool = False
-    """The build has died, but what it started on the task may go on: that must be taken over first."""
-
-
 class Journal:
     """The journal of a workspace.
 
@@ -171,44 +110,23 @@ class Journal:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self.run = 0
-        """This build's number, once `begin` was called."""
-        self._lock: int | None = None
         self._unsynced = 0.0
         self._published: list[str] = []
         self._db = open_database(layout.journal, "everything will be built or restored again")
-        self._migrate()
+        migrate(self._db)
+        self._living = Living(layout)
+        self.lives = self._living.lives
+        """Whether the driver of a run is alive."""
+        self.leases = Leases(self._db, self._transaction, self._living)
+        self.memory = Memory(self._db, self._transaction)
         self.past = Runs(self._db, self.lives)
-
-    def _migrate(self) -> None:
-        if self._version() > len(MIGRATIONS):
-            raise StateError(
-                f"the journal {self._layout.journal} was written by a newer mlbuild", hint="upgrade mlbuild"
-            )
-        if self._version() == len(MIGRATIONS):
-            return
-        with self._transaction():
-            for script in MIGRATIONS[self._version() :]:
-                for statement in script.split(";"):
-                    self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
-
-    def _version(self) -> int:
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._db.transaction():
             if self._published:
                 self._save_published()
             yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # SQLite itself rolls back on a full disk
-                self._db.execute("ROLLBACK")
-            raise
         self._unsynced = self._unsynced or time.monotonic()
 
     def sync(self, *, now: bool = False) -> None:
@@ -227,24 +145,25 @@ class Journal:
     def close(self) -> None:
         self.sync(now=True)
         self._db.close()
-        if self._lock is not None:
-            self._layout.drop_empty_run(self.run)
-            os.close(self._lock)
+        self._living.close()
+
+    @property
+    def run(self) -> int:
+        """This build's number; 0 before `begin`."""
+        return self._living.run
 
     # --- runs
 
     def begin(self, command: str, overrides: Sequence[tuple[str, str, str]] = ()) -> int:
         """Open a run: its number. Its lock is held until `close`, or until this process dies."""
         with self._transaction():
-            self.run = self._next_run()
+            run = self._next_run()
             self._db.execute(
                 "INSERT INTO runs (id, started, command, pid, overrides) VALUES (?, ?, ?, ?, ?)",
-                (self.run, time.time(), command, os.getpid(), json.dumps(overrides)),
+                (run, time.time(), command, os.getpid(), json.dumps(overrides)),
             )
-            os.makedirs(os.path.join(self._layout.run(self.run), "logs"), exist_ok=True)
-            self._lock = os.open(self._layout.run_lock(self.run), os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        return self.run
+            self._living.begin(run)
+        return run
 
     def _next_run(self) -> int:
         """A number that no run ever had: of folders, too, which may be older than the journal and hold results."""
@@ -259,7 +178,7 @@ class Journal:
         """
         rows = [[each.task, each.state, each.detail] for each in outcomes]
         with self._transaction():
-            self._db.execute("DELETE FROM leases WHERE run = ?", (self.run,))
+            self.leases.drop()
             self._db.execute(
                 "UPDATE runs SET ended = ?, exit_status = ?, counts = ?, outcomes = ? WHERE id = ?",
                 (time.time(), exit_status, json.dumps(counts), _packed(json.dumps(rows)) if rows else None, self.run),
@@ -276,22 +195,6 @@ class Journal:
         """What this run is built from."""
         with self._transaction():
             self._db.execute("UPDATE runs SET commit_id = ?, dirty = ? WHERE id = ?", (commit, dirty, self.run))
-
-    def lives(self, run: int) -> bool:
-        """Whether the driver of a run is alive: it holds its lock as long as it is."""
-        if run == self.run:
-            return True
-        try:
-            file = os.open(self._layout.run_lock(run), os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
-        return False
 
     def oldest_living(self) -> float | None:
         """When the oldest build that lives began, in epoch seconds."""
@@ -361,7 +264,7 @@ class Journal:
         """
         with self._transaction():
             self._write_trace(trace, metrics)
-            self._release(trace.task)
+            self.leases.release(trace.task)
 
     # --- acceptances
 
@@ -374,7 +277,7 @@ class Journal:
         with self._transaction():
             for trace, metrics in successes:
                 self._write_trace(trace, metrics)
-                self._release(trace.task)
+                self.leases.release(trace.task)
                 row = (trace.task, trace.run, trace.fingerprint.key, trace.finished, who, why)
                 self._db.execute("INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?)", row)
 
@@ -462,7 +365,7 @@ class Journal:
             )
             if trace is not None:
                 self._write_trace(trace, metrics)
-                self._release(trace.task)
+                self.leases.release(trace.task)
         reach("recorded")
 
     def open_attempts(self) -> list[OpenAttempt]:
@@ -504,123 +407,8 @@ class Journal:
             )
             if cursor.rowcount != 1:
                 return False
-            self._db.execute("DELETE FROM leases WHERE task = ? AND run = ?", (attempt.task, attempt.run))
-            self._db.execute(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 1)", (attempt.task, self.run, attempt.fingerprint.key)
-            )
+            self.leases.move(attempt.task, attempt.fingerprint.key, attempt.run)
             return True
-
-    # --- leases
-
-    def lease(self, task: str, fingerprint: str, needs: Sequence[tuple[str, str]]) -> Conflict | None:
-        """Ask for a task's outputs, to work on them, and for those that it reads, to stay as they are.
-
-        Args:
-            needs: (task, fingerprint) of each task that it reads from; other things that are held so have names that
-                no task has.
-
-        Returns:
-            None if all were given; else who stands in the way, and nothing was given.
-        """
-        with self._transaction():
-            found = (self._conflict(name, wanted) for name, wanted in ((task, fingerprint), *needs))
-            conflict = next((conflict for conflict in found if conflict is not None), None)
-            if conflict is not None:
-                return conflict
-            self._db.executemany(
-                "INSERT OR IGNORE INTO leases VALUES (?, ?, ?, 0)", [(name, self.run, key) for name, key in needs]
-            )
-            self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 1)", (task, self.run, fingerprint))
-        reach("leased")
-        return None
-
-    def _conflict(self, task: str, fingerprint: str) -> Conflict | None:
-        rows = self._db.execute(
-            "SELECT leases.run, pid, fingerprint, working FROM leases JOIN runs ON runs.id = leases.run"
-            " WHERE task = ? AND leases.run != ?",
-            (task, self.run),
-        ).fetchall()
-        for run, pid, held, busy in rows:
-            if not self.lives(run):
-                if busy and self._is_open(task, run):
-                    return Conflict(run, pid, task, same=held == fingerprint, dead=True)
-                self._db.execute("DELETE FROM leases WHERE task = ? AND run = ?", (task, run))
-            elif held != fingerprint:
-                return Conflict(run, pid, task, same=False)
-            elif busy:
-                return Conflict(run, pid, task, same=True)
-        return None
-
-    def _is_open(self, task: str, run: int) -> bool:
-        query = "SELECT 1 FROM attempts WHERE task = ? AND run = ? AND job NOT NULL AND ended IS NULL"
-        return self._db.execute(query, (task, run)).fetchone() is not None
-
-    def leased(self) -> set[str]:
-        """The fingerprints of all that builds which live hold."""
-        rows = self._db.execute("SELECT DISTINCT run, fingerprint FROM leases").fetchall()
-        living = {run for run in {run for run, _ in rows} if self.lives(run)}
-        return {key for run, key in rows if run in living}
-
-    def yield_leases(self) -> None:
-        """Give back every lease on which no work is going on."""
-        with self._transaction():
-            self._db.execute("DELETE FROM leases WHERE run = ? AND NOT working", (self.run,))
-
-    def conflict(self, task: str, fingerprint: str, needs: Sequence[tuple[str, str]]) -> Conflict | None:
-        """Who stands in the way of a lease now."""
-        with self._transaction():
-            found = (self._conflict(name, wanted) for name, wanted in ((task, fingerprint), *needs))
-            return next((conflict for conflict in found if conflict is not None), None)
-
-    def give_back(self, task: str) -> None:
-        """The work on a task has ended without a result."""
-        with self._transaction():
-            self._db.execute("DELETE FROM leases WHERE task = ? AND run = ?", (task, self.run))
-
-    def _release(self, task: str) -> None:
-        """The work has ended; that this build needs the result as it is stays said until the build ends."""
-        self._db.execute("UPDATE leases SET working = 0 WHERE task = ? AND run = ?", (task, self.run))
-
-    # --- code
-
-    def module(self, digest: str) -> str | None:
-        """What is known of a Python file with this digest, as `save_code` was given it."""
-        row = self._db.execute("SELECT detail FROM modules WHERE digest = ?", (_module_key(digest),)).fetchone()
-        return zlib.decompress(row[0]).decode() if row else None
-
-    def definitions(self, digest: str) -> dict[str, str]:
-        """What a digest of code was made of, by name; empty if that is not known."""
-        row = self._db.execute("SELECT definitions FROM code WHERE digest = ?", (digest,)).fetchone()
-        return json.loads(zlib.decompress(row[0])) if row else {}
-
-    def save_code(self, modules: Mapping[str, str], code: Mapping[str, Mapping[str, str]]) -> None:
-        """Remember what Python files hold, and what digests of code are made of; the oldest are forgotten."""
-        fresh = [digest for digest in code if not self.definitions(digest)]
-        if not modules and not fresh:
-            return
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO modules VALUES (?, ?)",
-                [(_module_key(digest), zlib.compress(text.encode(), 1)) for digest, text in modules.items()],
-            )
-            self._db.executemany(
-                "INSERT OR IGNORE INTO code VALUES (?, ?)",
-                [(digest, zlib.compress(json.dumps(dict(code[digest])).encode(), 1)) for digest in fresh],
-            )
-            for table in ("modules", "code"):
-                self._db.execute(f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - {REMEMBERED}")
-
-    # --- stat records
-
-    def stats(self) -> dict[str, Record]:
-        rows = self._db.execute("SELECT path, signature, digest, size, settled FROM stats")
-        return {row[0]: Record(row[1], row[2], row[3], bool(row[4])) for row in rows}
-
-    def save_stats(self, records: Iterable[tuple[str, Record]]) -> None:
-        rows = [(path, r.signature, r.digest, r.size, r.settled) for path, r in records]
-        if rows:
-            with self._transaction():
-                self._db.executemany("INSERT OR REPLACE INTO stats VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
@@ -631,10 +419,6 @@ def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
 def _reasons(data: bytes | None) -> tuple[Why, ...]:
     rows = json.loads(zlib.decompress(data)) if data else []
     return tuple((kind, what, old, new) for kind, what, old, new in rows)
-
-
-def _module_key(digest: str) -> str:
-    return f"{CODE_FORMAT}.{CODE_READER} {digest}"
 
 
 def _pack(fingerprint: Fingerprint) -> bytes:

@@ -1,0 +1,72 @@
+"""What was worked out about files, so that it need not be again: digests by stat, Python files by their definitions.
+
+To lose it costs time only.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+
+from mlbuild.code.meaning import FORMAT, READER
+from mlbuild.state.database import Database
+from mlbuild.state.stats import Record
+
+REMEMBERED = 20_000
+"""How many Python files, and how many digests of code, are remembered."""
+
+
+class Memory:
+    """What the journal remembers of files.
+
+    Args:
+        database: the journal's.
+        transaction: within which the journal writes.
+    """
+
+    def __init__(self, database: Database, transaction: Callable[[], AbstractContextManager[None]]) -> None:
+        self._db = database
+        self._transaction = transaction
+
+    def stats(self) -> dict[str, Record]:
+        rows = self._db.execute("SELECT path, signature, digest, size, settled FROM stats")
+        return {row[0]: Record(row[1], row[2], row[3], bool(row[4])) for row in rows}
+
+    def save_stats(self, records: Iterable[tuple[str, Record]]) -> None:
+        rows = [(path, r.signature, r.digest, r.size, r.settled) for path, r in records]
+        if rows:
+            with self._transaction():
+                self._db.executemany("INSERT OR REPLACE INTO stats VALUES (?, ?, ?, ?, ?)", rows)
+
+    def module(self, digest: str) -> str | None:
+        """What is known of a Python file with this digest, as `save_code` was given it."""
+        row = self._db.execute("SELECT detail FROM modules WHERE digest = ?", (_module_key(digest),)).fetchone()
+        return zlib.decompress(row[0]).decode() if row else None
+
+    def definitions(self, digest: str) -> dict[str, str]:
+        """What a digest of code was made of, by name; empty if that is not known."""
+        row = self._db.execute("SELECT definitions FROM code WHERE digest = ?", (digest,)).fetchone()
+        return json.loads(zlib.decompress(row[0])) if row else {}
+
+    def save_code(self, modules: Mapping[str, str], code: Mapping[str, Mapping[str, str]]) -> None:
+        """Remember what Python files hold, and what digests of code are made of; the oldest are forgotten."""
+        fresh = [digest for digest in code if not self.definitions(digest)]
+        if not modules and not fresh:
+            return
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO modules VALUES (?, ?)",
+                [(_module_key(digest), zlib.compress(text.encode(), 1)) for digest, text in modules.items()],
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO code VALUES (?, ?)",
+                [(digest, zlib.compress(json.dumps(dict(code[digest])).encode(), 1)) for digest in fresh],
+            )
+            for table in ("modules", "code"):
+                self._db.execute(f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - {REMEMBERED}")
+
+
+def _module_key(digest: str) -> str:
+    return f"{FORMAT}.{READER} {digest}"
