@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 from fakes import MemoryFiles
 
-from mlbuild.code import module
+from mlbuild.code import reader
 from mlbuild.code.module import Module
 from mlbuild.code.reach import Entry, Reached, changes, reach
 from mlbuild.code.sources import Sources
@@ -141,7 +141,7 @@ def test_a_listed_file_counts_with_everything_in_it() -> None:
 
 
 def test_code_without_a_file_brings_what_it_imports() -> None:
-    text = module.read(b"from a import f\nf()")
+    text = reader.read(b"from a import f\nf()")
     found = reached({"a.py": F}, Entry(text=text))
     assert names(found) == ["a.py: function f", "a.py: what runs at import"]
 
@@ -422,6 +422,6 @@ def test_what_is_remembered_of_a_module_is_the_same() -> None:
     text = (
         "import a.b as c\nfrom .x import *\n" + F + "class C(c.D):\n    @property\n    def m(self): return eval('1')\n"
     )
-    found = module.read(text.encode())
+    found = reader.read(text.encode())
     assert found is not None
     assert Module.from_json(found.as_json()) == found

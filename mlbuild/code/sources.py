@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mlbuild.code import module
+from mlbuild.code import reader
 from mlbuild.code.module import Module
 from mlbuild.digest import digest_bytes
 from mlbuild.files import Files
@@ -62,7 +62,7 @@ class Sources:
         if known is not None:
             return Module.from_json(known)
         data = self._files.read(path)
-        found = module.read(data)
+        found = reader.read(data)
         # What is written between two looks at a file is seen by the check that its reader's attempt makes.
         if found is not None and digest_bytes(data) == digest:
             self.learned[digest] = found.as_json()

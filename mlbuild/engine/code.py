@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mlbuild.code import data, module
+from mlbuild.code import data, reader
 from mlbuild.code.module import Module
 from mlbuild.code.reach import Entry, Reached, reach
 from mlbuild.code.sources import Sources
@@ -130,7 +130,7 @@ class Code:
                 yield path, Entry(path, whole=whole, search=search) if path.endswith(".py") else path
         if recipe.kind == "python":
             if task.target.name not in self._texts:
-                self._texts[task.target.name] = module.read(python.source_of(recipe.text).encode())
+                self._texts[task.target.name] = reader.read(python.source_of(recipe.text).encode())
             yield IMPORTS, Entry(text=self._texts[task.target.name], search=search)
             return
         for name in said.modules:
