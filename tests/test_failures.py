@@ -154,6 +154,22 @@ def test_retries_and_attempt_numbers(workspace: Workspace) -> None:
     assert workspace.ok().ran == []
 
 
+def test_attempts_are_counted_anew_in_every_build(workspace: Workspace) -> None:
+    """What grows with them (`memory = 8G * attempt`) could never be had again after a few failed builds."""
+    workspace.pipeline(
+        """
+        target t:
+            outputs: "t.txt"
+            retry: 1, backoff = 50ms
+            run: echo {attempt} >> tries; test -e there; touch {outputs}
+        """
+    )
+    assert workspace.build().status == 1
+    workspace.write("there", "")
+    workspace.ok()
+    assert workspace.lines("tries") == ["1", "2", "1"]
+
+
 def test_a_timeout_ends_a_recipe(workspace: Workspace) -> None:
     workspace.pipeline('target t:\n    outputs: "t.txt"\n    timeout: 200ms\n    run: sleep 60\n')
     ended = workspace.build()

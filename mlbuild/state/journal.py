@@ -297,11 +297,12 @@ class Journal:
     # --- attempts
 
     def next_number(self, task: str, fingerprint: str) -> int:
-        """1, or one more for each attempt at the same fingerprint since the last that succeeded."""
+        """1, or one more for each attempt at the same fingerprint in this run, or taken over by it, since the last that
+        succeeded. Not of earlier runs: what grows with the attempts would never shrink again."""
         row = self._db.execute(
-            "SELECT count(*) FROM attempts WHERE task = :task AND fingerprint = :key AND started > coalesce("
-            " (SELECT max(started) FROM attempts WHERE task = :task AND fingerprint = :key AND reason = 'ok'), 0)",
-            {"task": task, "key": fingerprint},
+            "SELECT count(*) FROM attempts WHERE task = :task AND fingerprint = :key AND run = :run AND started >"
+            " coalesce((SELECT max(started) FROM attempts WHERE task = :task AND fingerprint = :key AND reason = 'ok'), 0)",
+            {"task": task, "key": fingerprint, "run": self.run},
         ).fetchone()
         return int(row[0]) + 1
 
