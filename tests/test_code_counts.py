@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from textwrap import dedent
 
 import pytest
 from workspace import Workspace
@@ -180,3 +182,55 @@ def test_an_imported_module_that_changes_meanwhile_is_noticed(workspace: Workspa
     workspace.ok()
     assert workspace.read("t.txt") == "22"
     assert workspace.ok().ran == []
+
+
+def test_what_reaches_code_without_naming_it_is_said(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        target a:
+            outputs: "a.txt"
+            run: python a.py > {outputs}
+
+        target b:
+            outputs: "b.txt"
+            run python:
+                import importlib
+                open(outputs, "w").write(importlib.import_module(target + "_module").TEXT)
+        """
+    )
+    workspace.write(
+        "a.py", "import importlib, sys\nimport helper\n\nif sys.argv[1:]:\n    importlib.import_module(sys.argv[1])\n"
+    )
+    workspace.write("helper.py", "def f():\n    return 1\n")
+    workspace.write("b_module.py", "TEXT = 'b'\n")
+    checked = workspace.run("check")
+    assert checked.status == 0
+    assert checked.out == "2 targets, 0 partitions: no mistake found, 2 doubts\n"
+    assert checked.err == dedent(
+        """\
+        Pipelinefile:9:9: doubtful: this import can't be followed: `importlib.import_module`
+          9 |         open(outputs, "w").write(importlib.import_module(target + "_module").TEXT)
+            |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          hint: name the files that it brings in `code:`
+
+        a.py:5:5: doubtful: this import can't be followed: `importlib.import_module`
+          5 |     importlib.import_module(sys.argv[1])
+            |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          hint: name the files that it brings in `code:`
+
+        """
+    )
+    explained = workspace.run("explain", "a")
+    assert explained.out == dedent(
+        """\
+        a would run:
+          it was never built here
+        all of a.py counts, called or not: `importlib.import_module` (line 5) may reach any of it
+        all of helper.py counts, called or not: `importlib.import_module` (a.py, line 5) may reach any of it
+        """
+    )
+    rows = json.loads(workspace.run("explain", "a", "--json").out)["whole"]
+    assert rows == [
+        {"file": "a.py", "why": "`importlib.import_module`", "path": "a.py", "line": 5},
+        {"file": "helper.py", "why": "`importlib.import_module`", "path": "a.py", "line": 5},
+    ]

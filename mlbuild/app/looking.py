@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mlbuild.app.access import looking
 from mlbuild.app.workspace import Workspace, ordered, read_pipeline, select_some
+from mlbuild.code.reach import Unfollowed
 from mlbuild.engine import provenance
 from mlbuild.engine.causes import Causes
 from mlbuild.engine.compare import Side, compare
@@ -17,13 +18,15 @@ from mlbuild.engine.impact import Impact
 from mlbuild.engine.impact import impact as added_up
 from mlbuild.engine.provenance import Shown
 from mlbuild.engine.survey import Seen, Survey, see
-from mlbuild.errors import MlbuildError, UsageError
+from mlbuild.errors import Doubt, Location, MlbuildError, Source, UsageError
+from mlbuild.files import Files
 from mlbuild.graph.dag import Order
 from mlbuild.graph.select import inside, path_of, select
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
 from mlbuild.state.revision import EarlierFiles, EarlierStats, earlier_files
 from mlbuild.state.stats import Stats
+from mlbuild.target import Target
 
 
 def status(
@@ -54,7 +57,31 @@ def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:
     order = ordered(workspace, wanted)
     with looking(workspace, wanted) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
-        return _explain(graph, survey, journal, _seen(survey, journal, order), wanted)
+        return _explain(graph, survey, inspector, journal, _seen(survey, journal, order), wanted)
+
+
+def doubtful_imports(workspace: Workspace) -> list[Doubt]:
+    """The imports, in the code of all tasks, that can't be followed: what they bring does not count. By place."""
+    graph, files = workspace.graph, workspace.files
+    found: dict[str, Doubt] = {}
+    with looking(workspace, ()) as (inspector, _, _):
+        for task in (task for target in workspace.pipeline.targets.values() for task in graph.tasks(target)):
+            for one in inspector.code(task).unfollowed:
+                at = _place(one, task.target, files)
+                hint = "name the files that it brings in `code:`"
+                found.setdefault(str(at), Doubt(f"this import can't be followed: {one.what}", at, hint))
+    return [found[place] for place in sorted(found)]
+
+
+def _place(one: Unfollowed, target: Target, files: Files) -> Location:
+    """Where it stands: in a file, or in the target's own recipe in Python."""
+    if not one.path and target.recipe is not None:
+        at = target.recipe.text.at
+        source, number = at.source, at.line + one.line - 1
+    else:
+        source, number = Source(one.path, files.read(one.path).decode(errors="replace")), one.line
+    line = source.line(number)
+    return Location(source, number, len(line) - len(line.lstrip()) + 1, len(line.strip()))
 
 
 def impact(workspace: Workspace, goals: Sequence[str], *, since: str | None = None) -> Impact:

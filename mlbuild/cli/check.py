@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from mlbuild.app.looking import doubtful_imports
 from mlbuild.app.texts import declare, observed
 from mlbuild.app.workspace import Workspace, verify
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
@@ -35,7 +36,7 @@ def run(arguments: list[str], command: str) -> int:
         return error.exit_status
     if options.observed:
         return _observed(workspace, fix=options.fix, as_json=options.json)
-    found = doubts(workspace.pipeline, (*BUILD, *COMMON))
+    found = [*doubts(workspace.pipeline, (*BUILD, *COMMON)), *doubtful_imports(workspace)]
     if options.json:
         print(_document((), found))
         return 0

@@ -19,6 +19,6 @@ def run(arguments: list[str], command: str) -> int:
     if options.json:
         print(json.dumps(explain_json(explanation), indent=2, ensure_ascii=False))
     else:
-        for line in explain_lines(explanation.groups):
+        for line in explain_lines(explanation):
             print(line)
     return 0

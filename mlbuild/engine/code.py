@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mlbuild.code import data, reader
 from mlbuild.code.module import Module
-from mlbuild.code.reach import Entry, Reached, reach
+from mlbuild.code.reach import Entry, Reached, Unfollowed, Whole, reach
 from mlbuild.code.sources import Sources
 from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.errors import StateError
@@ -33,11 +33,15 @@ class TaskCode:
         parts: what is called so in the fingerprint → digest.
         files: path → digest of the bytes of every file that this rests on.
         problem: why a digest can't be had.
+        whole: the files of which everything counts, since what reaches into them is not clear.
+        unfollowed: what imports something that can't be found out, and so does not count.
     """
 
     parts: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
+    whole: list[Whole] = field(default_factory=list)
+    unfollowed: list[Unfollowed] = field(default_factory=list)
 
 
 class Code:
@@ -81,6 +85,8 @@ class Code:
                     if reached.parts:
                         found.parts[f"code {name}"] = reached.digest
                     found.files |= reached.files
+                    found.whole += reached.whole
+                    found.unfollowed += reached.unfollowed
                 else:
                     found.parts[f"code {name}"] = self._value(entry)
                     found.files[entry] = self._sources.digest(entry)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mlbuild.code.reach import Whole
 from mlbuild.engine.causes import Alike, Causes
 from mlbuild.engine.decide import Verdict
+from mlbuild.engine.facts import Inspector
 from mlbuild.engine.survey import Seen, Survey
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -64,14 +66,21 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Groups of the tasks asked for; and them and all that is behind them, each task once."""
+    """Groups of the tasks asked for; them and all that is behind them, each task once; and the files of their code of
+    which everything counts, since what reaches into them is not clear."""
 
     groups: tuple[Group, ...]
     nodes: tuple[Node, ...]
+    whole: tuple[Whole, ...]
 
 
 def explain(
-    graph: Graph, survey: Survey, journal: Journal | None, seen: Mapping[Task, Seen], wanted: Sequence[Task]
+    graph: Graph,
+    survey: Survey,
+    inspector: Inspector,
+    journal: Journal | None,
+    seen: Mapping[Task, Seen],
+    wanted: Sequence[Task],
 ) -> Explanation:
     """Why each of the tasks wanted is as it is, those together of which the same is to be said.
 
@@ -91,6 +100,7 @@ def explain(
     return Explanation(
         tuple(Group(tuple(group), tuple(causes.first(each.task for each in group))) for group in groups.values()),
         tuple(_nodes(causes, seen, origins)),
+        tuple(dict.fromkeys(whole for task in wanted for whole in inspector.code(task).whole)),
     )
 
 

@@ -300,9 +300,9 @@ class Journal:
         """1, or one more for each attempt at the same fingerprint in this run, or taken over by it, since the last that
         succeeded. Not of earlier runs: what grows with the attempts would never shrink again."""
         row = self._db.execute(
-            "SELECT count(*) FROM attempts WHERE task = :task AND fingerprint = :key AND run = :run AND started >"
-            " coalesce((SELECT max(started) FROM attempts WHERE task = :task AND fingerprint = :key AND reason = 'ok'), 0)",
-            {"task": task, "key": fingerprint, "run": self.run},
+            "WITH mine AS (SELECT started, reason FROM attempts WHERE task = ? AND fingerprint = ? AND run = ?)"
+            " SELECT count(*) FROM mine WHERE started > coalesce((SELECT max(started) FROM mine WHERE reason = 'ok'), 0)",
+            (task, fingerprint, self.run),
         ).fetchone()
         return int(row[0]) + 1
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
+from mlbuild.code.reach import Whole
 from mlbuild.engine.causes import Alike
 from mlbuild.engine.decide import Verdict
 from mlbuild.engine.explain import Explained, Explanation, Group, Node, Origin
@@ -17,16 +17,21 @@ WAY = 3
 """How many tasks between a cause and what it explains are named."""
 
 
-def explain_lines(groups: Sequence[Group]) -> list[str]:
-    """For each group what would happen, and below it the first causes."""
+def explain_lines(explanation: Explanation) -> list[str]:
+    """For each group what would happen, and below it the first causes; then which code counts more than it might."""
     lines = []
-    for group in groups:
+    for group in explanation.groups:
         first, count = group.tasks[0], len(group.tasks)
         name = and_more([each.task.name for each in group.tasks])
         said = f"{name} {_happens(first, plural=count > 1)}"
         below = [*_attempted(first.seen, count), *(line for alike in group.causes for line in _cause(alike, group))]
         lines += [f"{said}:", *(f"  {line}" for line in below)] if below else [said]
-    return lines
+    return [*lines, *(_whole(whole) for whole in explanation.whole)]
+
+
+def _whole(whole: Whole) -> str:
+    place = f"line {whole.line}" if whole.path == whole.file else f"{whole.path}, line {whole.line}"
+    return f"all of {whole.file} counts, called or not: {whole.why} ({place}) may reach any of it"
 
 
 def _happens(each: Explained, *, plural: bool) -> str:
@@ -119,6 +124,7 @@ def explain_json(explanation: Explanation) -> dict[str, Any]:
     return {
         "groups": [_group_json(group) for group in explanation.groups],
         "tasks": [_node_json(node) for node in explanation.nodes],
+        "whole": [{"file": one.file, "why": one.why, "path": one.path, "line": one.line} for one in explanation.whole],
     }
 
 
