@@ -301,7 +301,8 @@ class Journal:
         succeeded. Not of earlier runs: what grows with the attempts would never shrink again."""
         row = self._db.execute(
             "WITH mine AS (SELECT started, reason FROM attempts WHERE task = ? AND fingerprint = ? AND run = ?)"
-            " SELECT count(*) FROM mine WHERE started > coalesce((SELECT max(started) FROM mine WHERE reason = 'ok'), 0)",
+            " SELECT count(*) FROM mine WHERE started >"
+            " coalesce((SELECT max(started) FROM mine WHERE reason = 'ok'), 0)",
             (task, fingerprint, self.run),
         ).fetchone()
         return int(row[0]) + 1
