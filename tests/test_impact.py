@@ -160,6 +160,39 @@ def test_what_never_ran_has_no_time(built: Workspace) -> None:
 # --- the budget
 
 
+def test_what_was_restored_takes_what_it_took_when_it_was_made(built: Workspace) -> None:
+    for day in DAYS:
+        (built.root / f"out/features/{day}.csv").unlink()
+    append(built.root / "src/features.sh", "true\n")
+    before = document(built, "features")["total"]["seconds"]
+    built.write("src/features.sh", "grep -v '#' $1\n")
+    assert len(built.ok("features").restored) == len(DAYS)
+    append(built.root / "src/features.sh", "true\n")
+    after = document(built, "features")["total"]
+    assert (after["seconds"], after["unknown"]) == (before, 0)
+
+
+def test_a_key_that_is_part_of_a_word_leaves_the_cause_one(workspace: Workspace) -> None:
+    workspace.write("lib.py", "K = 1\n")
+    workspace.write("a.py", "import lib\nprint(lib.K)\n")
+    workspace.pipeline(
+        """
+        partition key: ["a", "b", "on"]
+
+        target t[key]:
+            outputs: "{key}.txt"
+            run: python a.py > {outputs}
+        """
+    )
+    workspace.ok()
+    workspace.write("lib.py", "K = 2\n")
+    assert impact(workspace) == (
+        "code lib.py: constant K changed:\n"
+        "  t  3 tasks would run; they took 0s before\n"
+        "altogether: 3 tasks would run; they took 0s before\n"
+    )
+
+
 @pytest.mark.parametrize(("budget", "status"), [("0s", 1), ("1.5h", 0), ("2d", 0)])
 def test_above_the_budget_the_exit_status_is_1(built: Workspace, budget: str, status: int) -> None:
     append(built.root / "src/features.sh", "true\n")

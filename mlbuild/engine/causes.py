@@ -12,7 +12,7 @@ from typing import TypeVar
 from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Surveyed
 from mlbuild.graph.dag import Graph
-from mlbuild.graph.task import Task
+from mlbuild.graph.task import Task, with_names
 from mlbuild.state.journal import Journal, Made
 
 T = TypeVar("T")
@@ -47,10 +47,7 @@ class Cause:
     @property
     def what(self) -> str:
         """`reason.what` with the names of partitions for the task's own keys, so that it is alike for its siblings."""
-        what = self.reason.what
-        for name, key in zip(self.task.target.partitions, self.task.keys, strict=True):
-            what = what.replace(key.text, f"{{{name}}}")
-        return what
+        return with_names(self.reason.what, self.task)
 
 
 def kind_of(reason: Reason) -> Kind:

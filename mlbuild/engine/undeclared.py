@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from mlbuild.engine.facts import Inspector
 from mlbuild.executors.job import Opened
 from mlbuild.expression import Attribute, Index, Name, Part, children
 from mlbuild.graph.dag import Graph
-from mlbuild.graph.task import Task
+from mlbuild.graph.task import Task, with_names
 from mlbuild.language import python
 from mlbuild.language.amend import quoted
 from mlbuild.language.words import root
@@ -123,19 +122,11 @@ def _patterns(reads: Mapping[Task, set[str]]) -> dict[str, dict[Task, str]]:
         for path in sorted(paths):
             pattern = quoted(path)
             if not all(path in others for others in reads.values()):
-                keyed = _with_names(path, task)
+                keyed = with_names(path, task)
                 if all(_at_keys(keyed, other) in others for other, others in reads.items()):
                     pattern = f'"{keyed}"'
             found.setdefault(pattern, {})[task] = path
     return found
-
-
-def _with_names(path: str, task: Task) -> str:
-    """The path with the names of partitions in braces where the task's keys stand as words; the longest key first."""
-    pairs = sorted(zip(task.target.partitions, task.keys, strict=True), key=lambda pair: -len(pair[1].text))
-    for name, key in pairs:
-        path = re.sub(rf"(?<![^\W_]){re.escape(key.text)}(?![^\W_])", f"{{{name}}}", path)
-    return path
 
 
 def _at_keys(pattern: str, task: Task) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -111,3 +112,11 @@ def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
     )
     rows = tuple(row for source in sources for row in source.rows())
     return Bundle(paths, named, single=len(sources) == 1 and sources[0].single, rows=rows)
+
+
+def with_names(text: str, task: Task) -> str:
+    """A text with the names of partitions in braces where the task's keys stand as words; the longest key first."""
+    pairs = sorted(zip(task.target.partitions, task.keys, strict=True), key=lambda pair: -len(pair[1].text))
+    for name, key in pairs:
+        text = re.sub(rf"(?<![^\W_]){re.escape(key.text)}(?![^\W_])", f"{{{name}}}", text)
+    return text
