@@ -50,7 +50,12 @@ clean:
 Pipelinefile:1:1: error: `.PHONY` is no statement
   1 | .PHONY: clean
     | ^^^^^^
-  hint: a target without `outputs:` needs no such line""",
+  hint: a target without `outputs:` needs no such line
+
+Pipelinefile:2:1: error: `clean` is no statement
+  2 | clean:
+    | ^^^^^
+  hint: write `target clean:`""",
     ),
     "a pattern rule": (
         """\
@@ -113,10 +118,20 @@ target train:
         python train.py {inputs.data} {wildcards.sample}
 """,
         """\
+Pipelinefile:8:9: error: `lr = 0.1` is no param
+  8 |         lr=0.1
+    |         ^^^^^^
+  hint: name values as in `params: epochs, params.train`
+
 Pipelinefile:9:5: error: `threads` is no clause
   9 |     threads: 4
     |     ^^^^^^^
-  hint: here that is `resources: cpus = …`""",
+  hint: here that is `resources: cpus = …`
+
+Pipelinefile:11:40: error: there is no `wildcards`
+  11 |         python train.py {inputs.data} {wildcards.sample}
+     |                                        ^^^^^^^^^
+  hint: to write {wildcards} itself, double the braces: {{wildcards}}""",
     ),
     "a list of Python": (
         """\
@@ -129,7 +144,11 @@ target x:
 Pipelinefile:1:1: error: `SAMPLES` is no statement
   1 | SAMPLES = ["a", "b"]
     | ^^^^^^^
-  hint: write `param SAMPLES = …` or `let SAMPLES = …`""",
+  hint: write `param SAMPLES = …` or `let SAMPLES = …`
+
+Pipelinefile:3:13: error: `expand()` is nothing that inputs can be
+  3 |     inputs: expand("out/{sample}.txt", sample=SAMPLES)
+    |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^""",
     ),
     "a configfile": (
         """\
@@ -172,7 +191,17 @@ target train:
 Pipelinefile:2:5: error: `cmd` is no clause
   2 |     cmd: python train.py
     |     ^^^
-  hint: here that is `run:`""",
+  hint: here that is `run:`
+
+Pipelinefile:3:5: error: `deps` is no clause
+  3 |     deps:
+    |     ^^^^
+  hint: here that is `inputs:`
+
+Pipelinefile:5:5: error: `outs` is no clause
+  5 |     outs:
+    |     ^^^^
+  hint: here that is `outputs:`""",
     ),
     "items with dashes": (
         """\
@@ -186,6 +215,11 @@ target train:
         """\
 Pipelinefile:3:7: error: an item begins without a dash
   3 |       - "a.csv"
+    |       ^
+  hint: write the item alone, a path in quotes
+
+Pipelinefile:5:7: error: an item begins without a dash
+  5 |       - "model.pkl"
     |       ^
   hint: write the item alone, a path in quotes""",
     ),
@@ -406,6 +440,11 @@ target a:
     run: true
 """,
         """\
+Pipelinefile:2:14: error: a time has a unit, and 120 has none
+  2 |     timeout: 120
+    |              ^^^
+  hint: write 120s
+
 Pipelinefile:3:5: error: `retries` is no clause
   3 |     retries: 3
     |     ^^^^^^^
@@ -567,6 +606,11 @@ def train():
 Pipelinefile:1:1: error: `@task` is no statement
   1 | @task
     | ^^^^^
+  hint: a Pipelinefile holds no Python: keys are a `partition`, values a `let`, code stands in a recipe
+
+Pipelinefile:2:1: error: `def` is no statement
+  2 | def train():
+    | ^^^
   hint: a Pipelinefile holds no Python: keys are a `partition`, values a `let`, code stands in a recipe""",
     ),
     "another comment": (

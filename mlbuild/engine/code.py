@@ -59,6 +59,8 @@ class Code:
         self._words: dict[str, Words] = {}
         self._texts: dict[str, Module | None] = {}
         self._definitions: dict[str, Mapping[str, str]] = {}
+        self._is_code_file: dict[str, bool] = {}
+        """Settled once a command: what comes to be while it builds (a log that recipes append to) is no code yet."""
         self.look_again()
 
     def look_again(self) -> None:
@@ -170,8 +172,12 @@ class Code:
         return [os.path.normpath(f"{path}/{inner}") for inner in self._files.walk(path)]
 
     def _is_code(self, path: str) -> bool:
-        inside = not path.startswith(("/", "../"))
-        return inside and os.path.isfile(self._files.full(path)) and not self._is_made(path)
+        known = self._is_code_file.get(path)
+        if known is None:
+            inside = not path.startswith(("/", "../"))
+            known = inside and os.path.isfile(self._files.full(path)) and not self._is_made(path)
+            self._is_code_file[path] = known
+        return known
 
     # --- files
 
