@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 from mlbuild import config
 from mlbuild.app.workspace import Workspace
@@ -19,6 +19,12 @@ from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
 
 
+def _kept(stack: ExitStack, layout: Layout, link: str) -> tuple[Journal, Store]:
+    """The journal and the store, closed with the stack."""
+    journal = stack.enter_context(closing(Journal(layout)))
+    return journal, stack.enter_context(closing(Store(layout.store, layout.workspace, layout.tmp, link)))
+
+
 @contextmanager
 def looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspector, Journal | None, Stats]]:
     """What is known of a workspace, without changing more than stat records."""
@@ -26,12 +32,8 @@ def looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspe
     with ExitStack() as stack:
         journal = store = None
         if layout.exists():
-            journal = Journal(layout)
-            stack.callback(journal.close)
-            store = Store(layout.store, layout.workspace, layout.tmp, workspace.config.link)
-            stack.callback(store.close)
-        clock = FileClock(layout.tmp)
-        stack.callback(clock.close)
+            journal, store = _kept(stack, layout, workspace.config.link)
+        clock = stack.enter_context(closing(FileClock(layout.tmp)))
         stats = Stats(layout.workspace, journal.memory.stats() if journal else {}, clock)
         observe = workspace.config.observe == "on"
         inspector = Inspector(workspace.graph, workspace.files, stats, journal, store, goals, observe=observe)
@@ -47,24 +49,19 @@ def opened(workspace: Workspace) -> Iterator[tuple[Journal, Store, Stats]]:
     layout = workspace.layout
     layout.create()
     with ExitStack() as stack:
-        journal = Journal(layout)
-        stack.callback(journal.close)
-        store = Store(layout.store, layout.workspace, layout.tmp, workspace.config.link)
-        stack.callback(store.close)
-        clock = FileClock(layout.tmp)
-        stack.callback(clock.close)
+        journal, store = _kept(stack, layout, workspace.config.link)
+        clock = stack.enter_context(closing(FileClock(layout.tmp)))
         yield journal, store, Stats(layout.workspace, journal.memory.stats(), clock)
 
 
 @contextmanager
 def journal_of(layout: Layout) -> Iterator[Journal | None]:
     """None where the workspace was never built."""
-    journal = Journal(layout) if layout.exists() else None
-    try:
+    if not layout.exists():
+        yield None
+        return
+    with closing(Journal(layout)) as journal:
         yield journal
-    finally:
-        if journal:
-            journal.close()
 
 
 @contextmanager
@@ -78,8 +75,5 @@ def opened_store(path: str) -> Iterator[Garbage]:
     layout = Layout(root)
     layout.create()
     with ExitStack() as stack:
-        journal = Journal(layout)
-        stack.callback(journal.close)
-        store = Store(layout.store, root, layout.tmp, config.read(Files(root)).link)
-        stack.callback(store.close)
+        journal, store = _kept(stack, layout, config.read(Files(root)).link)
         yield Garbage(layout, journal, store)

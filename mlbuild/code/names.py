@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mlbuild.code import tables
 from mlbuild.code.meaning import digest
@@ -13,6 +14,21 @@ from mlbuild.code.module import Code, Dynamic, Import
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SCOPES = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is found in a piece of code, as the fields of `Code` tell; each thing once, in the order of the code."""
+
+    names: dict[str, None] = field(default_factory=dict)
+    imports: list[Import] = field(default_factory=list)
+    assigned: dict[str, None] = field(default_factory=dict)
+    handed: dict[str, None] = field(default_factory=dict)
+    dynamic: dict[tuple[str, str], Dynamic] = field(default_factory=dict)
+    reads_docs: bool = False
+
+    def note(self, what: str, line: int, reach: str) -> None:
+        self.dynamic.setdefault((what, reach), Dynamic(what, line, reach))
 
 
 class Names:
@@ -36,103 +52,97 @@ class Names:
             doc: a docstring that is none of the items'.
         """
         items = list(items)
-        names: dict[str, None] = {}
-        assigned: dict[str, None] = {}
-        imports: list[Import] = []
-        handed: dict[str, None] = {}
-        dynamic: dict[tuple[str, str], Dynamic] = {}
-        reads_docs = False
-
-        def note(what: str, line: int, reach: str) -> None:
-            dynamic.setdefault((what, reach), Dynamic(what, line, reach))
-
+        found = _Found()
         left: list[ast.AST] = list(nodes)[::-1]
         while left:
-            node = left.pop()
-            match node:
-                case ast.Import() | ast.ImportFrom():
-                    imports += imports_of(node)
-                    continue
-                case ast.Name() | ast.Attribute():
-                    base, steps = chain(node)
-                    for step in steps:
-                        if step in tables.ATTRIBUTES:
-                            note(f"`.{step}`", node.lineno, "everything")
-                        reads_docs = reads_docs or step == "__doc__"
-                    if not isinstance(base, ast.Name):
-                        left.append(base)
-                        continue
-                    first = base.id
-                    if self._has_star or first in self._imported:
-                        names[".".join((first, *steps))] = None
-                    else:
-                        names[first] = None
-                    if steps and not isinstance(node.ctx, ast.Load):
-                        assigned[".".join((first, *steps))] = None
-                    if first in tables.OWN_MODULE:
-                        note(f"`{first}`", node.lineno, "module")
-                    if first in tables.EVERYTHING:
-                        note(f"`{first}`", node.lineno, "everything")
-                    reads_docs = reads_docs or first in ("__doc__", "help")
-                    for target in self._imported.get(first, ()):
-                        dotted = ".".join((target, *steps))
-                        if tables.OWN_MODULE_OF.match(dotted):
-                            note(f"`{dotted}`", node.lineno, "module")
-                        if tables.TEXT_OF.match(dotted):
-                            note(f"`{dotted}`", node.lineno, "text")
-                        elif tables.EVERYTHING_OF.match(dotted) or dotted in tables.MODULES_OF_EVERYTHING:
-                            note(f"`{dotted}`", node.lineno, "everything")
-                        if tables.PATH_OF.match(dotted):
-                            note(f"`{dotted}`", node.lineno, "path")
-                        reads_docs = reads_docs or bool(tables.DOCUMENTATION_OF.match(dotted))
-                    continue
-                case ast.Call(func=ast.Name(id=str(function)), args=[_, ast.Constant(value=str(name)), *_]) if (
-                    function in tables.BY_NAME and function not in self._imported
-                ):
-                    if name in tables.ATTRIBUTES:
-                        note(f"`{name}`", node.lineno, "everything")
-                    reads_docs = reads_docs or name == "__doc__"
-                    names[function] = None
-                    left += node.args[::-1]
-                    continue
-                case ast.Call(func=ast.Attribute() | ast.Name()) if found := self._literal_import(node):
-                    imports.append(Import(found, 0, None, None, node.lineno))
-                    first = root(node.func)
-                    handed[found if first != "__import__" else found.split(".")[0]] = None
-                    names[first] = None
-                    left += [*node.args, *(keyword.value for keyword in node.keywords)]
-                    continue
-                case ast.Call(func=ast.Attribute(attr=method)) if method in tables.EVALUATES:
-                    for text in [*node.args[:1], *(one.value for one in node.keywords if one.arg == "expr")]:
-                        names.update(_in_texts(text))
-                        if not isinstance(text, ast.Constant):
-                            note(f"`.{method}`", node.lineno, "module")
-                case ast.ClassDef():
-                    names.update(imported_in(node))
-                case ast.keyword(arg="allow_pickle", value=value) if not is_constant(value, False):
-                    note("`allow_pickle`", value.lineno, "everything")
-                case ast.Global(names=declared):
-                    names.update(dict.fromkeys(declared))
-                case ast.arg(annotation=ast.AST() as annotation) | ast.AnnAssign(annotation=annotation):
-                    names.update(_in_texts(annotation))
-                case (
-                    ast.FunctionDef(returns=ast.AST() as annotation)
-                    | ast.AsyncFunctionDef(returns=ast.AST() as annotation)
-                ):
-                    names.update(_in_texts(annotation))
-            left += list(ast.iter_child_nodes(node))[::-1]
+            left += self._look(left.pop(), found)[::-1]
         meant = digest(items) if items else ""
         written = digest([*items, *([f"doc {doc}"] if doc is not None else [])], documented=True)
         return Code(
             meant,
             written if items or doc is not None else "",
-            tuple(names),
-            tuple(imports),
-            tuple(assigned),
-            tuple(handed),
-            tuple(dynamic.values()),
-            reads_docs,
+            tuple(found.names),
+            tuple(found.imports),
+            tuple(found.assigned),
+            tuple(found.handed),
+            tuple(found.dynamic.values()),
+            found.reads_docs,
         )
+
+    def _look(self, node: ast.AST, found: _Found) -> Sequence[ast.AST]:
+        """Note what a node tells by itself: the nodes in it that are to be looked at next."""
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                found.imports += imports_of(node)
+                return []
+            case ast.Name() | ast.Attribute():
+                base, steps = chain(node)
+                self._note_steps(node, steps, found)
+                if not isinstance(base, ast.Name):
+                    return [base]
+                self._note_name(node, base.id, steps, found)
+                return []
+            case ast.Call(func=ast.Name(id=str(function)), args=[_, ast.Constant(value=str(name)), *_]) if (
+                function in tables.BY_NAME and function not in self._imported
+            ):
+                if name in tables.ATTRIBUTES:
+                    found.note(f"`{name}`", node.lineno, "everything")
+                found.reads_docs |= name == "__doc__"
+                found.names[function] = None
+                return list(node.args)
+            case ast.Call(func=ast.Attribute() | ast.Name()) if module := self._literal_import(node):
+                found.imports.append(Import(module, 0, None, None, node.lineno))
+                first = root(node.func)
+                found.handed[module if first != "__import__" else module.split(".")[0]] = None
+                found.names[first] = None
+                return [*node.args, *(keyword.value for keyword in node.keywords)][::-1]
+            case ast.Call(func=ast.Attribute(attr=method)) if method in tables.EVALUATES:
+                for text in [*node.args[:1], *(one.value for one in node.keywords if one.arg == "expr")]:
+                    found.names.update(_in_texts(text))
+                    if not isinstance(text, ast.Constant):
+                        found.note(f"`.{method}`", node.lineno, "module")
+            case ast.ClassDef():
+                found.names.update(imported_in(node))
+            case ast.keyword(arg="allow_pickle", value=value) if not is_constant(value, False):
+                found.note("`allow_pickle`", value.lineno, "everything")
+            case ast.Global(names=declared):
+                found.names.update(dict.fromkeys(declared))
+            case ast.arg(annotation=ast.AST() as annotation) | ast.AnnAssign(annotation=annotation):
+                found.names.update(_in_texts(annotation))
+            case (
+                ast.FunctionDef(returns=ast.AST() as annotation) | ast.AsyncFunctionDef(returns=ast.AST() as annotation)
+            ):
+                found.names.update(_in_texts(annotation))
+        return list(ast.iter_child_nodes(node))
+
+    def _note_steps(self, node: ast.Name | ast.Attribute, steps: Sequence[str], found: _Found) -> None:
+        for step in steps:
+            if step in tables.ATTRIBUTES:
+                found.note(f"`.{step}`", node.lineno, "everything")
+            found.reads_docs |= step == "__doc__"
+
+    def _note_name(self, node: ast.Name | ast.Attribute, first: str, steps: Sequence[str], found: _Found) -> None:
+        """A row of attributes that begins with a name."""
+        whole = ".".join((first, *steps))
+        found.names[whole if self._has_star or first in self._imported else first] = None
+        if steps and not isinstance(node.ctx, ast.Load):
+            found.assigned[whole] = None
+        if first in tables.OWN_MODULE:
+            found.note(f"`{first}`", node.lineno, "module")
+        if first in tables.EVERYTHING:
+            found.note(f"`{first}`", node.lineno, "everything")
+        found.reads_docs |= first in ("__doc__", "help")
+        for target in self._imported.get(first, ()):
+            dotted = ".".join((target, *steps))
+            if tables.OWN_MODULE_OF.match(dotted):
+                found.note(f"`{dotted}`", node.lineno, "module")
+            if tables.TEXT_OF.match(dotted):
+                found.note(f"`{dotted}`", node.lineno, "text")
+            elif tables.EVERYTHING_OF.match(dotted) or dotted in tables.MODULES_OF_EVERYTHING:
+                found.note(f"`{dotted}`", node.lineno, "everything")
+            if tables.PATH_OF.match(dotted):
+                found.note(f"`{dotted}`", node.lineno, "path")
+            found.reads_docs |= bool(tables.DOCUMENTATION_OF.match(dotted))
 
     def _literal_import(self, call: ast.Call) -> str | None:
         """The module that `importlib.import_module("a.b")` or `__import__("a")` brings."""
