@@ -249,6 +249,35 @@ def test_what_git_does_not_track_is_the_same_on_both_sides(built: Workspace) -> 
     assert impact(built, "--since", "HEAD") == "nothing would run\n"
 
 
+def test_code_that_several_steps_import_is_named_where_it_was_edited(workspace: Workspace) -> None:
+    """Also what no build here ever reached: the journal knows nothing of a revision."""
+    workspace.write("steps/common.py", "def write():\n    print(1)\n\n\ndef unused():\n    pass\n")
+    for step in ("prepare", "features"):
+        workspace.write(f"steps/{step}.py", "import common\ncommon.write()\n")
+    workspace.pipeline(
+        """
+        target prepare:
+            outputs: "out/a.txt"
+            run: python steps/prepare.py > {outputs}
+
+        target features:
+            inputs: prepare
+            outputs: "out/b.txt"
+            run: python steps/features.py {inputs} > {outputs}
+        """
+    )
+    workspace.write(".gitignore", "out/\n.events/\n.mlbuild/\n")
+    git(workspace, "init")
+    git(workspace, "add", ".")
+    git(workspace, "commit", "-m", "first")
+    workspace.write("steps/common.py", "def write():\n    print(2)\n\n\ndef unused():\n    pass\n")
+    expected = [("code", "steps/common.py: function write", ["prepare", "features"])]
+    for _ in range(2):
+        found = document(workspace, "--since", "HEAD")["causes"]
+        assert [(one["kind"], one["what"], [row["target"] for row in one["targets"]]) for one in found] == expected
+        workspace.ok("features")
+
+
 def test_a_folder_is_compared_as_a_whole(built: Workspace) -> None:
     """Also where some of it is not tracked."""
     built.write("docs/scratch.md", "x\n")

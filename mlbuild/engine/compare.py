@@ -10,7 +10,7 @@ from mlbuild.engine.survey import Surveyed
 from mlbuild.errors import PipelineError
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
-from mlbuild.state.fingerprint import Fingerprint, difference
+from mlbuild.state.fingerprint import Change, Fingerprint, by_definition, difference
 
 MADE = "made"
 """The digest of all that tasks make: here it never differs by itself."""
@@ -43,7 +43,16 @@ def _differences(task: Task, now: Side, earlier: Task | None, before: Side) -> t
     past = _fingerprint(earlier, before, seen) if earlier else None
     if past is None:
         return (Reason("new"),)
-    return tuple(Reason(change.kind, change.what, change.old, change.new) for change in difference(past, present))
+    changes = (each for change in difference(past, present) for each in _by_definition(change, now[1], before[1]))
+    return tuple(dict.fromkeys(Reason(change.kind, change.what, change.old, change.new) for change in changes))
+
+
+def _by_definition(change: Change, now: Inspector, before: Inspector) -> list[Change]:
+    """Each side knows what stands behind the digests of its own code."""
+    if change.kind != "code":
+        return [change]
+    sides = ((before, change.old), (now, change.new))
+    return by_definition(change, {digest: side.definitions(digest) for side, digest in sides if digest})
 
 
 def _fingerprint(task: Task, side: Side, seen: Collection[str]) -> Fingerprint | None:

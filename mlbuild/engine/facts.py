@@ -81,7 +81,7 @@ class Inspector:
             fingerprint=fingerprint,
             trace=trace,
             reads=self.observed(task, trace.fingerprint.reads, planned) if trace else {},
-            definitions=self._definitions(trace, fingerprint),
+            definitions=self._changed_code(trace, fingerprint),
             stored=self._action(task, fingerprint, planned),
             present=present,
             left=self._left_by_others(present, trace),
@@ -305,13 +305,17 @@ class Inspector:
         """Files have changed since they were looked at."""
         self._code.look_again()
 
-    def _definitions(self, before: Trace | None, now: Fingerprint) -> dict[str, Mapping[str, str]]:
+    def definitions(self, digest: str) -> Mapping[str, str]:
+        """What a digest of code was made of (`src/a.py: function f` → digest); empty if that is not known."""
+        return self._code.definitions(digest)
+
+    def _changed_code(self, before: Trace | None, now: Fingerprint) -> dict[str, Mapping[str, str]]:
         """What stands behind the digests of code that are not what they were."""
         if before is None or before.fingerprint.key == now.key:
             return {}
         changed = [change for change in difference(before.fingerprint, now) if change.kind == "code"]
         digests = {digest for change in changed for digest in (change.old, change.new) if digest}
-        return {digest: self._code.definitions(digest) for digest in digests}
+        return {digest: self.definitions(digest) for digest in digests}
 
 
 def checks_digest(task: Task) -> str:
