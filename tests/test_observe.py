@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from workspace import Workspace
@@ -189,6 +190,70 @@ def test_modules_however_they_are_imported(workspace: Workspace) -> None:
         assert "read" not in ended.out
     assert workspace.exists("lib/__pycache__")
     assert workspace.exists("elsewhere")
+
+
+PART = """
+    N = 1
+
+
+    def work():
+        print("one")
+
+
+    if __name__ == "__main__":
+        work()
+    """
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "python -c 'import part; part.work()'",
+        "python -mpart",
+        "python - <<EOF\nimport part\npart.work()\nEOF",
+        "bash go.sh",
+        "python -c 'import make; make.unreached()'",
+        "python -c 'import subprocess, sys; subprocess.run([sys.executable, \"-mpart\"], check=True)'",
+    ],
+)
+def test_a_program_that_the_recipe_does_not_name_reads_all_of_a_module(workspace: Workspace, other: str) -> None:
+    workspace.write("part.py", PART)
+    workspace.write("go.sh", "python part.py\n")
+    script = 'import part\n\n\ndef unreached():\n    part.work()\n\n\nif __name__ == "__main__":\n    print(part.N)\n'
+    recipe = f"python make.py > {{outputs}}\n({other}\n) >> {{outputs}}"
+    one(workspace, script, 'target t:\n    outputs: "t.txt"\n    run:\n' + indent(recipe, " " * 8) + "\n")
+    (text,) = said(workspace)
+    assert "part.py, which it does not declare" in text or "make.py, part.py, which it does not declare" in text
+    assert workspace.ok().ran == []
+
+    workspace.write("part.py", PART.replace("one", "two"))
+    assert workspace.run("explain", "t").out == "t would run:\n  read part.py changed since run 1\n"
+    assert workspace.ok().ran == ["t"]
+    assert workspace.read("t.txt") == "1\ntwo\n"
+    workspace.write("part.py", PART)
+    assert workspace.ok().restored == ["t"]
+
+
+def test_workers_of_a_program_are_its_own(workspace: Workspace) -> None:
+    workspace.write("part.py", PART + "\n\n    def double(x):\n        return 2 * x\n")
+    script = """
+        import multiprocessing
+        from part import double
+
+        if __name__ == "__main__":
+            for way in ("spawn", "forkserver", "fork"):
+                with multiprocessing.get_context(way).Pool(1) as pool:
+                    print(pool.map(double, [1]))
+        """
+    recipes = ("python make.py", "python -u -X dev -W ignore ./make.py", "python -m make")
+    targets = [
+        f'target t{number}:\n    outputs: "t{number}.txt"\n    run: ({recipe}) > {{outputs}}\n'
+        for number, recipe in enumerate(recipes)
+    ]
+    one(workspace, script, "default t0, t1, t2\n" + "".join(targets))
+    assert said(workspace) == []
+    workspace.write("part.py", workspace.read("part.py").replace("one", "two"))
+    assert workspace.ok().ran == []
 
 
 def test_recipes_in_python(workspace: Workspace) -> None:

@@ -142,6 +142,7 @@ class Attempts:
             environment={"MLBUILD_ATTEMPT": str(number), **self._environment(task)},
             log=self._layout.log(self._journal.run, attempt),
             notes=self._layout.notes(attempt) if self._observe else "",
+            programs=self._inspector.programs(task),
             reads=self._reads(task, fingerprint),
             outputs=task.made,
             timeout=task.target.timeout,

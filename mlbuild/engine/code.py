@@ -117,6 +117,20 @@ class Code:
         """The files of the workspace that the words of a recipe name and no target makes."""
         return [path for path in self._said(task).paths if self._is_code(path)]
 
+    def is_script(self, task: Task, path: str) -> bool:
+        """Whether of a file that a recipe names only that counts which is reached when Python runs it."""
+        return path.endswith(".py") and path in self._said(task).scripts
+
+    def programs(self, task: Task, declared: Iterable[str]) -> Iterator[str]:
+        """What the Python processes of a task begin with: scripts, `-m MODULE`, `-c` for a recipe in Python."""
+        for _, entry in self._entries(task, declared):
+            if isinstance(entry, Entry) and entry.module:
+                with suppress(OSError):
+                    if self.reached(entry).parts:
+                        yield f"-m {entry.module}"
+            elif isinstance(entry, Entry):
+                yield entry.path or "-c"
+
     # --- entries
 
     def _entries(self, task: Task, declared: Iterable[str]) -> Iterator[tuple[str, Entry | str]]:

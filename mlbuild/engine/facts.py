@@ -261,33 +261,37 @@ class Inspector:
 
     # --- what runs were seen to read
 
-    def undeclared(self, task: Task, paths: Iterable[str]) -> list[str]:
-        """Those of the paths that count for a task only because a run was seen to read them."""
+    def undeclared(self, task: Task, paths: Iterable[str], *, reached: bool = True) -> list[str]:
+        """Those of the paths that count for a task only because a run was seen to read them.
+
+        Args:
+            reached: code of which only that counts which the task's own programs reach is as good as declared.
+        """
         if not self._observe:
             return []
-        declared = {path.rstrip("/") for path in self._declared_paths(task)}
+        declared = {path.rstrip("/") for path in self._declared_paths(task, reached)}
         code_counts = task.target.code is not None
         return [path for path in paths if not within(path, declared) and (code_counts or not path.endswith(".py"))]
 
     def is_there(self, path: str) -> bool:
         return self._files.exists(path)
 
-    def _declared_paths(self, task: Task) -> Iterator[str]:
+    def _declared_paths(self, task: Task, reached: bool) -> Iterator[str]:
         """All that a task has to do with by what the Pipelinefile says of it; by their values, too."""
         yield from task.made
         yield from (path for _, path in self.reads(task))
-        yield from self.code(task).files
+        yield from (path for path in self.code(task).files if reached or not path.endswith(".py"))
         yield from self._declared(task.target.code or (), task)
         yield from (path for source in self._graph.sources(task) for path in source.paths)
         if task.target.code is None and task.target.recipe is not None:
-            yield from self._code.named(task)
+            yield from (path for path in self._code.named(task) if reached or not self._code.is_script(task, path))
         named = {root(used) for node in task.target.params for used in params_used(node).values()}
         yield from (constant.path for name, constant in self._graph.pipeline.constants.items() if name in named)
 
     def observed(self, task: Task, paths: Collection[str], planned: Mapping[str, str | None]) -> Mapping[str, str]:
         """path → digest now of those that count although undeclared; empty if nothing that can be read is there."""
         found = {}
-        for path in self.undeclared(task, paths) if paths else ():
+        for path in self.undeclared(task, paths, reached=False) if paths else ():
             try:
                 found[path] = self._content(path, planned) or ""
             except OSError:
@@ -300,6 +304,10 @@ class Inspector:
         """What counts of the code that a task runs, and the files that this rests on."""
         declared = self._declared(task.target.code or (), task)
         return self._code.of(task, declared, (path for _, path in self.reads(task)))
+
+    def programs(self, task: Task) -> tuple[str, ...]:
+        """What its Python processes are known to begin with, as `Job.programs`."""
+        return tuple(self._code.programs(task, self._declared(task.target.code or (), task)))
 
     def look_again(self) -> None:
         """Files have changed since they were looked at."""

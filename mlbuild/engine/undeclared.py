@@ -42,7 +42,10 @@ class Undeclared:
         """
         before = self._journal.trace(task.name)
         known = before.fingerprint.reads if before else {}
-        makers = {path: self._maker(path) for path in self._inspector.undeclared(task, [each.path for each in opened])}
+        own = [each.path for each in opened if not each.by_other]
+        others = [each.path for each in opened if each.by_other]
+        paths = [*self._inspector.undeclared(task, own), *self._inspector.undeclared(task, others, reached=False)]
+        makers = {path: self._maker(path) for path in paths}
         counted = {
             each.path: each.digest
             for each in opened
@@ -109,7 +112,7 @@ def missing(graph: Graph, inspector: Inspector, journal: Journal) -> Iterator[Mi
         for task in graph.tasks(target):
             trace = journal.trace(task.name)
             if trace is not None:
-                reads[task] = set(inspector.undeclared(task, trace.fingerprint.reads))
+                reads[task] = set(inspector.undeclared(task, trace.fingerprint.reads, reached=False))
         for pattern, found in _patterns(reads).items():
             if any(inspector.is_there(path) for path in found.values()):
                 yield _missing(graph, target, pattern, found, everywhere=len(found) == len(reads))

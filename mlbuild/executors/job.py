@@ -58,6 +58,8 @@ class Opened:
     """Of what was read; empty if that is no longer known, since the file changed meanwhile."""
     is_new: bool
     """It was written since the attempt began, so perhaps by itself."""
+    by_other: bool = False
+    """It is Python code, and a process read it that began with none of the job's `programs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Job:
     log: str = ""
     notes: str = ""
     """Where its Python processes note what they open; if empty, they don't."""
+    programs: tuple[str, ...] = ()
+    """What its Python processes are known to begin with: scripts, `-m MODULE`, `-c` for the recipe itself."""
     reads: tuple[Read, ...] = ()
     outputs: tuple[str, ...] = ()
     """Must be there at the end; one that ends in `/` is a directory."""
@@ -104,6 +108,7 @@ class Job:
     def from_json(cls, data: dict[str, Any]) -> Self:
         reads = tuple(Read(**row) for row in data["reads"])
         lists = {"outputs": tuple(data["outputs"]), "devices": tuple(data.get("devices", ()))}
+        lists["programs"] = tuple(data.get("programs", ()))
         return cls(**{**data, **lists, "reads": reads})
 
 

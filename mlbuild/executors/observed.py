@@ -16,9 +16,11 @@ HOOK = os.path.join(os.path.dirname(digest.__file__), "observe")
 """The folder whose `sitecustomize` takes the notes."""
 NOTES = "MLBUILD_NOTES"
 """The variable that says where."""
+PROGRAMS = "MLBUILD_PROGRAMS"
+"""The variable that says which programs the job names, one a line."""
 
-Look = tuple[str, int]
-"""(signature, moment in ns) when a file was about to be opened."""
+Look = tuple[str, int, bool]
+"""(signature, moment in ns) when a file was about to be opened; whether that was Python code, by a foreign program."""
 
 
 def environment(job: Job, given: dict[str, str]) -> dict[str, str]:
@@ -26,11 +28,14 @@ def environment(job: Job, given: dict[str, str]) -> dict[str, str]:
     if not job.notes:
         return given
     path = [folder for folder in given.get("PYTHONPATH", "").split(":") if folder and folder != HOOK]
-    return {**given, NOTES: os.path.join(job.workspace, job.notes), "PYTHONPATH": ":".join([HOOK, *path])}
+    notes = os.path.join(job.workspace, job.notes)
+    return {**given, NOTES: notes, PROGRAMS: "\n".join(job.programs), "PYTHONPATH": ":".join([HOOK, *path])}
 
 
 def opened(job: Job, started: float) -> tuple[Opened, ...]:
     """The files that were read, and neither written by the same processes nor named by the job, sorted.
+
+    Python files that the job names count too if another program than its own has read them.
 
     Args:
         started: when the recipe began, in epoch seconds.
@@ -55,7 +60,8 @@ def size(job: Job) -> int:
 def _read(job: Job) -> dict[str, list[Look]]:
     if not size(job):
         return {}
-    known = {path.rstrip("/") for path in (*job.outputs, *(read.path for read in job.reads))}
+    outputs = {path.rstrip("/") for path in job.outputs}
+    known = outputs | {read.path.rstrip("/") for read in job.reads}
     found: dict[str, list[Look]] = {}
     written: set[str] = set()
     with open(os.path.join(job.workspace, job.notes), "rb") as file:
@@ -65,8 +71,16 @@ def _read(job: Job) -> dict[str, list[Look]]:
             written.add(rest)
         else:
             signature, moment, path = rest.split(" ", 2)
-            found.setdefault(path, []).append((signature, int(moment)))
-    return {path: looks for path, looks in found.items() if path not in written and not within(path, known)}
+            found.setdefault(path, []).append((signature, int(moment), kind == "o" and path.endswith(".py")))
+    return {
+        path: looks
+        for path, looks in found.items()
+        if path not in written and not within(path, outputs if _by_others(looks) else known)
+    }
+
+
+def _by_others(looks: list[Look]) -> bool:
+    return any(by_other for _, _, by_other in looks)
 
 
 def within(path: str, folders: set[str]) -> bool:
@@ -83,12 +97,12 @@ def _around(path: str) -> Iterator[str]:
 def _opened(job: Job, path: str, looks: list[Look], started: float) -> Opened:
     """Whether a file still is what was read of it, and if so, its digest."""
     full = os.path.join(job.workspace, path)
-    changed = max(int(signature.partition(":")[0]) for signature, _ in looks)
+    changed = max(int(signature.partition(":")[0]) for signature, _, _ in looks)
     is_new = not digest.is_settled(changed, int(started * 1e9))
     with suppress(OSError):
         before = digest.signature(full)
         found = digest.digest_path(full)
-        same = before == digest.signature(full) and before and {before[0]} == {signature for signature, _ in looks}
-        if same and before and found and digest.is_settled(before[1], min(moment for _, moment in looks)):
-            return Opened(path, found[0], is_new)
-    return Opened(path, "", is_new)
+        same = before == digest.signature(full) and before and {before[0]} == {signature for signature, _, _ in looks}
+        if same and before and found and digest.is_settled(before[1], min(moment for _, moment, _ in looks)):
+            return Opened(path, found[0], is_new, _by_others(looks))
+    return Opened(path, "", is_new, _by_others(looks))

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
-READ, WRITE = "r", "w"
+READ, OTHER, WRITE = "r", "o", "w"
 
 
-def hook(notes: str, workspace: str) -> "Callable[[str, tuple[object, ...]], None]":
+def hook(notes: str, workspace: str, read: str = READ) -> "Callable[[str, tuple[object, ...]], None]":
     """An audit hook that appends to `notes`, at once, what is first read or written below `workspace`.
 
     A record ends in a zero byte: `w PATH`, or `r SIGNATURE MOMENT PATH`, with the signature (as `digest.signature`
-    gives it) and the time (ns) just before the file was opened; the path is relative to the workspace.
+    gives it) and the time (ns) just before the file was opened; the path is relative to the workspace. `read` stands
+    for the `r`: it is `o` in a process that began with none of the programs that the driver knows of the task.
     """
     # Through a symbolic link the workspace has two names: the one that was given, and that which getcwd() tells.
     roots = tuple({f"{root.rstrip('/')}/" for root in (workspace, os.path.realpath(workspace))})
@@ -61,7 +62,7 @@ def hook(notes: str, workspace: str) -> "Callable[[str, tuple[object, ...]], Non
             if status.st_mode & 0o170000 != 0o100000:
                 return
             signature = f"{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_size}:{status.st_ino}"
-            kind = f"{READ} {signature} {time.time_ns()}"
+            kind = f"{read} {signature} {time.time_ns()}"
         # Opened anew each time: a program may close files that it does not know, and get their numbers for its own.
         file = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -91,10 +92,49 @@ def hook(notes: str, workspace: str) -> "Callable[[str, tuple[object, ...]], Non
     return heard
 
 
+WORKERS = ("from multiprocessing.", "from joblib.externals.loky.", "joblib.externals.loky.", "from loky.", "loky.")
+"""What a program starts for its own ends begins so, behind `-c` or `-m`."""
+
+
+def is_known(programs: "list[str]", workspace: str) -> bool:
+    """Whether this process began with one of the programs (`program` says how they are called), or works for one."""
+    called = program()
+    if called is None:
+        return True
+    if called == "-c":  # the recipe itself, if that is Python
+        return "-c" in programs and os.getpid() == os.getsid(0)
+    return called in programs or any(
+        called == os.path.join(root, each) for each in programs for root in (workspace, os.path.realpath(workspace))
+    )
+
+
+def program() -> "str | None":
+    """A script's absolute path, `-m MODULE`, `-c`, nothing for what came by a pipe; None for a worker."""
+    words = getattr(sys, "orig_argv", None)
+    if words is None:
+        with open("/proc/self/cmdline", "rb") as file:
+            words = os.fsdecode(file.read()).split("\0")[:-1]
+    left = iter(words[1:])
+    for word in left:
+        if not word.startswith("-") or word == "-":
+            return os.path.abspath(word) if word != "-" else ""
+        for number, letter in enumerate(word[1:], 2):
+            if letter in "cm":
+                value = word[number:] or next(left, "")
+                return None if value.startswith(WORKERS) else "-c" if letter == "c" else f"-m {value}"
+            if letter in "WX-":
+                if word[number:] in ("", "check-hash-based-pycs"):
+                    next(left, "")
+                break
+    return ""
+
+
 def start() -> None:
     notes, (_, _, workspace) = os.environ.get("MLBUILD_NOTES"), os.environ.get("MLBUILD_JOB", "").partition(" ")
     if notes and workspace and hasattr(sys, "addaudithook"):
-        sys.addaudithook(hook(notes, workspace))
+        programs = os.environ.get("MLBUILD_PROGRAMS")
+        is_own = programs is None or is_known(programs.split("\n"), workspace)
+        sys.addaudithook(hook(notes, workspace, READ if is_own else OTHER))
 
 
 def hand_over() -> None:
