@@ -120,6 +120,62 @@ def test_a_changed_check_is_tested_without_running(workspace: Workspace) -> None
     assert workspace.ok().ran == []
 
 
+GATED = """
+    param lr = 0.5
+    param least = 0.4
+
+    target train:
+        metrics: "m.json"
+        check: metrics.auc > least
+        run: printf '{"auc": %s}' {lr} > {metrics}
+
+    target publish:
+        inputs: train
+        outputs: "p.txt"
+        run: cp {inputs} {outputs}
+
+    default publish
+    """
+
+
+def test_a_value_that_a_check_names_is_part_of_it(workspace: Workspace) -> None:
+    workspace.pipeline(GATED)
+    workspace.ok()
+    ended = workspace.build("least=0.8")
+    assert (ended.status, ended.ran, ended.failed) == (1, [], ["train"])
+    assert workspace.ok().ran == []
+
+
+def test_what_is_restored_is_tested_by_the_checks_of_now(workspace: Workspace) -> None:
+    workspace.pipeline(GATED)
+    workspace.ok()
+    workspace.pipeline(GATED.replace("least = 0.4", "least = 0.8"))
+    # Another result held the conditions of now, and this one only those before.
+    assert workspace.ok("lr=0.9").ran == ["publish", "train"]
+    for _ in range(2):
+        ended = workspace.build()
+        assert (ended.status, ended.ran, ended.failed) == (1, [], ["train"])
+    workspace.run("remove", "--all")
+    for _ in range(2):
+        ended = workspace.build()
+        assert (ended.status, ended.ran, ended.failed) == (1, [], ["train"])
+
+
+def test_who_only_looks_knows_that_a_changed_check_does_not_hold(workspace: Workspace) -> None:
+    workspace.pipeline(GATED)
+    workspace.ok()
+    workspace.pipeline(GATED.replace("least = 0.4", "least = 0.8"))
+    assert workspace.run("-n").out == (
+        "blocked train: check metrics.auc > least does not hold\n"
+        "blocked publish: train fails: check metrics.auc > least does not hold\n"
+        "2 tasks blocked\n"
+    )
+    assert workspace.run("-q").status == 1
+    assert workspace.states() == {"train": "failed", "publish": "blocked"}
+    explained = workspace.run("explain", "train").out
+    assert explained == "train would fail:\n  check metrics.auc > least does not hold\n"
+
+
 def test_a_check_may_look_at_another_key(workspace: Workspace) -> None:
     workspace.pipeline(
         """

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
-from mlbuild.engine.facts import Inspector, checks_digest, unreachable
+from mlbuild.engine.facts import Inspector, unreachable
 from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.engine.undeclared import Undeclared
 from mlbuild.errors import StateError
@@ -264,7 +264,8 @@ class Attempts:
             made = self._keep(attempt.task, fingerprint, made, seconds)
         reach("stored")
         self._note_use(attempt.task, fingerprint)
-        trace = self._trace(attempt.task, fingerprint, tuple(made), seconds, attempt.id)
+        checks = self._inspector.checks(attempt.task)
+        trace = self._trace(attempt.task, fingerprint, tuple(made), checks, seconds, attempt.id)
         self._journal.ended(attempt.id, _outcome(result), trace, metrics.kept(self._files, attempt.task))
         for output in made:
             self._stats.learn(output.path, output.digest, output.size)
@@ -286,10 +287,16 @@ class Attempts:
         return stored
 
     def _trace(
-        self, task: Task, fingerprint: Fingerprint, outputs: tuple[Stored, ...], seconds: float, attempt: str | None
+        self,
+        task: Task,
+        fingerprint: Fingerprint,
+        outputs: tuple[Stored, ...],
+        checks: str,
+        seconds: float,
+        attempt: str | None,
     ) -> Trace:
         run, now = self._journal.run, time.time()
-        return Trace(task.name, fingerprint, outputs, checks_digest(task), run, attempt, now, seconds)
+        return Trace(task.name, fingerprint, outputs, checks, run, attempt, now, seconds)
 
     def _publish(self, attempt: Attempt) -> None:
         for path, place in self._outputs.publish(attempt.had, attempt.edited, attempt.id):
@@ -352,7 +359,10 @@ class Attempts:
         """Record that what stands in place is what the fingerprint came to."""
         read = fingerprint.reading(action.reads)
         self._note_use(task, read)
-        trace = self._trace(task, read, action.outputs, action.seconds, None)
+        before = self._journal.trace(task.name)
+        # Another result may not be as its conditions ask for: it is tested yet.
+        checks = before.checks if before is not None and before.fingerprint.key == read.key else ""
+        trace = self._trace(task, read, action.outputs, checks, action.seconds, None)
         self._journal.record(trace, metrics.kept(self._files, task))
 
     def _note_use(self, task: Task, fingerprint: Fingerprint) -> None:
@@ -401,7 +411,7 @@ class Attempts:
         """Record that the conditions as they are now hold for the last success."""
         trace = self._journal.trace(task.name)
         if trace is not None:
-            self._journal.record(replace(trace, checks=checks_digest(task)))
+            self._journal.record(replace(trace, checks=self._inspector.checks(task)))
 
 
 def _is_within(path: str, output: str) -> bool:

@@ -24,8 +24,8 @@ class Reason:
     """Why a task is not simply fresh. `kind` is one word or two, `what` names the part, `old` and `new` its values.
 
     Kinds: `forced`, `always`, `uncacheable`, `never built`, `output missing`, `output edited`, `upstream`, `blocked`,
-    `new` (where two pipelines are compared), and those of a fingerprint's parts: `input`, `output`, `code`, `param`,
-    `recipe`, `read`.
+    `check failed`, `new` (where two pipelines are compared), and those of a fingerprint's parts: `input`, `output`,
+    `code`, `param`, `recipe`, `read`.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class Facts:
         present: what stands at each path that the task makes: its digest, or None.
         left: what other tasks left at those of the paths that this one did not make yet, by their last successes.
         definitions: what stands behind the digests of code that are not what they were, by digest.
-        checks: the digest of the conditions as they are now.
+        checks: the digest of the conditions as they are now; empty without any.
         temporary: the paths that may be gone, as long as nothing reads them.
         needed: all of it must be in place: it is a goal, or something that must run reads it.
         always: it runs in every build, and has not run in this one.
@@ -71,7 +71,7 @@ class Decision:
         edited: outputs in place that mlbuild did not leave there: they are moved out of the way, and that is said.
         take: the stored result which the outputs in place already are (or would be, but for temporary ones); a trace of
             it is to be recorded.
-        recheck: the conditions changed since they last held.
+        recheck: the conditions were not yet seen to hold for this result, or have changed since.
     """
 
     verdict: Verdict
@@ -93,22 +93,23 @@ def decide(facts: Facts) -> Decision:
         return Decision(Verdict.RUN, (Reason("always"),), edited)
     changes = difference(trace.fingerprint, facts.fingerprint.reading(facts.reads)) if trace else []
     same = trace is not None and not changes
+    untested = bool(facts.checks) and (trace is None or not same or trace.checks != facts.checks)
     out_of_place = _out_of_place(facts) if same else ()
     if same and not out_of_place:
         assert trace is not None
-        return Decision(Verdict.FRESH, recheck=trace.checks != facts.checks)
+        return Decision(Verdict.FRESH, recheck=untested)
     told = (each for change in changes for each in by_definition(change, facts.definitions))
     reasons = out_of_place or tuple(dict.fromkeys(_reason(change) for change in told)) or (Reason("never built"),)
     stored = facts.stored
     if stored is not None and _in_place(facts, stored.outputs):
-        return Decision(Verdict.FRESH, reasons, take=stored, recheck=True)
+        return Decision(Verdict.FRESH, reasons, take=stored, recheck=untested)
     if not facts.needed:
         if same and trace is not None and _in_place(facts, trace.outputs, but=facts.temporary):
             return Decision(Verdict.ABSENT, reasons)
         if stored is not None and _in_place(facts, stored.outputs, but=facts.temporary):
             return Decision(Verdict.ABSENT, reasons, take=stored)
     if stored is not None:
-        return Decision(Verdict.RESTORE, reasons, edited, recheck=trace is None or trace.checks != facts.checks)
+        return Decision(Verdict.RESTORE, reasons, edited, recheck=untested)
     if same and not facts.needed and not edited:
         return Decision(Verdict.ABSENT, reasons)
     return Decision(Verdict.RUN, reasons, edited)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 
 from mlbuild.digest import digest_bytes, digest_stat
+from mlbuild.engine.checks import failed_check
 from mlbuild.engine.code import Code, TaskCode
 from mlbuild.engine.decide import Facts
 from mlbuild.engine.scope import RecipeScope, variable_value
@@ -85,7 +86,7 @@ class Inspector:
             stored=self._action(task, fingerprint, planned),
             present=present,
             left=self._left_by_others(present, trace),
-            checks=checks_digest(task),
+            checks=self.checks(task),
             temporary=task.temporary,
             needed=task in self.goals or task in self._needed,
             forced=task in self.forced,
@@ -309,6 +310,20 @@ class Inspector:
         """What its Python processes are known to begin with, as `Job.programs`."""
         return tuple(self._code.programs(task, self._declared(task.target.code or (), task)))
 
+    def checks(self, task: Task) -> str:
+        """What changes when the conditions of a task must be tested again: the digest of their texts and of the values
+        that these name. Empty if it has none."""
+        scope, constants = RecipeScope(self._graph, task), self._graph.pipeline.constants
+        rows = []
+        for check in task.target.checks:
+            used = params_used(check.condition).items()
+            rows.append([check.text, {name: evaluate(node, scope) for name, node in used if root(node) in constants}])
+        return digest_bytes(_canonical(rows).encode()) if rows else ""
+
+    def failed_check(self, task: Task, is_in_place: Callable[[Task], bool]) -> str | None:
+        """What is wrong with what stands in place of a task, in words; None if its conditions hold."""
+        return failed_check(self._graph, task, self._files, is_in_place)
+
     def look_again(self) -> None:
         """Files have changed since they were looked at."""
         self._code.look_again()
@@ -324,11 +339,6 @@ class Inspector:
         changed = [change for change in difference(before.fingerprint, now) if change.kind == "code"]
         digests = {digest for change in changed for digest in (change.old, change.new) if digest}
         return {digest: self.definitions(digest) for digest in digests}
-
-
-def checks_digest(task: Task) -> str:
-    """The digest of a task's conditions: what changes when they must be tested again."""
-    return digest_bytes("\n".join(check.text for check in task.target.checks).encode())
 
 
 def declared_paths(item: Input, task: Task, graph: Graph, files: Files) -> list[str]:

@@ -24,7 +24,7 @@ class Surveyed:
     Attributes:
         decision: as a build would decide, if what it needs came out as it did last time.
         maybe: it runs only if something that it needs, and that runs first, comes out otherwise.
-        blocked: why it can't run: a path that is missing.
+        blocked: why nothing will come of it: a path that is missing, a condition that does not hold.
     """
 
     task: Task
@@ -88,9 +88,9 @@ class Survey:
         """By what: the first task of the chain is named, those between are not."""
         for need in (self.tasks[need] for need in needs if not self._graph.may_lack(task, need)):
             if need.blocked:
-                return (
-                    f"{need.task.name} is blocked: {need.blocked}" if need.task in self._graph.missing else need.blocked
-                )
+                if need.task in self._graph.missing:
+                    return f"{need.task.name} is blocked: {need.blocked}"
+                return f"{need.task.name} fails: {need.blocked}" if _fails(need) else need.blocked
         return None
 
     def _decide(self, task: Task, running: list[Surveyed]) -> Surveyed:
@@ -107,11 +107,19 @@ class Survey:
             last = {output.path: output.digest for output in facts.trace.outputs} if facts.trace else {}
             self._planned.update((path, last.get(path, UNKNOWN)) for path in task.made)
         if not running:
+            problem = self._inspector.failed_check(task, self._stands) if decision.recheck else None
+            if problem and decision.verdict is Verdict.FRESH:
+                return Surveyed(task, Decision(Verdict.RUN, (Reason("check failed", problem),)), blocked=problem)
             return Surveyed(task, decision)
         if decision.verdict is not Verdict.RUN:
             return Surveyed(task, Decision(Verdict.RUN, upstream), maybe=True)
         own = tuple(reason for reason in decision.reasons if reason.new != UNKNOWN)
         return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited))
+
+    def _stands(self, task: Task) -> bool:
+        """Whether what a condition refers to is there to be looked at."""
+        surveyed = self.tasks.get(task)
+        return (surveyed is None or not surveyed.runs) and all(self._inspector.digest(path) for path in task.made)
 
     def _bring_in(self, needs: list[Task]) -> None:
         """What is absent must be made after all, or restored, for a task that runs."""
@@ -136,9 +144,14 @@ def see(surveyed: Surveyed, journal: Journal | None, history: History, running: 
     return Seen(surveyed, state, last, history.expected(surveyed.task))
 
 
+def _fails(surveyed: Surveyed) -> bool:
+    """It need not run, but what it made is not what its conditions now ask for."""
+    return any(reason.kind == "check failed" for reason in surveyed.decision.reasons)
+
+
 def _state(surveyed: Surveyed, last: Attempted | None) -> str:
     if surveyed.blocked:
-        return "blocked"
+        return "failed" if _fails(surveyed) else "blocked"
     if surveyed.decision.verdict is Verdict.RESTORE:
         return "restorable"
     if not surveyed.runs:

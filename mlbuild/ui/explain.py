@@ -39,7 +39,7 @@ def _happens(each: Explained, *, plural: bool) -> str:
     surveyed, origin = each.seen.surveyed, each.origin
     verdict, be = surveyed.decision.verdict, "are" if plural else "is"
     if surveyed.blocked:
-        return f"{be} blocked"
+        return "would fail" if each.seen.state == "failed" else f"{be} blocked"
     if verdict is Verdict.RUN:
         if surveyed.task.is_group:
             return f"{'gather' if plural else 'gathers'} what would run"
@@ -79,7 +79,7 @@ def _attempted(seen: Seen, count: int) -> list[str]:
     """How the last attempt ended, if the task is called failed for it."""
     if seen.state == "running":
         return ["another build is at it"]
-    if seen.state != "failed" or seen.last is None or count > 1:
+    if seen.state != "failed" or seen.last is None or seen.last.reason == "ok" or count > 1:
         return []
     last = seen.last
     how = f"with exit status {last.exit_status}" if last.reason == "exit" else f"({last.message or last.reason})"

@@ -32,7 +32,7 @@ def reason_text(reason: Reason) -> str:
             return f"{what} is not as it was built"
         case "upstream":
             return f"{what} runs first"
-        case "blocked":
+        case "blocked" | "check failed":
             return what
         case "recipe":
             return "its recipe changed"
