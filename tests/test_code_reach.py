@@ -315,6 +315,9 @@ def test_what_is_assigned_from_outside_counts_as_a_whole() -> None:
         ("import pandas as pd; pd.read_pickle(x)", "`pandas.read_pickle`"),
         ("import numpy as np; np.load(x, allow_pickle=True)", "`allow_pickle`"),
         ("import inspect; inspect.stack()", "`inspect.stack`"),
+        ("import os; os.sys.modules['a']", "`os.sys.modules`"),
+        ("import __main__", "`__main__`"),
+        ("from __main__ import f", "`__main__`"),
         ("import gc", None),
         ("import inspect; inspect.signature(x)", None),
         ("import pickle; pickle.dump(x)", None),
@@ -339,6 +342,13 @@ def test_what_falls_back_to_the_whole_module(line: str, why: str | None) -> None
     reasons = [(each.why, each.path, each.line) for each in found.whole if each.file == "a.py"]
     assert reasons == ([] if why is None else [(why, "a.py", 5)])
     assert ("a.py: function unreached" in found.parts) == (why is not None)
+
+
+def test_a_module_that_is_run_by_name_counts_with_its_main_block() -> None:
+    main = "import a, runpy\nrunpy.run_module('a', run_name='__main__')\n"
+    block = 'if __name__ == "__main__":\n    print({})\n'
+    files = [{"main.py": main, "a.py": block.format(number)} for number in (1, 2)]
+    assert reached(files[0]).digest != reached(files[1]).digest
 
 
 def test_unpickling_reaches_every_module() -> None:

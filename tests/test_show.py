@@ -181,6 +181,14 @@ def test_a_file_that_was_read_and_not_declared(workspace: Workspace) -> None:
     assert re.search(r"\n  read +secret\.txt +DIGEST\n", told(workspace, "a"))
 
 
+def test_a_module_that_is_imported(workspace: Workspace) -> None:
+    workspace.pipeline('target a:\n    outputs: "a.txt"\n    run: python a.py > {outputs}\n')
+    workspace.write("a.py", "import lib\n\nprint(lib.K)\n")
+    workspace.write("lib.py", "K = 1\n")
+    workspace.ok()
+    assert told(workspace, "lib.py").endswith("\n\nread as code by  a\n")
+
+
 def test_a_document(built: Workspace) -> None:
     found = document(built, "score/2.txt")
     assert (found["path"], found["task"], found["keys"]) == ("score/2.txt", "score[2]", {"day": "2"})

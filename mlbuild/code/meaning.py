@@ -13,7 +13,7 @@ from mlbuild.digest import digest_bytes
 
 FORMAT = "1"
 """Raised when a digest comes to mean something else: then all that is remembered of modules is forgotten."""
-READER = "2"
+READER = "3"
 """Raised when more, or something else, is looked for in a module: what is remembered of files is read anew."""
 
 PASSED_OVER = frozenset({"ctx", "kind", "type_comment", "type_ignores"})

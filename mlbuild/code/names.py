@@ -74,6 +74,8 @@ class Names:
         match node:
             case ast.Import() | ast.ImportFrom():
                 found.imports += imports_of(node)
+                if any(one.module == "__main__" for one in imports_of(node)):
+                    found.note("`__main__`", node.lineno, "everything")
                 return []
             case ast.Name() | ast.Attribute():
                 base, steps = chain(node)

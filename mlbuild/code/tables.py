@@ -92,7 +92,7 @@ EVALUATES = frozenset({"query", "eval"})
 
 EVERYTHING_OF = re.compile(
     r"""(
-    sys\.(modules|_getframe|_current_frames|meta_path|path_hooks|path_importer_cache)
+    (\w+\.)*sys\.(modules|_getframe|_current_frames|meta_path|path_hooks|path_importer_cache)
     | importlib(?!\.(metadata\.(version|metadata|PackageNotFoundError)|resources)\b)
     | builtins | pkgutil | runpy | gc | zipimport | marshal | imp | site
     | inspect(?!\.(signature|Signature|Parameter|is\w+|cleandoc|getfullargspec|unwrap)\b)
@@ -126,8 +126,8 @@ UNFOLLOWED = re.compile(
 PLAIN_ATTRIBUTES = frozenset({"__name__", "__file__", "__doc__", "__package__", "__version__"})
 """Attributes of modules that tell nothing of what is in them."""
 
-TEXT_OF = re.compile(r"(inspect\.(getsource\w*|getcomments|findsource|getblock)|linecache|tokenize)(\.|\Z)")
-"""What reads the text of code, comments and all."""
+TEXT_OF = re.compile(r"(runpy|inspect\.(getsource\w*|getcomments|findsource|getblock)|linecache|tokenize)(\.|\Z)")
+"""What reads the text of code, comments and all, or runs what stands under `if __name__ == "__main__"`."""
 
 DOCUMENTATION_OF = re.compile(
     r"(inspect\.(getdoc|getmembers\w*)|pydoc|docopt|docstring_parser|dspy|langchain\w*|smolagents|mcp|fastmcp|pydantic_ai)(\.|\Z)"

@@ -124,9 +124,11 @@ def readers_of_file(order: Order, inspector: Inspector, path: str, params: Colle
             continue
         fingerprint, trace = inspector.fingerprint(task, {}), inspector.trace(task)
         undeclared = (f"read {each}" for each in (trace.fingerprint.reads if trace else ()))
+        imported = (f"code {each}" for each in inspector.code(task).files)
+        names = (*fingerprint.parts, *imported, *fingerprint.notes, *undeclared)
         kinds = dict.fromkeys(
             kind
-            for kind, _, what in (name.partition(" ") for name in (*fingerprint.parts, *fingerprint.notes, *undeclared))
+            for kind, _, what in (name.partition(" ") for name in names)
             if (what.partition(".")[0] in params if kind == "param" else kind != "output" and _is_in(path, what))
         )
         if kinds:
