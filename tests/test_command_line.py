@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from workspace import Workspace, names
 
+from mlbuild.cli.commands import COMMANDS
+
 # ruff: noqa: E501 (the texts are what they are)
 
 PIPELINE = """
@@ -31,6 +33,9 @@ PIPELINE = """
         outputs: "odd/{key}"
         run: touch {outputs}
 
+    target logs:
+        run: true
+
     default t
 """
 
@@ -38,6 +43,7 @@ PIPELINE = """
 @pytest.fixture
 def built(workspace: Workspace) -> Workspace:
     workspace.pipeline(PIPELINE)
+    (workspace.root / "odd").mkdir()
     return workspace
 
 
@@ -63,12 +69,27 @@ def test_a_path_that_a_target_makes_is_no_override(built: Workspace) -> None:
         (["raw[2013-01-03..2013-01-01]"], "error: raw[2013-01-03..2013-01-01]: no key of `day` lies in 2013-01-03..2013-01-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n"),
         (["raw", "--day", "2014-01-01..2014-02-01"], "error: --day 2014-01-01..2014-02-01: no key of `day` lies in 2014-01-01..2014-02-01 (its keys: 2013-01-01, 2013-01-02, 2013-01-03, 2013-01-04)\n"),
         (["--dryrun"], "error: there is no option --dryrun\n  hint: did you mean --dry-run?\n"),
+        (["--dryrun", "all"], "error: there is no option or partition `dryrun`\n  hint: did you mean --dry-run?\n"),
+        (["--dry-ru"], "error: there is no option --dry-ru\n  hint: did you mean --dry-run?\n"),
+        (["--dry-rum=yes"], "error: there is no option --dry-rum\n  hint: did you mean --dry-run?\n"),
+        (["-x"], "error: there is no option -x\n  hint: `mlbuild --help` lists the options\n"),
+        (["stauts"], "error: no target is called stauts, and none makes a path of that name\n  hint: did you mean `mlbuild status`?\n"),
+        (["al"], "error: no target is called al, and none makes a path of that name\n  hint: did you mean all?\n"),
+        (["logg"], "error: no target is called logg, and none makes a path of that name\n  hint: did you mean `mlbuild log` or logs?\n"),
+        (["-n", "status"], "error: no target is called status, and none makes a path of that name\n  hint: did you mean `mlbuild status`?\n"),
+        (["build", "status"], "error: no target is called status, and none makes a path of that name\n  hint: the targets are: raw, t, all, odd, logs\n"),
+        (["odd/b"], "error: no target is called odd/b, and none makes a path of that name\n  hint: did you mean odd/a?\n"),
+        (["-C", "odd", "../alll"], "error: no target is called ../alll, and none makes a path of that name\n  hint: did you mean all?\n"),
+        (["help", "stauts"], "error: there is no subcommand `stauts`\n  hint: did you mean status?\n"),
+        (["help", "nothing"], "error: there is no subcommand `nothing`\n  hint: `mlbuild help` lists them\n"),
+        (["help", "submit"], "error: the subcommand `submit` is not there yet\n"),
+        (["help", "log", "show"], "error: help takes one subcommand\n  hint: `mlbuild help` lists them\n"),
         (["-f", "."], "error: there is no file .\n  hint: it is there, but is no file that can be read twice\n"),
         (["--key", "day"], "error: --key day: no keys are given\n  hint: as in --key day=2013-01-01..2013-01-31\n"),
     ],
 )  # fmt: skip
 def test_what_is_wrong(built: Workspace, words: list[str], said: str) -> None:
-    ended = built.build(*words)
+    ended = built.run(*words)
     assert (ended.status, ended.err) == (2, said)
 
 
@@ -102,3 +123,35 @@ def test_a_path_that_looks_like_an_output_of_a_target(workspace: Workspace) -> N
     assert ended.err == (
         "error: cp.nothing: `cp` has no output called `nothing`\n  hint: none of its outputs has a name\n"
     )
+
+
+def test_the_help_lists_the_subcommands(built: Workspace) -> None:
+    said = built.run("--help").out
+    assert "\n  status      each target's state\n  explain     why a task would run, or why not\n" in said
+    assert [name for name in COMMANDS if f"\n  {name:12}" not in said] == []
+    assert built.run("help").out == built.run("help", "build").out == said
+    assert built.run("help", "status").out == built.run("status", "--help").out
+    (built.root / "Pipelinefile").unlink()
+    assert built.run("help").out == said
+
+
+def test_a_target_that_is_called_help(workspace: Workspace) -> None:
+    workspace.pipeline("target help:\n    run: true\n")
+    hint = "  hint: for the target: `mlbuild build help`, or `mlbuild -- help`\n"
+    assert workspace.run("help").err == f"error: `help` is a subcommand and a target\n{hint}"
+    assert workspace.ok("build", "help").ran == ["help"]
+
+
+@pytest.mark.parametrize(
+    "before", [["-C", "below"], ["-Cbelow"], ["--directory=below"], ["-C", "status", "-f", "../below/Pipelinefile"]]
+)
+def test_options_of_every_command_before_the_subcommand(workspace: Workspace, before: list[str]) -> None:
+    workspace.write("below/Pipelinefile", "target t:\n    run: true\n")
+    (workspace.root / "status").mkdir()
+    ended = workspace.run(*before, "status")
+    assert (ended.status, ended.out, ended.err) == (0, "t  stale\n", "")
+    assert workspace.run(*before, "--help", "status").out == workspace.run("status", "--help").out
+    assert workspace.ok(*before, "build", "t").ran == ["t"]
+    workspace.write("below/Pipelinefile", "target status:\n    run: true\n")
+    assert workspace.run(*before, "status").err.startswith("error: `status` is a subcommand and a target\n")
+    assert workspace.run(*before, "--", "status").out.startswith("start   status\n")

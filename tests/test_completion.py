@@ -67,6 +67,9 @@ def test_later_words(typed: Workspace) -> None:
     assert candidates(typed, "-k", "r") == ["report"]
     assert candidates(typed, "completion", "") == ["bash", "zsh", "fish"]
     assert candidates(typed, "fmt", "") == []
+    assert candidates(typed, "-C", ".", "st") == ["status", "store"]
+    assert candidates(typed, "-C", ".", "store", "") == ["stats", "gc", "verify"]
+    assert candidates(typed, "help", "st") == ["status", "store"]
 
 
 def test_tasks(typed: Workspace) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import NoReturn
 
 from mlbuild.app.workspace import Workspace, find, open_workspace
 from mlbuild.cli.commands import COMMANDS, NOT_YET
-from mlbuild.errors import UnknownParam, UsageError
+from mlbuild.errors import MlbuildError, UnknownParam, UsageError
 from mlbuild.graph.select import select
+from mlbuild.values import nearest
 
 OVERRIDE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)*)=(?P<value>.*)", re.DOTALL)
 
 
 PARTITION = re.compile(r"--(?P<name>[A-Za-z_]\w*)(?:=(?P<keys>.*))?", re.DOTALL | re.ASCII)
+LISTED = "`mlbuild --help` lists the options"
 GOALS = ("GOAL or NAME=value", "targets, tasks, named outputs, paths; overrides")
 
 
@@ -40,7 +44,10 @@ class Parser(argparse.ArgumentParser):
 def parse(parser: Parser, arguments: list[str]) -> argparse.Namespace:
     """Options may stand before, between and after goals; after `--` everything is a goal."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    options = parser.parse_intermixed_args(_with_keys(parser, arguments[:cut]))
+    options, unknown = parser.parse_known_intermixed_args(_with_keys(parser, arguments[:cut]))
+    options.known = [*parser._option_string_actions]
+    if unknown:
+        raise _no_option(unknown[0].partition("=")[0], options.known)
     options.words += arguments[cut + 1 :]
     if not os.path.isdir(options.directory):
         raise UsageError(f"-C: there is no folder {options.directory}")
@@ -61,8 +68,11 @@ def workspace_and_goals(options: argparse.Namespace, command: str, *, chosen: bo
     goals = [word for word, match in matches if not match]
     overrides = [(match["name"], match["value"]) for _, match in matches if match]
     workspace, goals = _open(options, goals, overrides)
+    _verify_keys(workspace, options)
     if not chosen:
         _refuse_ambiguous(workspace, command or (goals[0] if goals else ""))
+    if not chosen and not command and goals:
+        _hint_at_subcommand(workspace, goals[0])
     return workspace, goals
 
 
@@ -109,11 +119,24 @@ def _with_keys(parser: Parser, arguments: list[str]) -> list[str]:
             continue
         keys = match["keys"] if match["keys"] is not None else next(waiting, None)
         if keys is None or keys.startswith("-"):
-            if near := get_close_matches(f"--{match['name']}", known, 1, 0.75):
-                raise UsageError(f"there is no option --{match['name']}", hint=f"did you mean {near[0]}?")
+            if get_close_matches(f"--{match['name']}", known, 1, 0.75):
+                raise _no_option(f"--{match['name']}", known)
             parser.error(f"--{match['name']}: no keys are given")
         found += ["--key", f"{match['name']}={keys}"]
     return found
+
+
+def _no_option(word: str, known: Iterable[str]) -> UsageError:
+    near = get_close_matches(word, [name for name in known if name.startswith("--")], 1)
+    return UsageError(f"there is no option {word}", hint=f"did you mean {near[0]}?" if near else LISTED)
+
+
+def _verify_keys(workspace: Workspace, options: argparse.Namespace) -> None:
+    """Raises UsageError for an option that was read as a partition, and is none."""
+    for name, _ in workspace.keys:
+        if name not in workspace.graph.partitions:
+            error = _no_option(f"--{name}", (*(f"--{one}" for one in workspace.graph.partitions), *options.known))
+            raise UsageError(f"there is no option or partition `{name}`", hint=error.hint)
 
 
 def _refuse_ambiguous(workspace: Workspace, word: str) -> None:
@@ -121,8 +144,36 @@ def _refuse_ambiguous(workspace: Workspace, word: str) -> None:
     if word in COMMANDS or word in NOT_YET:
         if word in workspace.pipeline.targets:
             raise ambiguous(word)
-        if word in NOT_YET:
-            raise UsageError(f"the subcommand `{word}` is not there yet")
+        refuse_later(word)
+
+
+def _hint_at_subcommand(workspace: Workspace, word: str) -> None:
+    """Raises UsageError for a first word that means nothing and is, or nearly is, a subcommand."""
+    command = nearest(word, COMMANDS)
+    if command is None:
+        return
+    try:
+        select(workspace.graph, [word], workspace.folder)
+    except UsageError as error:
+        near = [f"`mlbuild {command}`", *get_close_matches(word, workspace.pipeline.targets, 1)]
+        raise UsageError(error.message, hint=f"did you mean {' or '.join(near)}?") from None
+
+
+def refuse_later(word: str) -> None:
+    """Raises UsageError for a subcommand that a later version brings."""
+    if word in NOT_YET:
+        raise UsageError(f"the subcommand `{word}` is not there yet")
+
+
+def refuse_target(path: str, command: str) -> None:
+    """For a command that works although the Pipelinefile is broken. Raises UsageError if a target is called like it."""
+    from mlbuild.app.texts import has_target
+
+    is_target = False
+    with suppress(MlbuildError):
+        is_target = has_target(path, command)
+    if is_target:
+        raise ambiguous(command)
 
 
 def ambiguous(word: str) -> UsageError:

@@ -7,7 +7,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from socket import socket
 from types import FrameType
@@ -17,6 +18,7 @@ from mlbuild.app.building import Options, build, verify_executor
 from mlbuild.app.looking import status
 from mlbuild.app.workspace import Workspace
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
+from mlbuild.cli.commands import COMMANDS
 from mlbuild.config import Config
 from mlbuild.engine.events import Event
 from mlbuild.errors import UsageError
@@ -30,7 +32,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run(arguments: list[str], command: str, prepared: socket) -> int:
     """Returns the exit status: 0, 1 if a task failed (or something is stale, with -q), 128 + N after signal N."""
-    options = parse(_parser(), arguments)
+    options = parse(build_parser(), arguments)
     chosen = command == "build" or "--" in arguments
     workspace, goals = workspace_and_goals(options, "", chosen=chosen)
     verify_executor(workspace, options.on)
@@ -45,8 +47,11 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
     return _build(workspace, goals, options, words, prepared)
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
+    """What `mlbuild` takes that is no subcommand; its help lists these, too."""
     parser = Parser("", "Build goals: targets, tasks such as 'train[boosted]', named outputs, paths.")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(("subcommands, each with `mlbuild help SUBCOMMAND`:", *_subcommands()))
     add = parser.add_argument
     add("-n", "--dry-run", action="store_true", help="say what would run and why; run nothing")
     add("-j", "--jobs", type=_positive, metavar="N", help="at most N tasks at once (default: the CPUs there are)")
@@ -65,6 +70,12 @@ def _parser() -> Parser:
     add("--color", action=switch, default=None, help="colours (NO_COLOR is respected, too)")
     add("--progress", choices=("auto", "plain", "off"), default="auto", help="how to show what happens")
     return parser
+
+
+def _subcommands() -> Iterator[str]:
+    """Their names and what they do, in lines of a terminal."""
+    for name, meaning in COMMANDS.items():
+        yield textwrap.fill(meaning, 80, initial_indent=f"  {name:12}", subsequent_indent=" " * 14)
 
 
 def _positive(text: str) -> int:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
-from mlbuild.cli.commands import COMMANDS
+from mlbuild.cli.commands import COMMANDS, WITH_PATH, command_at
 
 Candidate = tuple[str, str]
 """(What is typed, what it is in a few words or nothing.)"""
@@ -44,9 +44,9 @@ VALUES = {
     "graph --format": ("tree", "dot", "mermaid", "json"),
     "metrics --format": ("table", "csv", "json"),
 }
-WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify")}
+WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify"), "help": tuple(COMMANDS)}
 """What stands behind a command that takes neither goals nor paths."""
-PATHS = ("-f", "--file", "-C", "--directory", "--events")
+PATHS = (*WITH_PATH, "--events")
 """Options whose value is a path: for the shell to complete."""
 NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size", "--limit", "--against")
 NO_GOALS = ("runs", "fmt", "init", "completion")
@@ -73,7 +73,8 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
 
 def _all(before: list[str], current: str) -> Iterator[Candidate]:
     last = before[-1] if before else ""
-    command = next((word for word in before[:1] if word in COMMANDS), "")
+    at = command_at(before)
+    command = next((word for word in before[at : at + 1] if word in COMMANDS), "")
     if last in PATHS or last in NUMBERS or "=" in (last, current):
         return
     if last == "--on":
@@ -85,7 +86,7 @@ def _all(before: list[str], current: str) -> Iterator[Candidate]:
     elif command in WORDS:
         yield from ((word, "") for word in WORDS[command])
     elif command not in NO_GOALS:
-        if not before:
+        if at == len(before):
             yield from COMMANDS.items()
         yield from _goals(before, current)
 

@@ -1,4 +1,6 @@
-"""The names of the subcommands, those that are taken for later ones among them."""
+"""The names of the subcommands, those that are taken for later ones among them, and where one stands."""
+
+from collections.abc import Sequence
 
 COMMANDS = {
     "build": "bring goals up to date (what `mlbuild GOAL` does, too)",
@@ -17,6 +19,7 @@ COMMANDS = {
     "fmt": "lay out the Pipelinefile",
     "check": "read the Pipelinefile and say everything that is wrong with it",
     "completion": "a script for bash, zsh or fish that completes what is typed",
+    "help": "what a subcommand does, and its options",
 }
 NOT_YET = frozenset(
     (
@@ -25,3 +28,20 @@ NOT_YET = frozenset(
     )
 )
 """Subcommands whose names are taken already."""
+
+WITH_PATH = ("-f", "--file", "-C", "--directory")
+"""Options of every command, each with a path behind it."""
+
+
+def command_at(words: Sequence[str]) -> int:
+    """The place in a command line of its first word that is no option of every command; its length if there is none.
+
+    A subcommand stands there, or nowhere.
+    """
+    waiting = iter(enumerate(words))
+    for at, word in waiting:
+        if word in WITH_PATH:
+            next(waiting, None)
+        elif word not in ("-h", "--help") and not word.startswith(("-f", "-C", "--file=", "--directory=")):
+            return at
+    return len(words)

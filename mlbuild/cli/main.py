@@ -7,7 +7,7 @@ import os
 import sys
 
 from mlbuild import __version__
-from mlbuild.cli.commands import COMMANDS
+from mlbuild.cli.commands import COMMANDS, command_at
 
 INTERNAL_ERROR = 70
 """The exit status for a bug of mlbuild's own (EX_SOFTWARE of sysexits.h)."""
@@ -65,13 +65,17 @@ def _run(arguments: list[str]) -> int:
         from mlbuild.cli.completion import complete
 
         return complete(arguments[1:])
-    first = arguments[0] if arguments else ""
-    if first in COMMANDS and first != "build":
-        from importlib import import_module
+    at = command_at(arguments)
+    command = arguments[at] if at < len(arguments) else ""
+    if command not in COMMANDS:
+        return _build(arguments, "")
+    rest = [*arguments[:at], *arguments[at + 1 :]]
+    if command == "build":
+        return _build(rest, command)
+    from importlib import import_module
 
-        status: int = import_module(f"mlbuild.cli.{first}").run(arguments[1:], first)
-        return status
-    return _build(arguments[1:], first) if first == "build" else _build(arguments, "")
+    status: int = import_module(f"mlbuild.cli.{command}").run(rest, command)
+    return status
 
 
 def _build(arguments: list[str], command: str) -> int:

@@ -7,10 +7,9 @@ import os
 
 from mlbuild.app.history import run as the_run
 from mlbuild.app.history import runs
-from mlbuild.app.texts import has_target
 from mlbuild.app.workspace import find
-from mlbuild.cli.arguments import Parser, ambiguous, parse
-from mlbuild.errors import MlbuildError, UsageError
+from mlbuild.cli.arguments import Parser, parse, refuse_target
+from mlbuild.errors import UsageError
 from mlbuild.ui.runs import run_json, run_lines, runs_json, runs_lines
 
 LIMIT = 20
@@ -25,8 +24,7 @@ def run(arguments: list[str], command: str) -> int:
     if options.limit < 1:
         parser.error("--limit: at least 1")
     path = find(options.file, options.directory)
-    if _is_target(path, command):
-        raise ambiguous(command)
+    refuse_target(path, command)
     folder = os.path.dirname(path)
     if options.words:
         one = the_run(folder, _number(options.words))
@@ -36,13 +34,6 @@ def run(arguments: list[str], command: str) -> int:
         document, lines = runs_json(found), runs_lines(found) if found else ["nothing was built here"]
     print(json.dumps(document, indent=2, ensure_ascii=False) if options.json else "\n".join(lines))
     return 0
-
-
-def _is_target(path: str, name: str) -> bool:
-    try:
-        return has_target(path, name)
-    except MlbuildError:  # what was built can be told though the Pipelinefile is broken
-        return False
 
 
 def _number(words: list[str]) -> int:

@@ -10,9 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from mlbuild.app.access import opened_store
-from mlbuild.app.texts import has_target
 from mlbuild.app.workspace import find
-from mlbuild.cli.arguments import Parser, ambiguous, parse
+from mlbuild.cli.arguments import Parser, parse, refuse_target
 from mlbuild.errors import MlbuildError, UsageError
 from mlbuild.expression import Literal
 from mlbuild.language.parser import literal
@@ -35,11 +34,7 @@ def run(arguments: list[str], command: str) -> int:
     add("--json", action="store_true", help="one JSON document")
     options = parse(parser, arguments)
     path = find(options.file, options.directory)
-    is_target = False
-    with suppress(MlbuildError):  # a store can be looked after although its Pipelinefile is broken
-        is_target = has_target(path, command)
-    if is_target:
-        raise ambiguous(command)
+    refuse_target(path, command)
     action = _action(options)
     with opened_store(path) as garbage:
         if action == "stats":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
-from itertools import product
+from itertools import islice, product
 from posixpath import join, normpath
 
-from mlbuild.errors import UsageError
+from mlbuild.errors import PipelineError, UsageError
 from mlbuild.expression import Key
 from mlbuild.graph.dag import Graph, clean
 from mlbuild.graph.partitions import Keys
@@ -19,6 +20,9 @@ from mlbuild.target import Target
 
 GOAL = re.compile(r"(?P<target>[A-Za-z_]\w*)(?:\[(?P<keys>.*)\])?(?:\.(?P<output>[A-Za-z_]\w*))?", re.DOTALL)
 KEY = re.compile(r'\s*(?:(?P<name>[A-Za-z_]\w*)\s*=\s*)?(?P<text>"(?:[^"\\]|\\.)*"|[^,\]"]*?)\s*(?:,|$)')
+
+MOST_COMPARED = 10_000
+"""Paths, with one that nothing makes: for about a second."""
 
 
 def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
@@ -84,9 +88,17 @@ def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
         hint = f"its named outputs are: {', '.join(names)}" if names else "none of its outputs has a name"
         raise UsageError(f"{goal}: `{target.name}` has no output called `{match['output']}`", hint=hint)
     names = [*graph.pipeline.targets]
-    near = get_close_matches(match["target"] if match else goal, names, 1)
+    near = [] if "/" in goal else get_close_matches(match["target"] if match else goal, names, 1)
+    near = near or get_close_matches(inside(folder, goal), islice(_made(graph), MOST_COMPARED), 1)
     hint = f"did you mean {near[0]}?" if near else f"the targets are: {', '.join(names)}"
     raise UsageError(f"no target is called {goal}, and none makes a path of that name", hint=hint)
+
+
+def _made(graph: Graph) -> Iterator[str]:
+    """Every path that a task makes."""
+    for target in graph.pipeline.targets.values():
+        with suppress(PipelineError):  # its keys can't be read
+            yield from [path for task in graph.tasks(target) for path in task.made]
 
 
 def path_of(task: Task, goal: str, folder: str) -> str | None:
