@@ -223,6 +223,93 @@ def test_what_would_be_restored_says_when_it_was_made_and_why(built: Workspace) 
     assert explained(built, "train").startswith("train is fresh: restored in run 3 on DATE in 0s, and its input ")
 
 
+def undone(workspace: Workspace) -> None:
+    """The code is as it was first."""
+    workspace.write("src/features.sh", "grep -v '#' $1\n")
+
+
+def test_what_is_in_place_may_be_of_an_earlier_build(built: Workspace) -> None:
+    append(built.root / "src/features.sh", "true\n")
+    assert len(built.ok("features").ran) == 3
+    undone(built)
+    assert explained(built, "features[mon]", "features[tue]") == (
+        "features[mon] and 1 more task are fresh: what is in place is as built in run 1, when all that counts was as "
+        "it is now; that is not their last success here:\n"
+        "  code src/features.sh changed since run 2\n"
+    )
+    (node,) = document(built, "features[mon]")["tasks"]
+    assert (node["state"], node["origin"]["how"], node["origin"]["run"]) == ("fresh", "built", 1)
+    assert explained(built, "train") == (
+        "train is fresh: built in run 1 on DATE in 0s, and its input and all else that counts are as they were\n"
+    )
+    assert built.ok("features").ran == []
+
+
+def test_what_was_accepted_and_is_undone(built: Workspace) -> None:
+    append(built.root / "src/features.sh", "true\n")
+    built.run("accept", "features[mon]", "--because", "true does nothing")
+    undone(built)
+    assert explained(built, "features[mon]") == (
+        "features[mon] is fresh: what is in place is as built in run 1 on DATE in 0s, when all that counts was as it "
+        "is now; that is not its last success here:\n"
+        "  code src/features.sh changed since run 2\n"
+    )
+
+
+def test_what_was_renamed_is_in_the_store(built: Workspace) -> None:
+    built.pipeline(PIPELINE.replace("target joined", "target merged").replace("inputs: joined", "inputs: merged"))
+    assert explained(built, "merged") == (
+        "merged is fresh: what is in place is what the store has for it; that is not its last success here:\n"
+        "  it was never built here\n"
+    )
+
+
+def test_definitions_of_one_file_are_told_in_one_line(workspace: Workspace) -> None:
+    workspace.write("lib.py", "A = 1\nB = 1\n\n\ndef f():\n    print(A, B)\n")
+    workspace.write("other.py", "C = 1\n")
+    workspace.write("a.py", "import lib, other\nlib.f()\nprint(other.C)\n")
+    workspace.pipeline(
+        """
+        partition key: ["x", "y"]
+
+        target t[key]:
+            outputs: "{key}.txt"
+            run: python a.py > {outputs}
+
+        target u:
+            inputs: t[*]
+            outputs: "u.txt"
+            run: cat {inputs} > {outputs}
+
+        default u
+        """
+    )
+    workspace.ok()
+    workspace.write("lib.py", "A = 2\nB = 1\nD = 1\n\n\ndef f():\n    print(A, B, D)\n")
+    workspace.write("other.py", "C = 2\n")
+    lib = "code lib.py: constant A changed, function f changed and constant D is new since run 1"
+    assert explained(workspace, "t", "u") == (
+        f"t[x] and 1 more task would run:\n  {lib}\n  code other.py: constant C changed since run 1\n"
+        "u may run, if what it needs comes out otherwise:\n"
+        f"  t[x] would run, because {lib}, and 1 more like it\n"
+        "  t[x] would run, because code other.py: constant C changed since run 1, and 1 more like it\n"
+    )
+    assert len(document(workspace, "t")["groups"][0]["causes"]) == 4
+
+
+def test_tasks_that_were_made_in_several_runs_are_told_together(built: Workspace) -> None:
+    append(built.root / "data/mon.csv", "x\n")
+    built.ok()
+    assert explained(built, "features") == (
+        "features[mon] and 2 more tasks are fresh: built in runs 1 and 2, and nothing that counts has changed since\n"
+    )
+    shutil.rmtree(built.root / "features")
+    assert explained(built, "features") == (
+        "features[mon] and 2 more tasks would be restored from the store, as built in runs 1 and 2:\n"
+        "  features/mon.csv is missing, and 2 more like it\n"
+    )
+
+
 def test_what_was_accepted_says_by_whom_and_why(built: Workspace) -> None:
     built.run("accept", "train", "lr=2", "--because", "the rate is not used")
     who = f"{getpass.getuser()}@{socket.gethostname()}"
@@ -267,6 +354,19 @@ def test_what_failed_names_its_log(built: Workspace) -> None:
     assert explained(built, "features[tue]") == (
         "features[tue] would run:\n"
         "  its last attempt failed with exit status 1, in run 2: `mlbuild log features[tue]`\n"
+        "  code src/features.sh changed since run 1\n"
+    )
+
+
+def test_several_that_failed_are_told_from_those_that_never_began(built: Workspace) -> None:
+    built.write("src/features.sh", "test $1 = data/wed.csv && exec sleep 0\nexit 3\n")
+    built.build("-k", "-j1", "features[mon]", "features[tue]")
+    assert explained(built, "features") == (
+        "features[mon] and 1 more task would run:\n"
+        "  their last attempts failed, that at features[mon] with exit status 3, in run 2: "
+        "`mlbuild log features[mon]`\n"
+        "  code src/features.sh changed since run 1\n"
+        "features[wed] would run:\n"
         "  code src/features.sh changed since run 1\n"
     )
 

@@ -157,9 +157,6 @@ def test_what_never_ran_has_no_time(built: Workspace) -> None:
     )
 
 
-# --- the budget
-
-
 def test_what_was_restored_takes_what_it_took_when_it_was_made(built: Workspace) -> None:
     for day in DAYS:
         (built.root / f"out/features/{day}.csv").unlink()
@@ -170,6 +167,8 @@ def test_what_was_restored_takes_what_it_took_when_it_was_made(built: Workspace)
     append(built.root / "src/features.sh", "true\n")
     after = document(built, "features")["total"]
     assert (after["seconds"], after["unknown"]) == (before, 0)
+    assert "; at most " in built.run("-n", "features").out
+    assert built.run("impact", "features", "--budget", "0s").status == 1
 
 
 def test_a_key_that_is_part_of_a_word_leaves_the_cause_one(workspace: Workspace) -> None:
@@ -191,6 +190,9 @@ def test_a_key_that_is_part_of_a_word_leaves_the_cause_one(workspace: Workspace)
         "  t  3 tasks would run; they took 0s before\n"
         "altogether: 3 tasks would run; they took 0s before\n"
     )
+
+
+# --- the budget
 
 
 @pytest.mark.parametrize(("budget", "status"), [("0s", 1), ("1.5h", 0), ("2d", 0)])

@@ -17,7 +17,8 @@ from mlbuild.state.journal import Acceptance, Journal
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the outputs of a task come from, or would be restored from.
+    """Where the outputs of a task come from, or would be restored from; of a result that was made before what was made
+    last, and still is what is in place, where that comes from.
 
     Attributes:
         how: `built`, `restored` or `accepted`.
@@ -94,7 +95,7 @@ def explain(
     groups: dict[tuple[object, ...], list[Explained]] = {}
     for task in wanted:
         origin, surveyed = origins[task], survey.tasks[task]
-        comes_from = (origin.how, origin.run, origin.again) if origin else None
+        comes_from = (origin.how, origin.again) if origin else None
         same = (task.target.name, seen[task].state, surveyed.decision.verdict, surveyed.maybe, comes_from)
         groups.setdefault((*same, kinds[task]), []).append(Explained(seen[task], origin))
     return Explanation(
@@ -115,11 +116,12 @@ def _nodes(causes: Causes, seen: Mapping[Task, Seen], origins: Mapping[Task, Ori
 
 def _origin(task: Task, graph: Graph, survey: Survey, journal: Journal) -> Origin | None:
     surveyed = survey.tasks[task]
-    if surveyed.decision.verdict is Verdict.RESTORE:
+    decision = surveyed.decision
+    if decision.verdict is Verdict.RESTORE or (decision.verdict is Verdict.FRESH and decision.take is not None):
         fingerprint = survey.facts(task).fingerprint
         made = journal.made(task.name, fingerprint=fingerprint.key)
         return Origin("built", made[-1].run, made[-1].ended, made[-1].seconds, 0) if made else None
-    trace = journal.trace(task.name) if surveyed.decision.verdict is Verdict.FRESH and not task.is_group else None
+    trace = journal.trace(task.name) if decision.verdict is Verdict.FRESH and not task.is_group else None
     if trace is None:
         return None
     acceptance = journal.acceptance(trace)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from mlbuild.code.reach import Whole
-from mlbuild.engine.causes import Alike
+from mlbuild.engine.causes import Alike, Cause
 from mlbuild.engine.decide import Verdict
-from mlbuild.engine.explain import Explained, Explanation, Group, Node, Origin
+from mlbuild.engine.explain import Explanation, Group, Node, Origin
 from mlbuild.engine.survey import Seen
 from mlbuild.ui.survey import task_json
 from mlbuild.ui.words import and_more, counted, duration, reason_json, reason_text
@@ -23,8 +24,9 @@ def explain_lines(explanation: Explanation) -> list[str]:
     for group in explanation.groups:
         first, count = group.tasks[0], len(group.tasks)
         name = and_more([each.task.name for each in group.tasks])
-        said = f"{name} {_happens(first, plural=count > 1)}"
-        below = [*_attempted(first.seen, count), *(line for alike in group.causes for line in _cause(alike, group))]
+        said = f"{name} {_happens(group)}"
+        causes = [line for some in _of_one_file(group.causes) for line in _cause(some, group)]
+        below = [*_attempted(first.seen, count), *causes]
         lines += [f"{said}:", *(f"  {line}" for line in below)] if below else [said]
     return [*lines, *(_whole(whole) for whole in explanation.whole)]
 
@@ -34,40 +36,48 @@ def _whole(whole: Whole) -> str:
     return f"all of {whole.file} counts, called or not: {whole.why} ({place}) may reach any of it"
 
 
-def _happens(each: Explained, *, plural: bool) -> str:
+def _happens(group: Group) -> str:
     """What would happen to a task, or to several alike."""
-    surveyed, origin = each.seen.surveyed, each.origin
-    verdict, be = surveyed.decision.verdict, "are" if plural else "is"
+    seen, plural = group.tasks[0].seen, len(group.tasks) > 1
+    origins = [each.origin for each in group.tasks if each.origin]
+    surveyed, be = seen.surveyed, "are" if plural else "is"
+    decision, verdict = surveyed.decision, surveyed.decision.verdict
     if surveyed.blocked:
-        return "would fail" if each.seen.state == "failed" else f"{be} blocked"
+        return "would fail" if seen.state == "failed" else f"{be} blocked"
     if verdict is Verdict.RUN:
         if surveyed.task.is_group:
             return f"{'gather' if plural else 'gathers'} what would run"
         return "may run, if what it needs comes out otherwise" if surveyed.maybe else "would run"
     if verdict is Verdict.RESTORE:
-        return "would be restored from the store" + (f", as {_made(origin, plural=plural)}" if origin else "")
+        return "would be restored from the store" + (f", as {_made(origins)}" if origins else "")
     if verdict is Verdict.ABSENT:
         return f"{be} absent: gone and not in the store, but all that needs {'them' if plural else 'it'} is fresh"
-    return f"{be} fresh" + (f": {_comes_from(origin, plural=plural)}" if origin else "")
+    if decision.take is not None:
+        then = f"as {_made(origins)}, when all that counts was as it is now" if origins else "what the store has for it"
+        return f"{be} fresh: what is in place is {then}; that is not {'their' if plural else 'its'} last success here"
+    return f"{be} fresh" + (f": {_comes_from(origins)}" if origins else "")
 
 
-def _comes_from(origin: Origin, *, plural: bool) -> str:
-    text = f"{_made(origin, plural=plural)}, and {_inputs(origin, plural=plural)}"
-    if not origin.again:
-        return text
-    return f"{text}; {and_more(origin.again)} ran again since, and came out the same"
+def _comes_from(origins: Sequence[Origin]) -> str:
+    text, again = f"{_made(origins)}, and {_inputs(origins)}", origins[0].again
+    return f"{text}; {and_more(again)} ran again since, and came out the same" if again else text
 
 
-def _inputs(origin: Origin, *, plural: bool) -> str:
-    if plural or not origin.inputs:
+def _inputs(origins: Sequence[Origin]) -> str:
+    count = origins[0].inputs
+    if len(origins) > 1 or not count:
         return "nothing that counts has changed since"
-    inputs = "input" if origin.inputs == 1 else f"{origin.inputs} inputs"
+    inputs = "input" if count == 1 else f"{count} inputs"
     return f"its {inputs} and all else that counts are as they were"
 
 
-def _made(origin: Origin, *, plural: bool) -> str:
+def _made(origins: Sequence[Origin]) -> str:
+    """How, and in which run; of one also when."""
+    origin, runs = origins[0], {origin.run for origin in origins}
+    if len(runs) > 1:
+        return f"{origin.how} in runs {min(runs)} {'and' if len(runs) == 2 else 'to'} {max(runs)}"
     how = f"{origin.how} in run {origin.run}"
-    if plural:
+    if len(origins) > 1:
         return how
     moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(origin.time))
     if origin.acceptance:
@@ -79,16 +89,32 @@ def _attempted(seen: Seen, count: int) -> list[str]:
     """How the last attempt ended, if the task is called failed for it."""
     if seen.state == "running":
         return ["another build is at it"]
-    if seen.state != "failed" or seen.last is None or seen.last.reason == "ok" or count > 1:
+    if seen.state != "failed" or seen.last is None or seen.last.reason == "ok":
         return []
-    last = seen.last
+    last, task = seen.last, seen.surveyed.task.name
     how = f"with exit status {last.exit_status}" if last.reason == "exit" else f"({last.message or last.reason})"
-    return [f"its last attempt failed {how}, in run {last.run}: `mlbuild log {seen.surveyed.task.name}`"]
+    whose = "its last attempt failed" if count == 1 else f"their last attempts failed, that at {task}"
+    return [f"{whose} {how}, in run {last.run}: `mlbuild log {task}`"]
 
 
-def _cause(alike: Alike, group: Group) -> list[str]:
-    """A line for causes that are alike, and one for the way from there, if there is any between."""
-    cause, tasks, text = alike.first, alike.tasks, _changed(alike)
+def _of_one_file(causes: Sequence[Alike]) -> list[list[Alike]]:
+    """The definitions of one file that changed for the same tasks together, all else by itself."""
+    found: dict[tuple[object, ...], list[Alike]] = {}
+    for number, alike in enumerate(causes):
+        cause = alike.first
+        file, _, definition = cause.reason.what.partition(": ")
+        if cause.reason.kind == "code" and definition and alike.things == 1:
+            same = (file, tuple(alike.tasks), cause.since, cause.made, cause.verdict, alike.way)
+            found.setdefault(same, []).append(alike)
+        else:
+            found[(number,)] = [alike]
+    return list(found.values())
+
+
+def _cause(some: Sequence[Alike], group: Group) -> list[str]:
+    """A line for causes that are told together, and one for the way from there, if there is any between."""
+    alike = some[0]
+    cause, tasks, text = alike.first, alike.tasks, _changed([each.first for each in some])
     own = {each.task.name for each in group.tasks}
     if cause.task.name in own:
         if alike.things > 1:
@@ -112,11 +138,19 @@ def _verb(alike: Alike) -> str:
     }.get(alike.first.verdict, "changed")
 
 
-def _changed(alike: Alike) -> str:
-    reason, since = alike.first.reason, alike.first.since
+def _changed(causes: Sequence[Cause]) -> str:
+    """What changed, and since when.
+
+    Args:
+        causes: one, or several of one file: that is named once.
+    """
+    reason, since = causes[0].reason, causes[0].since
+    file = f"code {reason.what.partition(': ')[0]}: "
+    *texts, last = reason_text(reason), *(reason_text(one.reason).removeprefix(file) for one in causes[1:])
+    text = f"{', '.join(texts)} and {last}" if texts else last
     # Only what is a difference is one to something.
     is_difference = since is not None and (reason.old is not None or reason.new is not None)
-    return reason_text(reason) + (f" since run {since}" if is_difference else "")
+    return text + (f" since run {since}" if is_difference else "")
 
 
 def explain_json(explanation: Explanation) -> dict[str, Any]:
