@@ -713,3 +713,12 @@ def test_a_file_of_another_language(workspace: Workspace) -> None:
     errors = [line.partition(" error: ")[2] for line in said.splitlines() if line.startswith("Pipelinefile:")]
     assert len(errors) == 21
     assert errors[-1] == "behind 20 mistakes the rest of the file is not looked at"
+
+
+def test_a_goal_means_nothing_to_it(workspace: Workspace) -> None:
+    workspace.pipeline("param lr = 1\ntarget t:\n    run: echo {lr}\n")
+    assert workspace.run("check", "lr=2").out == "1 target, 0 partitions: no mistake found\n"
+    for goal in ("t", "nosuch"):
+        ended = workspace.run("check", goal)
+        said = f"error: check takes no goal, and this is one: {goal}\n  hint: it reads all of the Pipelinefile\n"
+        assert (ended.status, ended.out, ended.err) == (2, "", said)

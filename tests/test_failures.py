@@ -105,7 +105,7 @@ def test_a_false_check_fails_the_task_and_publishes_nothing(workspace: Workspace
     workspace.ok()
     ended = workspace.build("value=0")
     assert ended.status == 1
-    assert "FAILED  t: check metrics.auc >= 1 does not hold: too low" in ended.out
+    assert "FAILED  t: check metrics.auc >= 1 does not hold (metrics.auc is 0): too low" in ended.out
     assert workspace.read("m.json") == '{"auc": 1}\n'
 
 
@@ -166,14 +166,15 @@ def test_who_only_looks_knows_that_a_changed_check_does_not_hold(workspace: Work
     workspace.ok()
     workspace.pipeline(GATED.replace("least = 0.4", "least = 0.8"))
     assert workspace.run("-n").out == (
-        "blocked train: check metrics.auc > least does not hold\n"
-        "blocked publish: train fails: check metrics.auc > least does not hold\n"
+        "blocked train: check metrics.auc > least does not hold (metrics.auc is 0.5, least is 0.8)\n"
+        "blocked publish: train fails: check metrics.auc > least does not hold (metrics.auc is 0.5, least is 0.8)\n"
         "2 tasks blocked\n"
     )
     assert workspace.run("-q").status == 1
     assert workspace.states() == {"train": "failed", "publish": "blocked"}
     explained = workspace.run("explain", "train").out
-    assert explained == "train would fail:\n  check metrics.auc > least does not hold\n"
+    said = "check metrics.auc > least does not hold (metrics.auc is 0.5, least is 0.8)"
+    assert explained == f"train would fail:\n  {said}\n"
 
 
 def test_a_check_may_look_at_another_key(workspace: Workspace) -> None:
@@ -402,6 +403,52 @@ def test_more_cpus_than_there_are_count_as_all_of_them_and_that_is_said_once(wor
     assert len(re.findall(r"asks for 5000 CPUs, and there are \d+: it counts as all of them", ended.out)) == 1
 
 
+def test_what_a_check_that_does_not_hold_looked_at(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        param condition = 0
+        partition fold: [1, 2]
+        target t[fold]:
+            outputs: "t{fold}.csv"
+            metrics: "m{fold}.json"
+            check:
+                condition != 0 or metrics.acu > 0.9
+                condition != 1 or metrics.auc - 0.25 > metrics.nan
+                condition != 2 or (metrics.auc > 0.4 and not metrics.bad)
+                condition != 3 or rows(outputs) >= 10 * fold
+                condition != 4 or metrics.acu + metrics.auc > 1
+                condition != 5 or metrics.kind == "good"
+                condition != 6 or t[fold-1].metrics.auc < 0.5
+                condition != 7 or metrics.long == [1]
+                condition != 8 or metrics.none > 1
+                condition < 9
+                metrics.good
+            run:
+                echo a > {outputs}
+                echo '{"auc": 0.5, "nan": NaN, "bad": true, "kind": "odd", "none": null, "good": '$GOOD > {metrics}
+                echo ', "long": ['$(seq -s , 100)']}' >> {metrics}
+        """
+    )
+
+    def said(condition: int, key: int = 1, good: str = "true") -> str:
+        ended = workspace.build(f"t[{key}]", f"condition={condition}", env={"GOOD": good})
+        (line,) = (line for line in ended.out.splitlines() if line.startswith("FAILED"))
+        return line.partition("does not hold")[2]
+
+    assert said(0) == " (condition is 0, metrics.acu is missing)"
+    assert said(1) == " (condition is 1, metrics.auc - 0.25 is 0.25, metrics.nan is NaN)"
+    assert said(2) == " (condition is 2, metrics.auc is 0.5, metrics.bad is true)"
+    assert said(3, 2) == " (condition is 3, rows(outputs) is 0, 10 * fold is 20)"
+    assert said(4) == " (condition is 4, metrics.acu is missing, metrics.auc is 0.5)"
+    assert said(5) == ' (condition is 5, metrics.kind is "odd")'
+    assert said(7) == " (condition is 7)"
+    assert said(8) == " (condition is 8, metrics.none is null)"
+    assert said(9, good="true") == " (condition is 9)"
+    assert said(-1, good="false") == ""
+    workspace.ok("t[1]", "condition=-1", env={"GOOD": "true"})
+    assert said(6, 2) == " (condition is 6, t[fold-1].metrics.auc is 0.5)"
+
+
 def test_values_in_the_message_of_a_check(workspace: Workspace) -> None:
     workspace.pipeline(
         """
@@ -413,7 +460,7 @@ def test_values_in_the_message_of_a_check(workspace: Workspace) -> None:
             run: echo '{"auc": 0.25, "file": "x y"}' > {metrics}
         """
     )
-    said = "check metrics.auc > least does not hold: 0.25 on mon, not 0.50; in x y"
+    said = "check metrics.auc > least does not hold (metrics.auc is 0.25, least is 0.5): 0.25 on mon, not 0.50; in x y"
     assert f"t[mon] failed: {said}\n" in workspace.build().out
     workspace.pipeline(workspace.read("Pipelinefile").replace("{metrics.auc} on {day}", "{day} {nope}"))
     assert "there is no `nope`" in workspace.run("check").err

@@ -49,7 +49,7 @@ WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify
 PATHS = (*WITH_PATH, "--events")
 """Options whose value is a path: for the shell to complete."""
 NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size", "--limit", "--against")
-NO_GOALS = ("runs", "fmt", "init", "completion")
+NO_GOALS = ("runs", "check", "fmt", "init", "completion")
 
 DECLARED = re.compile(
     r"""^(?:target[ \t]+(?P<target>\w+)[ \t]*(?:\[[^]\n]*\])?[ \t]*:[^\n]*(?:\n[ \t]+\"\"\"(?P<description>[^"\n]+))?"""

@@ -19,7 +19,8 @@ from mlbuild.ui.words import counted
 
 
 def run(arguments: list[str], command: str) -> int:
-    parser = Parser(command, "Say everything that is wrong with the Pipelinefile, and what is doubtful.")
+    words = ("NAME=value", "overrides")
+    parser = Parser(command, "Say everything that is wrong with the Pipelinefile, and what is doubtful.", words)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--observed", action="store_true", help="say what runs were seen to read, undeclared")
     parser.add_argument("--fix", action="store_true", help="with --observed: write it into the Pipelinefile")
@@ -27,13 +28,15 @@ def run(arguments: list[str], command: str) -> int:
     if options.fix and not options.observed:
         raise UsageError("--fix writes what --observed finds", hint="mlbuild check --observed --fix")
     try:
-        workspace, _ = workspace_and_goals(options, command, chosen=False)
+        workspace, goals = workspace_and_goals(options, command, chosen=False)
         verify(workspace)
     except MlbuildError as error:
         if not options.json:
             raise
         print(_document(error.errors if isinstance(error, ManyErrors) else (error,), ()))
         return error.exit_status
+    if goals:
+        raise UsageError(f"check takes no goal, and this is one: {goals[0]}", hint="it reads all of the Pipelinefile")
     if options.observed:
         return _observed(workspace, fix=options.fix, as_json=options.json)
     found = [*doubts(workspace.pipeline, (*BUILD, *COMMON)), *doubtful_imports(workspace)]

@@ -7,7 +7,20 @@ from collections.abc import Callable, Iterator
 from mlbuild.engine.scope import CheckScope, LeftOut
 from mlbuild.engine.states import IN_PLACE, OVER, State, States
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
-from mlbuild.expression import Reference, Template, evaluate, walk, written
+from mlbuild.expression import (
+    MISSING,
+    Binary,
+    Call,
+    Key,
+    Name,
+    Node,
+    Reference,
+    Template,
+    Unary,
+    evaluate,
+    walk,
+    written,
+)
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.flaws import Circle, apart, shown
@@ -15,6 +28,10 @@ from mlbuild.graph.references import OutsidePartition
 from mlbuild.graph.task import Task
 from mlbuild.target import Check
 from mlbuild.template import render
+from mlbuild.values import formatted
+
+LONGEST = 60
+"""Characters of a value that is shown beside a condition."""
 
 
 class Conditions:
@@ -83,7 +100,8 @@ def failed_check(graph: Graph, task: Task, files: Files, is_in_place: Callable[[
             return f"check {check.text}: {error.message}"
         if not holds:
             said = _said(check, scope)
-            return f"check {check.text} does not hold" + (f": {said}" if said else "")
+            values = ", ".join(_values(check.condition, scope))
+            return f"check {check.text} does not hold" + f" ({values})" * bool(values) + f": {said}" * bool(said)
     return None
 
 
@@ -95,6 +113,40 @@ def _said(check: Check, scope: CheckScope) -> str:
         return render(check.message, scope)
     except (LeftOut, MlbuildError):
         return "".join(part if isinstance(part, str) else written(part) for part in check.message.parts)
+
+
+def _values(condition: Node, scope: CheckScope) -> Iterator[str]:
+    """What the things are that a condition looks at, each once; what can't be had, or is long, is left out."""
+    seen: set[str] = set()
+    waiting = list(_looked_at(condition))
+    for node in waiting:
+        text = node.at.source.line(node.at.line)[node.at.column - 1 :][: node.at.length]
+        try:
+            value = evaluate(node, scope)
+            shown = value.text if isinstance(value, Key) else str(formatted(value, "json"))
+        except (LeftOut, MlbuildError, TypeError, ValueError):  # of JSON: a YAML file may hold what it does not know
+            continue
+        if value is MISSING:
+            shown = "missing"
+            if isinstance(node, Binary | Unary):  # one thing in it is
+                sides = (node.left, node.right) if isinstance(node, Binary) else (node.operand,)
+                waiting += [part for side in sides for part in _looked_at(side)]
+                continue
+        if text not in seen and len(shown) <= LONGEST and not (value is False and node is condition):
+            seen.add(text)
+            yield f"{text} is {shown}"
+
+
+def _looked_at(node: Node) -> Iterator[Node]:
+    """The sides of the comparisons in a condition, and what else is true or false; no constants."""
+    match node:
+        case Binary(operator=operator, left=left, right=right) if operator not in ("+", "-", "*", "/"):
+            yield from _looked_at(left)
+            yield from _looked_at(right)
+        case Unary(operator="not", operand=operand):
+            yield from _looked_at(operand)
+        case _ if any(isinstance(part, Name | Reference | Call) for part in walk(node)):
+            yield node
 
 
 def check_references(graph: Graph, task: Task) -> Iterator[Task]:
