@@ -186,19 +186,19 @@ TABLE = [
     ),
     Row("a constant that nothing reaches", edit("pipeline/constants.py", "MOST = 3", "MOST = 4"), []),
     Row("a function that nothing reaches", edit("pipeline/formats.py", "str(value)", "repr(value)"), []),
-    Row("a function that one of two targets reaches", edit("pipeline/formats.py", ".1%", ".2%"), ["report"]),
+    Row("a function that one of two targets reaches", edit("pipeline/formats.py", ".1%", ".2%"), ["summary"]),
     Row("a package that shadows a module", shadow, FEATURES),
     Row(
         "a param",
         edit("params.yaml", "lr: 0.2", "lr: 0.17"),
-        ["evaluate[boosted]", "report", "train[boosted]"],
+        ["evaluate[boosted]", "summary", "train[boosted]"],
     ),
     Row("a key of params.yaml that nothing uses", edit("params.yaml", "seed:", "threads: 4\nseed:"), []),
     Row("descriptions, retries, resources, timeouts", remarks, []),
     Row("a check", edit("Pipelinefile", "metrics.auc >= 0.5", "metrics.auc >= 0.4"), []),
     Row("a reordered dict in a JSON file", reorder, []),
-    Row("a value in a JSON file", edit("pipeline/carriers.json", "Endeavor", "Endeavour"), ["report"]),
-    Row("an undeclared file that the run read", edit("pipeline/footer.txt", "hand", "head"), ["report"]),
+    Row("a value in a JSON file", edit("pipeline/carriers.json", "Endeavor", "Endeavour"), ["summary"]),
+    Row("an undeclared file that the run read", edit("pipeline/footer.txt", "hand", "head"), ["summary"]),
 ]
 
 
@@ -235,7 +235,7 @@ def test_another_branch_and_back(flights: Workspace) -> None:
     rename("each")(flights)
     replace(flights, "params.yaml", "l2: 10.0", "l2: 9.0")
     git(flights, "commit", "--quiet", "--all", "--message=other")
-    changed = ["evaluate[boosted]", "report", "train[boosted]"]
+    changed = ["evaluate[boosted]", "summary", "train[boosted]"]
     assert flights.ok().ran == sorted([*FEATURES, *changed])
     git(flights, "checkout", "--quiet", "main")
     ended = flights.ok()

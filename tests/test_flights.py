@@ -15,7 +15,7 @@ from workspace import Workspace, names
 ROOT = Path(__file__).parent.parent
 DAYS = [str(date(2013, 1, 1) + timedelta(days=number)) for number in range(365)]
 MODELS = ["boosted", "logistic"]
-BEHIND_TRAIN = [*names("evaluate", MODELS), "report", *names("train", MODELS)]
+BEHIND_TRAIN = [*names("evaluate", MODELS), "summary", *names("train", MODELS)]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_one_corrected_day(flights: Workspace) -> None:
 
 
 def test_a_param_of_one_model(flights: Workspace) -> None:
-    behind = ["evaluate[boosted]", "report", "train[boosted]"]
+    behind = ["evaluate[boosted]", "summary", "train[boosted]"]
     before = flights.read("params.yaml")
     replace(flights, "params.yaml", "lr: 0.2", "lr: 0.17")
     assert flights.ok().ran == behind
@@ -84,7 +84,7 @@ def test_an_edit_of_a_script_and_its_undo(flights: Workspace) -> None:
     (flights.root / "pipeline/report.py").write_text(before + "\n# a remark\n")
     assert flights.ok().ran == []
     (flights.root / "pipeline/report.py").write_text(before + "\nprint('done')\n")
-    assert flights.ok().ran == ["report"]
+    assert flights.ok().ran == ["summary"]
     (flights.root / "pipeline/report.py").write_text(before)
     # The page came out as it was, so that it is in place already.
     ended = flights.ok()
@@ -96,7 +96,7 @@ def test_deleted_outputs(flights: Workspace) -> None:
     for path in ("models/boosted.pickle", "build/features/2013-05-05.csv", "report.html"):
         (flights.root / path).unlink()
     ended = flights.ok()
-    assert (ended.ran, ended.restored) == ([], ["features[2013-05-05]", "report", "train[boosted]"])
+    assert (ended.ran, ended.restored) == ([], ["features[2013-05-05]", "summary", "train[boosted]"])
     assert (flights.root / "models/boosted.pickle").read_bytes() == weights
 
 
@@ -115,5 +115,5 @@ def test_the_gate_stops_a_bad_model(flights: Workspace) -> None:
     assert ended.status == 1
     assert ended.failed == ["evaluate[boosted]"]
     assert ended.ran == ["evaluate[logistic]", *names("train", MODELS)]
-    assert ended.tasks("task_blocked") == ["report"]
+    assert ended.tasks("task_blocked") == ["summary"]
     assert flights.ok().ran == []
