@@ -179,7 +179,7 @@ def test_running_interrupted_killed_and_taken_over(workspace: Workspace) -> None
     assert [run["ended"] for run in document(workspace)["runs"]] == ["killed", "interrupted"]
     workspace.write("go", "")
     assert told(workspace, "1").splitlines()[-1].split()[:4] == ["wait", "cancelled", "0.0s", "1"]
-    assert told(workspace, "2").splitlines()[-1].split()[:3] == ["wait", "unfinished", "2"]
+    assert told(workspace, "2").splitlines()[-1].split()[:3] == ["wait", "unfinished", "1"]
     workspace.wait_until(lambda: workspace.exists("wait.txt"))
     workspace.ok("wait")
     assert told(workspace, "2").splitlines()[-1].endswith("by build 3")
