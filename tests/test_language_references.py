@@ -118,5 +118,5 @@ target t[day]:
     assert isinstance(check.condition, Binary)
     found = [part for part in walk(check.condition) if isinstance(part, Reference)]
     assert [(one.target, one.metrics) for one in found] == [("extract", None), ("score", ("a b", "f1", 0))]
-    assert check.message == "half"
+    assert check.message is not None and check.message.parts == ("half",)
     assert check.text == 'rows(outputs) > 0.5 * rows(extract[day - 1]) and score[*].metrics["a b"].f1[0] < 1'

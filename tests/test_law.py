@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, given, note, settings
 from workspace import Workspace
 
 from mlbuild import app
+from mlbuild.app import building
 from mlbuild.digest import digest_path
 from mlbuild.engine import events
 from mlbuild.executors.attempt import changed, measured
@@ -141,7 +142,7 @@ class Log:
 def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Log:
     """The log of all recipes, wherever they run; the library runs them in this process."""
     monkeypatch.setenv("LAW_LOG", str(tmp_path / "log"))
-    monkeypatch.setattr(app, "LocalExecutor", HereExecutor)
+    monkeypatch.setattr(building, "LocalExecutor", HereExecutor)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.chdir(tmp_path)
     return Log(tmp_path / "log")

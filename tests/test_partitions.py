@@ -136,6 +136,12 @@ def test_what_targets_make_is_no_key(workspace: Workspace) -> None:
         '  1 | partition k: glob("raw/{k}.csv")\n'
         "    |           ^\n"
         "  hint: the keys of a glob are those of files that no target makes\n"
+        "\n"
+        "Pipelinefile:2:8: error: these tasks need each other in a circle: t[a.clean] → t[a.clean]\n"
+        "  2 | target t[k]:\n"
+        "    |        ^\n"
+        "  hint: break it at one of these:\n"
+        "  t[a.clean] at Pipelinefile:2:8\n"
     )
 
 

@@ -143,6 +143,14 @@ def test_bash_gets_the_exact_text(place: str, value: str) -> None:
     assert bash(script) == expected(value), script
 
 
+@pytest.mark.parametrize("value", ["a\n\tb", "\tb"])
+def test_a_tab_that_a_here_document_takes_away(value: str) -> None:
+    for body in ("cat <<-E_E\n\t{x}\n\tE_E", "cat <<- 'E_E'\n\t{x}\n\tE_E"):
+        with pytest.raises(PipelineError, match="begins with a tab, which `<<-` takes away"):
+            rendered(body, x=value)
+    assert bash(rendered("cat <<E_E\n{x}\nE_E", x=value)) == f"{value}\n"
+
+
 @settings(max_examples=60, deadline=None)
 @given(places=st.lists(st.sampled_from(sorted(PLACES)), min_size=2, max_size=5), value=values)
 def test_one_place_does_not_spoil_the_next(places: list[str], value: str) -> None:

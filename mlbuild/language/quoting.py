@@ -167,7 +167,8 @@ def _advice(slot: Slot) -> str:
 
 
 def _check_document(whole: str, start: int, end: int, slot: Slot) -> None:
-    """Raise if a value made one of the lines that it stands in the mark that ends its here-document."""
+    """Raise if a value made one of the lines that it stands in the mark that ends its here-document, or if bash would
+    take tabs off it, as `<<-` does at the beginning of lines."""
     first = whole.rfind("\n", 0, start) + 1
     last = whole.find("\n", end)
     mark = slot.place.removeprefix(LITERAL).removeprefix(EXPANDED)[1:]
@@ -175,3 +176,7 @@ def _check_document(whole: str, start: int, end: int, slot: Slot) -> None:
         if line.lstrip("\t") == mark:
             message = f"the value of `{written(slot)}` would end the here-document: it makes a line that is {mark}"
             raise PipelineError(message, slot.at, "choose another mark")
+    text = ("" if whole[first:start].strip("\t") else "\n") + whole[start:end]
+    if "\n\t" in text and re.search(rf"<<-[ \t]*[\"'\\]*{re.escape(mark)}", whole[:start]):
+        message = f"a line of the value of `{written(slot)}` begins with a tab, which `<<-` takes away"
+        raise PipelineError(message, slot.at, "begin the here-document with <<")
