@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from workspace import Workspace
+
+for number in (signal.SIGINT, signal.SIGHUP):
+    # Whoever starts the tests in the background has them ignored, and so would the builds that tests interrupt.
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
