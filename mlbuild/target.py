@@ -143,6 +143,28 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A directory that outlives the attempts at a task, and from which the next one goes on.
+
+    Attributes:
+        path: ends in `/`.
+        keep: how many whole checkpoints stay, the newest; None: all.
+        ignore: params that may differ between those that write a checkpoint and those that go on from it.
+        complete: the name of the file that makes a folder a whole checkpoint; None: it is put there by rename.
+        signal: by which the recipe is told to save and leave.
+        grace: seconds that it has for this.
+    """
+
+    path: Template
+    at: Location
+    keep: int | None = None
+    ignore: tuple[Node, ...] = ()
+    complete: str | None = None
+    signal: int = 15
+    grace: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A condition on what a task made, with what is said if it does not hold. `text` is the condition as written."""
 
@@ -176,6 +198,9 @@ class Target:
     """References to what must come before, without bringing anything."""
     timeout: float | None = None
     """Seconds."""
+    stall: float | None = None
+    """Seconds that an attempt may go without a sign of life."""
+    checkpoint: Checkpoint | None = None
     retry: Retry = field(default_factory=Retry)
     checks: tuple[Check, ...] = ()
     on_failure: str = "stop"

@@ -17,6 +17,12 @@ class Reason(StrEnum):
     SIGNAL = "signal"
     """The recipe was killed by a signal that mlbuild did not send."""
     TIMEOUT = "timeout"
+    STALLED = "stalled"
+    """It went on without a sign of life for longer than its target allows."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The kernel killed it for want of memory, or so it seems."""
+    PREEMPTED = "preempted"
+    """Somebody's signal ended it after it had left a new checkpoint: it goes on from there."""
     CANCELLED = "cancelled"
     """Stopped because somebody asked for it."""
     MISSING_OUTPUT = "missing_output"
@@ -63,6 +69,29 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Where an attempt leaves checkpoints, and what says which of those that lie there it may go on from.
+
+    Attributes:
+        directory: relative to the workspace, with a `/` at the end.
+        key: the resume key: a checkpoint that was written under another one is not for this attempt.
+        fingerprint: the key of the task's fingerprint.
+        ignored: name → value of the params that may differ: a checkpoint qualifies if each number is at least what it
+            was when that was written, and all else is equal.
+        keep: how many whole ones stay, the newest; None: all.
+        complete: the name of the file that makes a folder a whole checkpoint; None: one is whole if it was renamed
+            to its place.
+    """
+
+    directory: str
+    key: str
+    fingerprint: str
+    ignored: dict[str, Any] = field(default_factory=dict)
+    keep: int | None = None
+    complete: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One attempt at a task, with all that is needed to carry it out anywhere that sees the workspace.
 
@@ -84,7 +113,10 @@ class Job:
     reads: tuple[Read, ...] = ()
     outputs: tuple[str, ...] = ()
     """Must be there at the end; one that ends in `/` is a directory."""
+    checkpoints: Checkpoints | None = None
     timeout: float | None = None
+    stall: float | None = None
+    """Seconds without a sign of life after which it is stopped."""
     signal: int = 15
     grace: float = 10.0
     cpus: float = 1.0
@@ -109,7 +141,8 @@ class Job:
         reads = tuple(Read(**row) for row in data["reads"])
         lists = {"outputs": tuple(data["outputs"]), "devices": tuple(data.get("devices", ()))}
         lists["programs"] = tuple(data.get("programs", ()))
-        return cls(**{**data, **lists, "reads": reads})
+        kept = data.get("checkpoints")
+        return cls(**{**data, **lists, "reads": reads, "checkpoints": Checkpoints(**kept) if kept else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +150,7 @@ class JobResult:
     """How an attempt ended. Times are epoch seconds, `max_rss` is in bytes, `cpu_seconds` user and system together.
 
     `exit_status` is the recipe's, or minus the signal that killed it. `detail` is for people: which input changed,
-    which output is missing.
+    which output is missing. Paths are relative to the workspace.
     """
 
     attempt: str
@@ -131,6 +164,14 @@ class JobResult:
     node: str = ""
     made: tuple[Made, ...] = ()
     opened: tuple[Opened, ...] = ()
+    resumed_from: str = ""
+    """The checkpoint that it was given to go on from."""
+    saved: int = 0
+    """How many new whole checkpoints it left."""
+    checkpoint: str = ""
+    """The newest from which the next attempt can go on; empty without any."""
+    grown_from: tuple[str, ...] = ()
+    """The keys of the other fingerprints under which what it went on from was written."""
 
     @property
     def ok(self) -> bool:
@@ -143,7 +184,9 @@ class JobResult:
     def from_json(cls, data: dict[str, Any]) -> Self:
         made = tuple(Made(**row) for row in data["made"])
         opened = tuple(Opened(**row) for row in data["opened"])
-        return cls(**{**data, "reason": Reason(data["reason"]), "made": made, "opened": opened})
+        grown_from = tuple(data.get("grown_from", ()))
+        reason = Reason(data["reason"])
+        return cls(**{**data, "reason": reason, "made": made, "opened": opened, "grown_from": grown_from})
 
 
 class Executor(Protocol):
