@@ -18,7 +18,7 @@ from functools import lru_cache
 from io import FileIO
 
 from mlbuild import digest
-from mlbuild.executors import observed, processes
+from mlbuild.executors import observed, processes, stacks
 from mlbuild.executors.job import Job, JobResult, Made, Reason
 
 MARK = "MLBUILD_JOB"
@@ -58,12 +58,13 @@ class Attempt:
         self.alarm: float | None = None
         self._started = 0.0
         self._stopped: Reason | None = None
+        self._why = ""
         self._ending = False
         reader, writer = os.pipe()
         self._gate = open(writer, "wb", buffering=0)
         first = processes.now()
         with open(reader, "rb", buffering=0) as gate, open_log(job) as log:
-            own = observed.environment(job, {**environment, **job.environment})
+            own = stacks.environment(job, observed.environment(job, {**environment, **job.environment}))
             self.pid = spawn(job, {**own, MARK: mark(job.attempt, job.workspace)}, log, gate)
         self.born = first, processes.now()
         self.fd = os.pidfd_open(self.pid)
@@ -82,9 +83,15 @@ class Attempt:
         os.close(self.fd)
         os.waitpid(self.pid, 0)
 
-    def stop(self, reason: Reason, *, now: bool = False) -> None:
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was told to end, or only stragglers are left of it."""
+        return self._ending
+
+    def stop(self, reason: Reason, detail: str = "", *, now: bool = False) -> None:
         """Have it end: by the job's signal, and KILL when its grace has passed; or by KILL at once."""
-        self._stopped = self._stopped or reason
+        if not self._stopped:
+            self._stopped, self._why = reason, detail
         self._end(now=now)
 
     def _end(self, *, now: bool) -> None:
@@ -135,7 +142,7 @@ class Attempt:
 
     def _verdict(self, code: int) -> tuple[Reason, str]:
         if self._stopped:
-            return self._stopped, ""
+            return self._stopped, self._why
         if code < 0:
             return Reason.SIGNAL, f"killed by {signal_name(-code)}"
         if 0 < code - 128 < signal.NSIG:  # so bash reports it, if the command wasn't its last

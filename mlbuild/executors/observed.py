@@ -27,9 +27,14 @@ def environment(job: Job, given: dict[str, str]) -> dict[str, str]:
     """The variables with which the Python processes of a job take notes, beside those `given`."""
     if not job.notes:
         return given
-    path = [folder for folder in given.get("PYTHONPATH", "").split(":") if folder and folder != HOOK]
     notes = os.path.join(job.workspace, job.notes)
-    return {**given, NOTES: notes, PROGRAMS: "\n".join(job.programs), "PYTHONPATH": ":".join([HOOK, *path])}
+    return hooked({**given, NOTES: notes, PROGRAMS: "\n".join(job.programs)})
+
+
+def hooked(given: dict[str, str]) -> dict[str, str]:
+    """These variables, with which Python processes load the hook."""
+    path = [folder for folder in given.get("PYTHONPATH", "").split(":") if folder and folder != HOOK]
+    return {**given, "PYTHONPATH": ":".join([HOOK, *path])}
 
 
 def opened(job: Job, started: float) -> tuple[Opened, ...]:

@@ -21,9 +21,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mlbuild.executors import attempt, lines, processes
+from mlbuild.executors import attempt, lines, processes, stacks
 from mlbuild.executors.attempt import Attempt
 from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.silence import Silence
 from mlbuild.killpoint import reach
 
 KILL_POINTS = (
@@ -174,6 +175,8 @@ class Running:
         self.helper = 0
         """The pid of the child that looks at files for it, if there is one."""
         self.is_cancelled = False
+        self.silence: Silence | None = None
+        """How long it has been silent, if that counts."""
 
 
 class Supervisor:
@@ -204,20 +207,26 @@ class Supervisor:
         while self._clients or self._running:
             for key, _ in self._selector.select(self._patience()):
                 key.data()
-            for process in self._rung():
-                process.ring()
+            for ring in self._rung():
+                ring()
 
-    def _alarms(self) -> list[tuple[float, Attempt]]:
-        live = [running.process for running in self._running.values() if running.process]
-        return [(process.alarm, process) for process in live if process.alarm is not None]
+    def _alarms(self) -> list[tuple[float, Callable[[], None]]]:
+        """When something is to be done, in `time.monotonic` seconds, and what."""
+        found: list[tuple[float, Callable[[], None]]] = []
+        for running in self._running.values():
+            if running.process and running.process.alarm is not None:
+                found.append((running.process.alarm, running.process.ring))
+            if running.silence and running.silence.due is not None:
+                found.append((running.silence.due, partial(self._listen, running, running.silence)))
+        return found
 
     def _patience(self) -> float | None:
         alarms = self._alarms()
         return max(0.0, min(alarm for alarm, _ in alarms) - time.monotonic()) if alarms else None
 
-    def _rung(self) -> list[Attempt]:
+    def _rung(self) -> list[Callable[[], None]]:
         now = time.monotonic()
-        return [process for alarm, process in self._alarms() if alarm <= now]
+        return [ring for alarm, ring in self._alarms() if alarm <= now]
 
     def _watch(self, file: int, react: Callable[[], None]) -> None:
         self._selector.register(file, selectors.EVENT_READ, react)
@@ -289,6 +298,8 @@ class Supervisor:
         process.release()
         reach("supervisor-released")
         running.process = process
+        if running.job.stall is not None:
+            running.silence = Silence(running.job, time.monotonic())
         self._watch(process.fd, partial(self._settle, running, process))
 
     def _record(self, process: Attempt) -> None:
@@ -303,11 +314,46 @@ class Supervisor:
         self._selector.unregister(process.fd)
         if process.settle():
             running.process = None
+            self._hush(running)
             result = running.result = process.result(self._node)
             reach("supervisor-reaped")
             self._measure(running, result)
         else:
             self._watch(process.fd, partial(self._settle, running, process))
+
+    # One that is silent for too long
+
+    def _listen(self, running: Running, silence: Silence) -> None:
+        """Look for signs of life, first where that costs least. A look that doesn't come back is none."""
+        if silence.log_is_silent(time.monotonic()):
+            if silence.helper:
+                self._judge(running, silence)
+            else:
+                then = partial(self._heard, running, silence)
+                self._look(silence, silence.outputs_are_light(), silence.outputs, then)
+
+    def _heard(self, running: Running, silence: Silence, outputs: list[str] | None) -> None:
+        if silence.due is not None:
+            silence.helper = 0
+            if outputs is not None:
+                silence.take(outputs)
+            self._judge(running, silence)
+
+    def _judge(self, running: Running, silence: Silence) -> None:
+        if running.process and not running.process.is_ending and silence.is_too_long:
+            silence.close()
+            save = partial(stacks.save, running.job, running.process.pid)
+            self._look(silence, False, save, partial(self._stop_stalled, running, silence))
+
+    def _stop_stalled(self, running: Running, silence: Silence, place: str | None) -> None:
+        silence.helper = 0
+        if running.process and not running.process.is_ending:
+            running.process.stop(Reason.STALLED, silence.words(place or ""))
+
+    def _hush(self, running: Running) -> None:
+        if running.silence:
+            running.silence.close()
+            stacks.drop_empty(running.job)
 
     def _measure(self, running: Running, result: JobResult) -> None:
         if result.ok:
@@ -348,22 +394,22 @@ class Supervisor:
 
     # Looking at files
 
-    def _look(self, running: Running, light: bool, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _look(self, whom: Running | Silence, light: bool, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do this work here if it is light, else in a child, so that clocks and messages need not wait for it."""
-        reader = None if light else self._ask_child(running, work)
+        reader = None if light else self._ask_child(whom, work)
         if reader is None:
             then(work())
         else:
-            self._watch(reader, partial(self._collect, running, reader, bytearray(), then))
+            self._watch(reader, partial(self._collect, whom.helper, reader, bytearray(), then))
 
-    def _ask_child(self, running: Running, work: Callable[[], Any]) -> int | None:
+    def _ask_child(self, whom: Running | Silence, work: Callable[[], Any]) -> int | None:
         """Where its answer will come from; None if there are no more processes or files to be had."""
         try:
             reader, writer = os.pipe()
         except OSError:
             return None
         try:
-            running.helper = fork(lambda: _answer(writer, work))
+            whom.helper = fork(lambda: _answer(writer, work))
         except OSError:
             os.close(reader)
             return None
@@ -371,13 +417,13 @@ class Supervisor:
             os.close(writer)
         return reader
 
-    def _collect(self, running: Running, reader: int, answer: bytearray, then: Callable[[Any], None]) -> None:
+    def _collect(self, helper: int, reader: int, answer: bytearray, then: Callable[[Any], None]) -> None:
         if data := os.read(reader, lines.CHUNK):
             answer += data
             return
         self._selector.unregister(reader)
         os.close(reader)
-        os.waitpid(running.helper, 0)
+        os.waitpid(helper, 0)
         then(json.loads(answer) if answer else None)
 
 

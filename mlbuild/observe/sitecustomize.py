@@ -1,10 +1,12 @@
 """Notes which files of the workspace a Python process opens, modules included. Runs in every Python of a recipe.
 
+Also has it write its stacks on a signal, if whoever started it may want to see them.
+
 Blind to what compiled code opens by itself, to folders that are listed, and to files that were looked for in vain.
 """
 
 # Whatever Python a recipe brings must be able to read this, from 3.6 on, and it is paid for at every start: so it
-# imports nothing that is not loaded already.
+# imports nothing that is not loaded already, unless it is asked for more than notes.
 
 import os
 import sys
@@ -129,7 +131,34 @@ def program() -> "str | None":
     return ""
 
 
+STACKS_SIGNAL = 49
+"""As in `executors/stacks.py`, which sends it."""
+FAR = 200
+
+
+def keep_stacks(path: str) -> None:
+    """Have this process append the stacks of its threads to a file when it gets the signal.
+
+    faulthandler writes from the signal handler, in C: also while a library holds the interpreter's lock. It needs the
+    file open for good, so that gets a number which no program comes to by counting, and hands no other file it.
+    """
+    try:
+        import faulthandler
+        import fcntl
+
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            faulthandler.register(STACKS_SIGNAL, fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, FAR))
+        finally:
+            os.close(file)
+    except Exception:  # no such file, or a Python without this: it goes without
+        return
+
+
 def start() -> None:
+    stacks = os.environ.get("MLBUILD_STACKS")
+    if stacks:
+        keep_stacks(stacks)
     notes, (_, _, workspace) = os.environ.get("MLBUILD_NOTES"), os.environ.get("MLBUILD_JOB", "").partition(" ")
     if notes and workspace and hasattr(sys, "addaudithook"):
         programs = os.environ.get("MLBUILD_PROGRAMS")
