@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol
 
 from mlbuild.errors import Location, PipelineError
@@ -256,8 +256,8 @@ def children(node: object) -> Iterator[Part]:
         case Literal() | Name() | Star() | Reference():
             return
         case _:
-            for field in fields(node):  # type: ignore[arg-type]
-                value = getattr(node, field.name)
+            for name in node.__slots__:  # type: ignore[attr-defined]
+                value = getattr(node, name)
                 for item in value if isinstance(value, tuple) else (value,):
                     if isinstance(item, Part):
                         yield item

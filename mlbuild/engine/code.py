@@ -115,7 +115,10 @@ class Code:
 
     def named(self, task: Task) -> list[str]:
         """The files of the workspace that the words of a recipe name and no target makes."""
-        return [path for path in self._said(task).paths if self._is_code(path)]
+        return self._named(self._said(task))
+
+    def _named(self, said: Words) -> list[str]:
+        return [path for path in said.paths if self._is_code(path)]
 
     def is_script(self, task: Task, path: str) -> bool:
         """Whether of a file that a recipe names only that counts which is reached when Python runs it."""
@@ -145,7 +148,7 @@ class Code:
             if path not in seen:
                 seen.add(path)
                 yield path, Entry(path, whole=True, search=search) if path.endswith(".py") else path
-        for path in self.named(task):
+        for path in self._named(said):
             if path not in seen:
                 seen.add(path)
                 whole = path not in said.scripts

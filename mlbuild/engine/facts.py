@@ -313,12 +313,14 @@ class Inspector:
     def checks(self, task: Task) -> str:
         """What changes when the conditions of a task must be tested again: the digest of their texts and of the values
         that these name. Empty if it has none."""
+        if not task.target.checks:
+            return ""
         scope, constants = RecipeScope(self._graph, task), self._graph.pipeline.constants
         rows = []
         for check in task.target.checks:
             used = params_used(check.condition).items()
             rows.append([check.text, {name: evaluate(node, scope) for name, node in used if root(node) in constants}])
-        return digest_bytes(_canonical(rows).encode()) if rows else ""
+        return digest_bytes(_canonical(rows).encode())
 
     def failed_check(self, task: Task, is_in_place: Callable[[Task], bool]) -> str | None:
         """What is wrong with what stands in place of a task, in words; None if its conditions hold."""
