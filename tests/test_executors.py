@@ -156,19 +156,6 @@ Pipelinefile:3:16: error: there is no resource `licence`
     |                ^^^^^^^^^^^
   hint: executor `local` has cpus, memory, gpus, gpu_memory, disk, nodes""",
         ),
-        (
-            "target u:\n    checkpoint: \"c/\"\n    run: echo {checkpoint}",
-            """\
-Pipelinefile:2:5: error: `checkpoint:` is not there yet
-  2 |     checkpoint: "c/"
-    |     ^^^^^^^^^^
-  hint: a later version of mlbuild brings it
-
-Pipelinefile:3:15: error: `{checkpoint}` is not there yet
-  3 |     run: echo {checkpoint}
-    |               ^^^^^^^^^^^^
-  hint: a later version of mlbuild brings it""",
-        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong(text: str, said: str) -> None:

@@ -596,14 +596,14 @@ Pipelinefile:16:5: error: `run:` can't stand in `defaults:`
     "what is not there yet": (
         """\
 target t:
-    checkpoint: "c/", keep = 2
+    batch: 2
     inputs: first(merge, extract[*])
     run: x
 """,
         """\
-Pipelinefile:16:5: error: `checkpoint:` is not there yet
-  16 |     checkpoint: "c/", keep = 2
-     |     ^^^^^^^^^^
+Pipelinefile:16:5: error: `batch:` is not there yet
+  16 |     batch: 2
+     |     ^^^^^
   hint: a later version of mlbuild brings it
 
 Pipelinefile:17:13: error: `first()` is not there yet

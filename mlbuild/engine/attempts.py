@@ -13,6 +13,7 @@ from typing import Any
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
 from mlbuild.engine.facts import Inspector, unreachable
+from mlbuild.engine.resume import on_checkpoints
 from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.engine.undeclared import Undeclared
 from mlbuild.errors import StateError
@@ -69,6 +70,8 @@ class Attempt:
     adopted: bool = False
     reasons: tuple[Reason, ...] = ()
     """Why it is made."""
+    resume: Fingerprint | None = None
+    """What its checkpoints belong to, if it is to leave any."""
 
     @property
     def id(self) -> str:
@@ -123,40 +126,49 @@ class Attempts:
     # --- before
 
     def make(
-        self, task: Task, fingerprint: Fingerprint, edited: tuple[str, ...], reasons: tuple[Reason, ...] = ()
+        self,
+        task: Task,
+        fingerprint: Fingerprint,
+        edited: tuple[str, ...],
+        reasons: tuple[Reason, ...] = (),
+        failures: int = 0,
     ) -> Attempt:
         """The next attempt at a task; nothing of it has happened yet.
+
+        Args:
+            failures: how many before it cost a retry.
 
         Raises InputChanged, and PipelineError for what can't be had or has no value.
         """
         self._bring_copies(task, fingerprint)
         self._made += 1
         attempt = f"{self._journal.run}-{self._made}"
-        number = self.next_number(task, fingerprint)
+        number = self._journal.next_number(task.name, fingerprint.key)
+        target = task.target
+        resume = self._inspector.resume_fingerprint(task, fingerprint) if target.checkpoint else None
         job = Job(
             attempt=attempt,
             task=task.name,
             workspace=self._layout.workspace,
-            recipe=self._recipe(task, attempt, number),
-            kind=task.target.recipe.kind if task.target.recipe else "shell",
+            recipe=self._recipe(task, attempt, number, failures),
+            kind=target.recipe.kind if target.recipe else "shell",
             environment={"MLBUILD_ATTEMPT": str(number), **self._environment(task)},
             log=self._layout.log(self._journal.run, attempt),
             notes=self._layout.notes(attempt) if self._observe else "",
             programs=self._inspector.programs(task),
             reads=self._reads(task, fingerprint),
             outputs=task.made,
-            timeout=task.target.timeout,
-            **self.request(task, number),
+            timeout=target.timeout,
+            stall=target.stall,
+            **(on_checkpoints(self._graph, task, fingerprint, resume, self._journal.run) if resume else {}),
+            **self.request(task, failures),
         )
-        return Attempt(task, number, fingerprint, job, self._outputs.standing(task.made), edited, reasons=reasons)
+        had = self._outputs.standing(task.made)
+        return Attempt(task, number, fingerprint, job, had, edited, reasons=reasons, resume=resume)
 
     def executor(self, task: Task) -> str:
         """The name of the one that a task runs on."""
         return self._on or task.target.on
-
-    def next_number(self, task: Task, fingerprint: Fingerprint) -> int:
-        """What `{attempt}` is in the next attempt."""
-        return self._journal.next_number(task.name, fingerprint.key)
 
     def _bring_copies(self, task: Task, fingerprint: Fingerprint) -> None:
         """Copy what `local(…)` names, unless the copy is what it is now."""
@@ -176,9 +188,9 @@ class Attempts:
                     raise InputChanged(f"{url} has changed")
                 note.write_text(digest)
 
-    def request(self, task: Task, number: int = 1) -> dict[str, Any]:
-        """What an attempt of this number asks for, in the fields of a job."""
-        scope = RecipeScope(self._graph, task, number)
+    def request(self, task: Task, failures: int = 0) -> dict[str, Any]:
+        """What the attempt after so many failures asks for, in the fields of a job."""
+        scope = RecipeScope(self._graph, task, failures=failures)
         pools = task.target.resources.pools
         return {
             **scope.amounts(),
@@ -201,11 +213,12 @@ class Attempts:
         )
         log = os.path.relpath(attempt.job.log, self._layout.workspace)
         reasons = [(reason.kind, reason.what, reason.old, reason.new) for reason in attempt.reasons]
-        self._journal.intend(record, time.time(), log, attempt.command, reasons)
+        kept = {each.key: each for each in (attempt.resume, attempt.fingerprint)} if attempt.resume else {}
+        self._journal.intend(record, time.time(), log, attempt.command, reasons, kept)
         self._outputs.prepare(attempt.task.made, attempt.id)
         reach("prepared")
 
-    def _recipe(self, task: Task, attempt: str, number: int) -> str:
+    def _recipe(self, task: Task, attempt: str, number: int, failures: int) -> str:
         lists: list[str] = []
 
         def as_file(slot: Slot, content: object) -> str:
@@ -216,7 +229,7 @@ class Attempts:
                 file.write(text)
             return path
 
-        recipe, scope = task.target.recipe, RecipeScope(self._graph, task, number)
+        recipe, scope = task.target.recipe, RecipeScope(self._graph, task, number, failures)
         assert recipe is not None
         if recipe.kind == "python":
             names = dict.fromkeys(name for name, _ in python.uses(recipe.text, scope.known()))
@@ -427,4 +440,8 @@ def _outcome(result: JobResult) -> dict[str, object]:
         "max_rss": result.max_rss,
         "cpu_seconds": result.cpu_seconds,
         "message": result.detail,
+        "resumed_from": result.resumed_from,
+        "saved": result.saved,
+        "checkpoint": result.checkpoint,
+        "grown_from": " ".join(result.grown_from),
     }

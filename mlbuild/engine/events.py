@@ -58,7 +58,8 @@ class TaskFinished:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """An attempt failed for good. `detail` says more in words, `log` is where its log lies, `tail` its last lines."""
+    """An attempt failed for good. `detail` says more in words, `log` is where its log lies, `tail` its last lines;
+    `checkpoint` is what another build could go on from, empty without any."""
 
     task: str
     exit_code: int
@@ -68,6 +69,7 @@ class TaskFailed:
     log: str
     tail: tuple[str, ...]
     attempt: int
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,17 @@ class TaskRetried:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskPreempted:
+    """An attempt was ended from outside, ran out of time or stalled, but left a new checkpoint: the next goes on from
+    there at once, and no retry is used up."""
+
+    task: str
+    reason: str
+    attempt: int
+    checkpoint: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskBlocked:
     """`by` is what failed or is missing."""
 
@@ -91,7 +104,10 @@ class TaskBlocked:
 
 @dataclass(frozen=True, slots=True)
 class TaskCancelled:
+    """`checkpoint` is what another build could go on from, empty without any."""
+
     task: str
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +138,7 @@ Event = (
     | TaskFinished
     | TaskFailed
     | TaskRetried
+    | TaskPreempted
     | TaskBlocked
     | TaskCancelled
     | Said

@@ -11,6 +11,7 @@ from mlbuild.digest import digest_bytes, digest_stat
 from mlbuild.engine.checks import failed_check
 from mlbuild.engine.code import Code, TaskCode
 from mlbuild.engine.decide import Facts
+from mlbuild.engine.resume import NeutralScope
 from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.errors import Location, PipelineError
 from mlbuild.executors.observed import within
@@ -161,14 +162,24 @@ class Inspector:
         problem = problem or code.problem
         declared = (*task.target.outputs, *task.target.metrics)
         parts |= {f"output {path}": output.name or "" for output, path in zip(declared, task.made, strict=True)}
-        parts |= self._params(task)
         scope = RecipeScope(self._graph, task)
+        unset = (one.name for one in task.target.environ if variable_value(one, scope) is None)
+        problem = problem or next((f"the variable {name} is not set" for name in unset), None)
+        said, notes = self._said(task, scope)
+        return Fingerprint(parts | said, notes, problem, contents=code.files)
+
+    def resume_fingerprint(self, task: Task, fingerprint: Fingerprint) -> Fingerprint:
+        """As the fingerprint of a task, but the same whatever the params have for values that its checkpoints may
+        differ in. Its key is the resume key: what was written under one is for those of the same alone."""
+        said, notes = self._said(task, NeutralScope(self._graph, task))
+        return Fingerprint({**fingerprint.parts, **said}, notes, fingerprint.problem)
+
+    def _said(self, task: Task, scope: RecipeScope) -> tuple[dict[str, str], dict[str, str]]:
+        """What values a task is given: the parts of its fingerprint, and the notes on them."""
+        parts = self._params(task, scope)
         for variable in task.target.environ:
-            value = variable_value(variable, scope)
-            if value is None:
-                problem = problem or f"the variable {variable.name} is not set"
             if not variable.is_secret:
-                parts[f"environ {variable.name}"] = value or ""
+                parts[f"environ {variable.name}"] = variable_value(variable, scope) or ""
         notes: dict[str, str] = {}
         if task.target.recipe is not None and task.target.recipe.kind == "python":
             parts["recipe"], notes = _python_parts(task.target.recipe.text, scope)
@@ -182,7 +193,7 @@ class Inspector:
                 for used, whole in self._values(text, task, scope)
                 for name, value in _leaves(used, whole)
             }
-        return Fingerprint(parts, notes, problem, contents=code.files)
+        return parts, notes
 
     def _content(self, path: str, planned: Mapping[str, str | None]) -> str | None:
         """The digest of what stands at a path, or would stand there."""
@@ -247,9 +258,8 @@ class Inspector:
         """Ask the servers again."""
         self._remotes.clear()
 
-    def _params(self, task: Task) -> dict[str, str]:
+    def _params(self, task: Task, scope: RecipeScope) -> dict[str, str]:
         """The values named in `params:`, which count although the recipe may not name them."""
-        scope = RecipeScope(self._graph, task)
         listed = task.target.params
         values = (pair for node in listed for pair in self._values(node, task, scope))
         return {f"param {name}": _canonical(value) for name, value in values}
@@ -279,7 +289,7 @@ class Inspector:
 
     def _declared_paths(self, task: Task, reached: bool) -> Iterator[str]:
         """All that a task has to do with by what the Pipelinefile says of it; by their values, too."""
-        yield from task.made
+        yield from (*task.made, *([task.checkpoint] if task.checkpoint else ()))
         yield from (path for _, path in self.reads(task))
         yield from (path for path in self.code(task).files if reached or not path.endswith(".py"))
         yield from self._declared(task.target.code or (), task)

@@ -1,21 +1,53 @@
-"""What follows from a failure: whether to try again and when. Pure."""
+"""What follows from an attempt that did not succeed: whether there is another, when, and at what cost."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
+from dataclasses import dataclass
 
 from mlbuild.executors.job import JobResult, Reason
+from mlbuild.graph.task import Task
 from mlbuild.target import Retry
 
-NEVER = frozenset({Reason.CANCELLED, Reason.MISSING_OUTPUT})
+NEVER = frozenset({Reason.CANCELLED, Reason.MISSING_OUTPUT, Reason.CHECK_FAILED})
 """Trying again would not help: nobody wants it, or the recipe itself is wrong."""
+UNTIMELY = frozenset({Reason.PREEMPTED, Reason.TIMEOUT, Reason.STALLED})
+"""It was ended before it was through: what left a new checkpoint goes on from there, at no cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Another:
+    """There is another attempt, in `delay` seconds; `free`: it goes on from a checkpoint and uses up no retry."""
+
+    delay: float
+    free: bool = False
+
+
+class Failures:
+    """Counts, for each task of a build, the failures that cost a retry."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Task] = Counter()
+
+    def of(self, task: Task) -> int:
+        """How many there were."""
+        return self._counts[task]
+
+    def after(self, task: Task, result: JobResult) -> Another | None:
+        """What follows from one more attempt that did not succeed; None: nothing."""
+        if result.reason in UNTIMELY and result.saved and result.checkpoint:
+            return Another(0.0, free=True)
+        self._counts[task] += 1
+        delay = delay_before_retry(task.target.retry, self._counts[task], result)
+        return None if delay is None else Another(delay)
 
 
 def delay_before_retry(retry: Retry, failures: int, result: JobResult) -> float | None:
     """Seconds to wait before the next attempt; None if there is none.
 
     Args:
-        failures: how many attempts have failed, this one included.
+        failures: how many attempts have cost a retry, this one included.
     """
     if failures > retry.count or result.reason in NEVER:
         return None
@@ -27,4 +59,6 @@ def delay_before_retry(retry: Retry, failures: int, result: JobResult) -> float 
 
 
 def _named(classes: tuple[str, ...], result: JobResult) -> bool:
-    return str(result.reason) in classes or (result.reason is Reason.EXIT and str(result.exit_status) in classes)
+    # A preempted attempt without a new checkpoint was ended by a signal, as any other.
+    reason = Reason.SIGNAL if result.reason is Reason.PREEMPTED else result.reason
+    return str(reason) in classes or (reason is Reason.EXIT and str(result.exit_status) in classes)

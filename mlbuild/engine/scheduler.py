@@ -12,9 +12,10 @@ from mlbuild.engine.attempts import Attempt, Attempts, InputChanged
 from mlbuild.engine.checks import Conditions
 from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
+from mlbuild.engine.fallout import Fallout
 from mlbuild.engine.history import History
 from mlbuild.engine.others import POLL, Claim, OtherBuilds
-from mlbuild.engine.policy import delay_before_retry
+from mlbuild.engine.policy import Failures
 from mlbuild.engine.queue import Queue, Wanted
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.states import ACTIVE, OVER, State, States
@@ -93,8 +94,8 @@ class Scheduler:
         self._handles: dict[str, str] = {}
         self._absent: dict[str, str | None] = {}
         self._built: set[Task] = set()
-        self._failures: dict[Task, int] = {}
-        self._broken = False
+        self._failures = Failures()
+        self._fallout = Fallout(graph, self._consumers, self.states, say, self._is_over)
         self._changes: dict[Task, int] = {}
         self._stopping = self._stopped = 0
         self._began = time.time()
@@ -143,7 +144,7 @@ class Scheduler:
     @property
     def _winding_down(self) -> bool:
         """Nothing more starts."""
-        return self.interrupted or (self._broken and not self._keep_going)
+        return self.interrupted or (self._fallout.is_broken and not self._keep_going)
 
     def _goes_on(self) -> bool:
         if self._running or self._conditions:
@@ -190,7 +191,7 @@ class Scheduler:
         missing = self._graph.missing.get(task)
         if missing:
             self._say(events.Said(str(missing), task.name))
-            self._block(task, missing.message)
+            self._fallout.block(task, missing.message)
             return
         if self._awaited[task]:
             # Something that was absent is being brought back for another.
@@ -317,15 +318,16 @@ class Scheduler:
 
     def _asked(self, wanted: Wanted) -> jobs.Job:
         """What the next attempt asks for, as a job without anything to do."""
-        number = self._attempts.next_number(wanted.task, wanted.fingerprint)
-        return jobs.Job("", wanted.task.name, "", "", **self._attempts.request(wanted.task, number))
+        request = self._attempts.request(wanted.task, self._failures.of(wanted.task))
+        return jobs.Job("", wanted.task.name, "", "", **request)
 
     def _start(self, wanted: Wanted) -> None:
         try:
             if problem := self._executor.too_large(self._asked(wanted)):
                 self._refuse(wanted, str(jobs.Reason.NOT_STARTED), problem)
                 return
-            attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited, wanted.reasons)
+            failures = self._failures.of(wanted.task)
+            attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited, wanted.reasons, failures)
         except PipelineError as error:
             self._refuse(wanted, "pipelinefile", str(error))
             return
@@ -472,22 +474,31 @@ class Scheduler:
         """An attempt came to nothing: is there another?"""
         task = attempt.task
         if self.interrupted and result.reason is jobs.Reason.CANCELLED:
-            self.states.set(task, State.CANCELLED)
-            self._say(events.TaskCancelled(task.name))
+            self._cancelled(task, result)
             return
         if result.reason is jobs.Reason.CANCELLED or (attempt.adopted and result.ended < self._began):
             # Stopped since nobody wanted it, or it failed before this build was asked for.
             self._reopen(task)
             return
-        self._failures[task] = self._failures.get(task, 0) + 1
-        delay = delay_before_retry(task.target.retry, self._failures[task], result)
-        if delay is None or self._winding_down:
+        another = self._failures.after(task, result)
+        if another is None or (self._winding_down and not another.free):
             self._fail(attempt, result)
             return
-        self._say(events.TaskRetried(task.name, result.exit_status, str(result.reason), attempt.number, delay))
+        name, reason = task.name, str(result.reason)
+        if another.free:
+            self._say(events.TaskPreempted(name, reason, attempt.number, result.checkpoint))
+        else:
+            self._say(events.TaskRetried(name, result.exit_status, reason, attempt.number, another.delay))
+        if self._winding_down:
+            self._cancelled(task, result)
+            return
         self.states.set(task, State.QUEUED)
         wanted = Wanted(task, attempt.fingerprint, attempt.edited, self._stamp(task), attempt.reasons)
-        self._queue.push_later(wanted, delay)
+        self._queue.push_later(wanted, another.delay)
+
+    def _cancelled(self, task: Task, result: JobResult) -> None:
+        self.states.set(task, State.CANCELLED)
+        self._say(events.TaskCancelled(task.name, result.checkpoint))
 
     def _stamp(self, task: Task) -> float:
         trace = self._inspector.trace(task)
@@ -497,40 +508,15 @@ class Scheduler:
         log, tail = self._attempts.log_tail(attempt)
         recipe = attempt.command
         name, reason = attempt.task.name, str(result.reason)
-        self._say(events.TaskFailed(name, result.exit_status, reason, result.detail, recipe, log, tail, attempt.number))
-        self._fail_with(attempt.task)
+        failed = events.TaskFailed(name, result.exit_status, reason, result.detail, recipe, log, tail, attempt.number)
+        self._say(replace(failed, checkpoint=result.checkpoint))
+        self._fallout.fail(attempt.task)
+        self._conditions.look_again()
 
     def _fail_without_attempt(self, task: Task, reason: str, problem: str) -> None:
         self._say(events.TaskFailed(task.name, 0, reason, problem, "", "", (), 0))
-        self._fail_with(task)
-
-    def _fail_with(self, task: Task) -> None:
-        self.states.set(task, State.FAILED)
-        consumers = self._consumers[task]
-        tolerated = bool(consumers) and all(self._graph.may_lack(consumer, task) for consumer in consumers)
-        self._broken = self._broken or not (tolerated or task.target.on_failure == "continue")
-        self._go_on_without(task, task.name)
+        self._fallout.fail(task)
         self._conditions.look_again()
-
-    def _block(self, task: Task, by: str) -> None:
-        """A task can't be made."""
-        self.states.set(task, State.BLOCKED)
-        self._say(events.TaskBlocked(task.name, by))
-        self._go_on_without(task, by)
-
-    def _go_on_without(self, task: Task, by: str) -> None:
-        """Nothing will come of a task: what needs it is blocked, unless it may be absent there."""
-        stack = [task]
-        while stack:
-            gone = stack.pop()
-            self._graph.leave_out(gone)
-            for consumer in self._consumers[gone]:
-                if self._graph.may_lack(consumer, gone):
-                    self._is_over(gone, consumer)
-                elif self.states[consumer] is not State.BLOCKED:
-                    self.states.set(consumer, State.BLOCKED)
-                    self._say(events.TaskBlocked(consumer.name, by))
-                    stack.append(consumer)
 
     def _settle(self, task: Task, state: State) -> None:
         """A task is in place: what needs only it can be decided."""

@@ -20,17 +20,23 @@ from mlbuild.language import functions
 from mlbuild.target import AMOUNTS, Variable
 from mlbuild.values import formatted
 
-RECIPE_NAMES = ("inputs", "outputs", "metrics", "target", "attempt", "resources")
+RECIPE_NAMES = ("inputs", "outputs", "metrics", "checkpoint", "target", "attempt", "resources")
 
 
 class RecipeScope:
-    """The names of a recipe: inputs, outputs, metrics, the task's keys, the constants of the file."""
+    """The names of a recipe: inputs, outputs, metrics, the task's keys, the constants of the file.
 
-    def __init__(self, graph: Graph, task: Task, attempt: int = 1) -> None:
+    Args:
+        attempt: its number.
+        failures: how many attempts before it failed for good: with them amounts grow.
+    """
+
+    def __init__(self, graph: Graph, task: Task, attempt: int = 1, failures: int = 0) -> None:
         self._graph = graph
         self._task = task
         self._keys = graph.scope(task.target, task.keys)
         self._attempt = attempt
+        self._failures = failures
 
     def name(self, node: Name) -> object:
         task = self._task
@@ -41,6 +47,8 @@ class RecipeScope:
                 return task.named_outputs()
             case "metrics":
                 return task.named_metrics()
+            case "checkpoint":
+                return task.checkpoint
             case "target":
                 return task.target.name
             case "attempt":
@@ -59,7 +67,8 @@ class RecipeScope:
 
     def amount(self, name: str, given: Node | float | None) -> int | float | None:
         """The value of one amount, as `amounts` gives it."""
-        value = given if isinstance(given, int | float | None) else evaluate(given, self)
+        grown = RecipeScope(self._graph, self._task, self._failures + 1)
+        value = given if isinstance(given, int | float | None) else evaluate(given, grown)
         at = self._task.target.resources.at
         if value is None and given is None:
             return None
@@ -71,7 +80,8 @@ class RecipeScope:
 
     def known(self) -> list[str]:
         """All names that have a value."""
-        return [*RECIPE_NAMES, *self._task.target.partitions, *self._graph.pipeline.constants]
+        names = (name for name in RECIPE_NAMES if name != "checkpoint" or self._task.checkpoint)
+        return [*names, *self._task.target.partitions, *self._graph.pipeline.constants]
 
     def reference(self, node: Reference) -> object:
         raise PipelineError("a reference to a target can't stand in a recipe", node.at, "name it in `inputs:`")

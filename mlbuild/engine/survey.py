@@ -128,7 +128,7 @@ class Survey:
                 self.tasks[need] = Surveyed(need, decide(replace(self.facts(need), needed=True)))
 
 
-UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "input_changed"})
+UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "preempted", "input_changed"})
 """Ends of an attempt after which a task is not called failed: it was never through, or by no fault of its own."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from json import dumps
@@ -14,12 +15,13 @@ from mlbuild.collect import Mistakes
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
 from mlbuild.expression import Call, Key, Name, Reference
 from mlbuild.files import literal_start
+from mlbuild.graph.checkpoints import misplaced_checkpoints
 from mlbuild.graph.flaws import Circle, MissingInput, apart, conflicts, cycle, misplaced
 from mlbuild.graph.makers import Makers
 from mlbuild.graph.partitions import Keys
 from mlbuild.graph.references import is_plural, resolve
 from mlbuild.graph.task import Source, Task
-from mlbuild.target import Glob, Input, Listed, Output, Pipeline, Target
+from mlbuild.target import Checkpoint, Glob, Input, Listed, Output, Pipeline, Target
 from mlbuild.template import render
 
 BARE_KEY = compile_pattern(r"(?!.*\.\.)[A-Za-z0-9_.+:@%/-]+").fullmatch
@@ -110,7 +112,8 @@ class Graph:
         if task is None:
             outputs = tuple(self._path(output, target, keys) for output in target.outputs)
             metrics = tuple(self._path(output, target, keys) for output in target.metrics)
-            task = Task(task_name(target.name, keys), target, keys, outputs, metrics)
+            checkpoint = self._path(target.checkpoint, target, keys) or "./" if target.checkpoint else ""
+            task = Task(task_name(target.name, keys), target, keys, outputs, metrics, checkpoint)
             self._tasks[identity] = task
         return task
 
@@ -125,7 +128,7 @@ class Graph:
         """The names of the task's keys and of the file's constants."""
         return KeyScope(self.pipeline, dict(zip(target.partitions, keys, strict=True)))
 
-    def _path(self, output: Output, target: Target, keys: tuple[Key, ...]) -> str:
+    def _path(self, output: Output | Checkpoint, target: Target, keys: tuple[Key, ...]) -> str:
         return clean(render(output.path, self.scope(target, keys)))
 
     # --- edges
@@ -305,8 +308,17 @@ class Graph:
             mistakes.found += self._lacking(order)
         mistakes.one_a_place()
         mistakes.found += misplaced(order, self.pipeline.files)
+        if any(task.checkpoint for task in order):
+            reads = {task: self._reads(task) for task in order}
+            mistakes.found += misplaced_checkpoints(reads, self.pipeline.files)
         mistakes.found += [*self._wrong, *conflicts(order), *(cycle(circle) for circle in apart(circles))]
         return order
+
+    def _reads(self, task: Task) -> list[str]:
+        """The paths whose content counts for a task; none if something is wrong with its inputs, which was noted."""
+        with suppress(MlbuildError):
+            return [path for source in self.sources(task) for path, _ in source.reads]
+        return []
 
     def _walked(self, wanted: Iterable[Task], mistakes: Mistakes) -> tuple[Order, list[Circle]]:
         """The order, without the needs that close a circle, and the circles."""

@@ -52,7 +52,7 @@ def conflicts(tasks: Iterable[Task]) -> Iterator[PipelineError]:
                 message = f"{task.name} and {other.name} both make {path}"
                 yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
     for path, task in makers.items():
-        for folder in _folders(path):
+        for folder in folders(path):
             other = makers.get(folder, task)
             if other is not task and _is_new(task, other, seen):
                 message = f"{task.name} makes {path}, which lies in {folder}/ that {other.name} makes"
@@ -70,7 +70,7 @@ def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[Pipeline
         own: set[str] = set()
         outputs = [*zip((*task.target.outputs, *task.target.metrics), task.made, strict=True)]
         for output, path in outputs:
-            wrong = _not_to_be_made(path, read)
+            wrong = not_to_be_made(path, read)
             if not wrong and path.rstrip("/") in own:
                 wrong = f"{task.name} makes {path} twice", "leave out one of them"
             own.add(path.rstrip("/"))
@@ -78,14 +78,14 @@ def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[Pipeline
                 seen.add(str(output.at))
                 yield PipelineError(wrong[0], output.at, wrong[1])
         for output, path in outputs:
-            folder = next((folder for folder in _folders(path.rstrip("/")) if folder in own), None)
+            folder = next((folder for folder in folders(path.rstrip("/")) if folder in own), None)
             if folder and str(output.at) not in seen:
                 seen.add(str(output.at))
                 message = f"{task.name} makes {path}, which lies in {folder}/ that it makes too"
                 yield PipelineError(message, output.at, f"{folder}/ brings it: leave it out")
 
 
-def _not_to_be_made(path: str, read: Collection[str]) -> tuple[str, str] | None:
+def not_to_be_made(path: str, read: Collection[str]) -> tuple[str, str] | None:
     """What is wrong with an output, and what to do; None if nothing is."""
     normal = normpath(path)
     if normal == "/" or set(normal.split("/")) <= {".", ".."}:
@@ -101,7 +101,8 @@ def _not_to_be_made(path: str, read: Collection[str]) -> tuple[str, str] | None:
     return None
 
 
-def _folders(path: str) -> Iterator[str]:
+def folders(path: str) -> Iterator[str]:
+    """The folders that a path lies in, the nearest first."""
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path

@@ -20,6 +20,8 @@ class Task:
     keys: tuple[Key, ...]
     outputs: tuple[str, ...]
     metrics: tuple[str, ...]
+    checkpoint: str = ""
+    """The directory in which its checkpoints lie; empty if it has none."""
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

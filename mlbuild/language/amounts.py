@@ -35,12 +35,13 @@ def amount(node: Node, name: str, constants: Constants) -> int | float:
     return int(value) if name in SIZES or value == int(value) else value
 
 
-def timeout(clause: Clause, uses: Uses) -> float:
-    """Seconds. Raises PipelineError."""
-    return _seconds(node_of(arguments(clause)[0]), uses)
+def duration(clause: Clause, uses: Uses) -> float:
+    """The seconds of `timeout:` and `stall:`. Raises PipelineError."""
+    return seconds(node_of(arguments(clause)[0]), uses)
 
 
-def _seconds(node: Node, uses: Uses) -> float:
+def seconds(node: Node, uses: Uses) -> float:
+    """A time above 0. Raises PipelineError."""
     value = _constant(node, uses)
     if isinstance(node, Literal) and node.text.replace(".", "").isdigit():
         raise PipelineError(f"a time has a unit, and {node.text} has none", node.at, f"write {node.text}s")
@@ -106,7 +107,7 @@ def _retried(node: Node) -> str:
 
 _RETRY: dict[str, tuple[str, Callable[[Node, Uses], object]]] = {
     "": ("count", _count),
-    "backoff": ("backoff", _seconds),
-    "max": ("longest", _seconds),
+    "backoff": ("backoff", seconds),
+    "max": ("longest", seconds),
     "on": ("on", _classes),
 }

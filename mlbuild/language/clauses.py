@@ -10,8 +10,9 @@ from mlbuild.collect import AlreadySaid, Mistakes
 from mlbuild.errors import PipelineError
 from mlbuild.expression import Argument, Binary, Call, ListOf, Literal, Name, Node, TableOf, Template, written
 from mlbuild.language import python
-from mlbuild.language.amounts import amount, max_active, retry, timeout
+from mlbuild.language.amounts import amount, duration, max_active, retry
 from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
+from mlbuild.language.checkpoints import Checkpoints
 from mlbuild.language.constants import Constants
 from mlbuild.language.items import arguments, node_of, refuse_same_names, unmarked
 from mlbuild.language.lost import MADE
@@ -20,11 +21,13 @@ from mlbuild.language.paths import Paths
 from mlbuild.language.pending import refuse_pending
 from mlbuild.language.references import Header, References
 from mlbuild.language.uses import CHECK, PATH, RECIPE, RESOURCE, Uses
-from mlbuild.language.words import names_used, slots
+from mlbuild.language.words import names_used, root, slots
 from mlbuild.target import (
     AMOUNTS,
     Check,
+    Checkpoint,
     Executor,
+    Glob,
     Input,
     Output,
     Partition,
@@ -35,7 +38,7 @@ from mlbuild.target import (
 )
 from mlbuild.values import nearest
 
-NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "run")
+NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "checkpoint", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class _Reader:
         self._noted = context.mistakes.noted
         uses = self._uses = Uses(header.partitions, context.constants, context.names, context.partitions)
         paths = Paths(header, uses, context.names, context.references, context.mistakes)
+        self._checkpoints = Checkpoints(paths, uses, context.names, context.mistakes)
         self._readers: dict[str, tuple[str, Callable[[Clause], object]]] = {
             "inputs": ("inputs", paths.inputs),
             "outputs": ("outputs", paths.outputs),
@@ -79,7 +83,9 @@ class _Reader:
             "on_failure": ("on_failure", self._choice),
             "max_active": ("max_active", lambda clause: max_active(clause, uses)),
             "cache": ("cache", self._choice),
-            "timeout": ("timeout", lambda clause: timeout(clause, uses)),
+            "checkpoint": ("checkpoint", self._checkpoint),
+            "timeout": ("timeout", lambda clause: duration(clause, uses)),
+            "stall": ("stall", lambda clause: duration(clause, uses)),
             "retry": ("retry", lambda clause: retry(clause, uses, context.mistakes)),
             "check": ("checks", self._checks),
             "run": ("recipe", self._run),
@@ -107,6 +113,7 @@ class _Reader:
         if self._header.is_whole:
             with self._noted():
                 self._check_recipe(own)
+            self._check_slots_of_checkpoint(own)
         for clause in clauses:
             if clause.word in MADE and (clause.word in self._broken or not self._header.is_sound):
                 self._lose_paths(clause)
@@ -156,15 +163,42 @@ class _Reader:
                     self._check_output(word, output)
 
     def _check_output(self, word: str, output: Output) -> None:
-        lacking = [one for one in self._header.partitions if one not in _roots(output.path)]
-        if lacking:
+        try:
+            self._refuse_shared(output.path, "would all make this path")
+        except PipelineError:
             self._fields[word] = tuple(other for other in self._fields[word] if other is not output)
             self._broken.add(word)
+            raise
+
+    def _refuse_shared(self, path: Template, what: str) -> None:
+        """Raise PipelineError if tasks of the target would have the same path."""
+        lacking = [one for one in self._header.partitions if one not in _roots(path)]
+        if lacking:
             slot = "{" + lacking[0] + "}"
-            message = f"the tasks of `{self._header.name}` would all make this path: it lacks {slot}"
-            literal = isinstance(output.path.parts[0], str) and slot in output.path.parts[0]
+            literal = isinstance(path.parts[0], str) and slot in path.parts[0]
             hint = f"put {slot} into it" if not literal else 'values are put in between "…" alone'
-            raise PipelineError(message, output.path.at, hint)
+            raise PipelineError(f"the tasks of `{self._header.name}` {what}: it lacks {slot}", path.at, hint)
+
+    def _checkpoint(self, clause: Clause) -> Checkpoint:
+        made = [output.path for word in MADE for output in self._fields.get(word, ())]
+        sources = [item.source for item in self._fields.get("inputs", ())]
+        read = [one.pattern if isinstance(one, Glob) else one for one in sources]
+        found = self._checkpoints.read(clause, [*made, *(one for one in read if isinstance(one, Template))])
+        if self._header.is_sound:
+            self._refuse_shared(found.path, "would all have this checkpoint directory")
+        return found
+
+    def _check_slots_of_checkpoint(self, own: Mapping[str, Clause]) -> None:
+        """`{checkpoint}` stands for something only where there is the clause."""
+        recipe = self._fields.get("recipe")
+        if recipe is None or recipe.kind == "python" or "checkpoint" in own:
+            return
+        for slot in slots(recipe.text):
+            with self._noted():
+                if root(slot.expression) == "checkpoint":
+                    place = "/".join([self._header.name, *(f"{{{name}}}" for name in self._header.partitions)])
+                    hint = f'add the clause: checkpoint: "checkpoints/{place}/"'
+                    raise PipelineError("this target has no `checkpoint:`", slot.at, hint)
 
     # --- what counts and what it takes
 

@@ -76,7 +76,7 @@ class Paths:
                 raise PipelineError(message, node.at, f"{reference.target}.metrics brings the files that hold it")
             yield Input(item.name, reference, item.at, optional)
         elif isinstance(node, Call) and node.function in ("local", "stat"):
-            yield Input(item.name, self._path(only_argument(node)), item.at, optional, node.function)
+            yield Input(item.name, self.path(only_argument(node)), item.at, optional, node.function)
         elif isinstance(node, Call):
             yield Input(item.name, self._glob(node), item.at, optional)
         else:
@@ -93,8 +93,8 @@ class Paths:
                     raise PipelineError(
                         "`metrics` can't name an output", item.at, "the clause `metrics:` declares them"
                     )
-                path = self._path(only_argument(node) if isinstance(node, Call) else node)
-                _refuse_url(path, "made")
+                path = self.path(only_argument(node) if isinstance(node, Call) else node)
+                refuse_url(path, "made")
                 found.append(Output(item.name, path, item.at, temporary))
         refuse_same_names([(item.name, item.at) for item in found], self._mistakes)
         if clause.word == "outputs":
@@ -121,7 +121,7 @@ class Paths:
                     if isinstance(one.source, Reference):
                         raise PipelineError("what a target makes is an input", item.at, "put it into `inputs:`")
                     if isinstance(one.source, Template):
-                        _refuse_url(one.source, "read")
+                        refuse_url(one.source, "read")
                     found.append(one)
         return tuple(found)
 
@@ -138,12 +138,12 @@ class Paths:
             near = nearest(call.function, ["glob", "first", "any", "local", "stat"])
             hint = f"did you mean `{near}`?" if near else None
             raise PipelineError(f"`{call.function}()` is nothing that inputs can be", call.at, hint)
-        return Glob(self._path(only_argument(call)))
+        return Glob(self.path(only_argument(call)))
 
     def _paths(self, node: Node) -> list[Template]:
         """The paths that an item means: a text, or a constant that holds a text or a list of texts."""
         if isinstance(node, Template | Literal):
-            return [self._path(node)]
+            return [self.path(node)]
         self._refuse_unquoted(node)
         self._uses.check(node, PATH)
         value = evaluate(node, self._uses.constants)
@@ -153,7 +153,7 @@ class Paths:
             raise PipelineError(f"an input is a path, and `{written(node)}` is {kind_of(value)}", node.at)
         return [Template((one,), node.at) for one in paths]
 
-    def _path(self, node: Node) -> Template:
+    def path(self, node: Node) -> Template:
         """A path as written: a text, in which constants and the target's partitions may stand."""
         if isinstance(node, Literal) and isinstance(node.value, str) and node.text[:1] == "'":
             node = Template((node.value,), node.at)
@@ -186,7 +186,8 @@ class Paths:
             raise PipelineError(f"there is no `{unknown[0].name}`", unknown[0].at, hint)
 
 
-def _refuse_url(path: Template, verb: str) -> None:
+def refuse_url(path: Template, verb: str) -> None:
+    """Raise PipelineError if a path is a URL, of which nothing can be `verb` (read, made)."""
     if isinstance(path.parts[0], str) and "://" in path.parts[0]:
         raise PipelineError(f"only files are {verb} here, and this is a URL", path.at, "URLs stand in `inputs:`")
 

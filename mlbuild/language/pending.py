@@ -9,14 +9,14 @@ NOT_YET = frozenset(
         # kinds of executors
         *("slurm()", "ray()"),
         # clauses
-        *("checkpoint:", "stall:", "when:", "batch:"),
+        *("when:", "batch:"),
         *("after failed", "after finished", "after started"),
         # sources of partitions
         "lines() of an output",
         # items of inputs and outputs
         *("first()", "any()"),
-        # slots
-        "{checkpoint}",
+        # options of clauses
+        "share_resumed",
     }
 )
 

@@ -21,7 +21,6 @@ from mlbuild.expression import (
 from mlbuild.language.constants import Constants
 from mlbuild.language.functions import check_call
 from mlbuild.language.names import TASK_NAMES, Names
-from mlbuild.language.pending import refuse_pending
 from mlbuild.language.quoting import quoted
 from mlbuild.language.words import names_used, root, slots
 from mlbuild.target import AMOUNTS, Listed, Partition
@@ -95,8 +94,6 @@ class Uses:
             elif isinstance(part, Attribute):
                 self._check_field(part)
         name = root(slot.expression) or ""
-        refuse_pending("{" + name + "}", slot.at)
-        refuse_pending("{" + name + ":" + slot.format + "}", slot.at, written(slot))
         if slot.format == "file" and isinstance(slot.expression, Name) and self._names.kind(name) == "params":
             return
         if not is_format(slot.format):

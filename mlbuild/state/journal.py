@@ -316,13 +316,29 @@ class Journal:
         )
         return [Made(run, ended, seconds, _reasons(data)) for run, ended, seconds, data in rows]
 
-    def intend(self, attempt: OpenAttempt, started: float, log: str, command: str, reasons: Sequence[Why] = ()) -> None:
+    def remembered(self, key: str) -> Fingerprint | None:
+        """What a key stands for under which checkpoints were written: a fingerprint's, or a resume key."""
+        row = self._db.execute("SELECT detail FROM fingerprints WHERE key = ?", (key,)).fetchone()
+        return _unpack(row[0]) if row else None
+
+    def intend(
+        self,
+        attempt: OpenAttempt,
+        started: float,
+        log: str,
+        command: str,
+        reasons: Sequence[Why] = (),
+        resume: Mapping[str, Fingerprint] | None = None,
+    ) -> None:
         """Say what is going to be submitted, before anything of it happens.
 
         Args:
             command: the recipe as a person knows it.
+            resume: what the keys stand for under which its checkpoints will be written.
         """
         with self._transaction():
+            rows = [(key, _pack(fingerprint)) for key, fingerprint in (resume or {}).items()]
+            self._db.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", rows)
             self._db.execute(
                 "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log, begun, executor,"
                 " command, reasons) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -356,13 +372,14 @@ class Journal:
         """How an attempt ended, and with a trace that it succeeded: at once, so that neither is without the other.
 
         Args:
-            outcome: reason, exit_status, seconds, max_rss, cpu_seconds, message.
+            outcome: reason, exit_status, seconds, max_rss, cpu_seconds, message, resumed_from, saved, checkpoint,
+                grown_from.
         """
         with self._transaction():
             self._db.execute(
                 "UPDATE attempts SET ended = :ended, reason = :reason, exit_status = :exit_status, seconds = :seconds,"
-                " max_rss = :max_rss, cpu_seconds = :cpu_seconds, message = :message"
-                " WHERE id = :id",
+                " max_rss = :max_rss, cpu_seconds = :cpu_seconds, message = :message, resumed_from = :resumed_from,"
+                " saved = :saved, checkpoint = :checkpoint, grown_from = :grown_from WHERE id = :id",
                 {"id": attempt, "ended": time.time(), **outcome},
             )
             if trace is not None:

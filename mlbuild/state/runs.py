@@ -64,6 +64,9 @@ class Attempted:
         reason: how it ended; None while that is not known.
         log: relative to the workspace; there is no such file if nothing was printed.
         command: the recipe as it ran.
+        resumed_from: the checkpoint that it went on from, relative to the workspace; empty without one.
+        checkpoint: the one that the next attempt could go on from when it ended.
+        grown_from: the keys of the other fingerprints under which what it went on from was written.
     """
 
     id: str
@@ -81,28 +84,38 @@ class Attempted:
     cpu_seconds: float | None
     begun: int
     executor: str
+    resumed_from: str
+    checkpoint: str
+    grown_from: tuple[str, ...]
     command: str = field(repr=False)
 
     def state(self, run: int, *, lives: bool) -> str:
-        """What it was to a run, which may go on: `built`, `failed`, `cancelled`, `running`, `unfinished`, or `taken
-        over` by another run."""
+        """What it was to a run, which may go on: `built`, `failed`, `cancelled`, `preempted`, `running`, `unfinished`,
+        or `taken over` by another run."""
         if self.run != run:
             return "taken over"
         if self.reason is None:
             return "running" if lives else "unfinished"
-        return {"ok": "built", "cancelled": "cancelled"}.get(self.reason, "failed")
+        return {"ok": "built", "cancelled": "cancelled", "preempted": "preempted"}.get(self.reason, "failed")
 
 
 ATTEMPTED = (
     "SELECT id, task, run, number, started, ended, reason, exit_status, coalesce(message, ''), log, seconds, max_rss,"
-    " cpu_seconds, coalesce(begun, run), coalesce(executor, 'local'), command FROM attempts"
+    " cpu_seconds, coalesce(begun, run), coalesce(executor, 'local'), coalesce(resumed_from, ''),"
+    " coalesce(checkpoint, ''), coalesce(grown_from, ''), command FROM attempts"
 )
 """Asks for what `attempted` reads."""
 
 
 def attempted(row: tuple[Any, ...]) -> Attempted:
-    *rest, command = row
-    return Attempted(*[*rest, zlib.decompress(command).decode(errors="surrogateescape") if command else ""])
+    *rest, grown_from, command = row
+    return Attempted(
+        *[
+            *rest,
+            tuple(grown_from.split()),
+            zlib.decompress(command).decode(errors="surrogateescape") if command else "",
+        ]
+    )
 
 
 class Runs:

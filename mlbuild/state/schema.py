@@ -49,6 +49,13 @@ CREATE TABLE metrics (
 CREATE TABLE modules (digest TEXT PRIMARY KEY, detail BLOB NOT NULL);
 CREATE TABLE code (digest TEXT PRIMARY KEY, definitions BLOB NOT NULL);
 """,
+    """
+CREATE TABLE fingerprints (key TEXT PRIMARY KEY, detail BLOB NOT NULL) WITHOUT ROWID;
+ALTER TABLE attempts ADD COLUMN resumed_from TEXT;
+ALTER TABLE attempts ADD COLUMN saved INTEGER;
+ALTER TABLE attempts ADD COLUMN checkpoint TEXT;
+ALTER TABLE attempts ADD COLUMN grown_from TEXT;
+""",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 

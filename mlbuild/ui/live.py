@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlbuild.engine import events
-from mlbuild.ui.plain import closing_lines, end_text, failure_block, failure_text
+from mlbuild.ui.plain import closing_lines, end_text, failure_block, failure_text, preempted_text
 from mlbuild.ui.progress import Progress
 from mlbuild.ui.words import duration, reasons_text
 
@@ -55,6 +55,8 @@ class Live:
                 self._print("✗", "red", f"{event.task}: {failure_text(event)}")
             case events.TaskRetried():
                 self._print("…", "yellow", f"{event.task} again in {duration(event.delay)}, after {end_text(event)}")
+            case events.TaskPreempted():
+                self._print("…", "yellow", preempted_text(event))
             case events.TaskReady() if self._verbose:
                 self._print(" ", "dim", f"{event.task}: {reasons_text(event.reasons)}")
             case events.Said():
@@ -94,5 +96,5 @@ class Live:
             self._console.print(Text("\n".join(["", *failure_block(failure)])))
         if self._progress.failed:
             self._console.print()
-        for line in closing_lines(event):
+        for line in closing_lines(event, self._progress.resumable):
             self._console.print(Text(line, "bold red" if event.exit_status else "bold"))

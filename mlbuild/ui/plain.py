@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 from mlbuild.engine import events
@@ -22,12 +23,15 @@ class Plain:
         self._verbose = verbose
         self._quiet = quiet
         self._failures: list[events.TaskFailed] = []
+        self._resumable: list[events.TaskCancelled] = []
         self._blocked = 0
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.TaskFailed():
                 self._failures.append(event)
+            case events.TaskCancelled() if event.checkpoint:
+                self._resumable.append(event)
             case events.TaskBlocked():
                 self._blocked += 1
         line = self._line(event)
@@ -53,6 +57,8 @@ class Plain:
                 return f"FAILED  {event.task}: {failure_text(event)}"
             case events.TaskRetried():
                 return f"retry   {event.task} in {duration(event.delay)}, after {end_text(event)}"
+            case events.TaskPreempted():
+                return f"resume  {preempted_text(event)}"
             case events.TaskCancelled():
                 return f"stopped {event.task}"
             case events.Said():
@@ -67,7 +73,7 @@ class Plain:
         if self._failures:
             self._write("")
         if not self._quiet:
-            for line in closing_lines(event):
+            for line in closing_lines(event, self._resumable):
                 self._write(line)
 
     def _write(self, line: str) -> None:
@@ -77,6 +83,10 @@ class Plain:
 
 def end_text(event: events.TaskFailed | events.TaskRetried) -> str:
     return ended(event.reason, event.exit_code)
+
+
+def preempted_text(event: events.TaskPreempted) -> str:
+    return f"{event.task} from {event.checkpoint}, after {ended(event.reason, 0)}"
 
 
 def failure_text(event: events.TaskFailed) -> str:
@@ -90,15 +100,19 @@ def failure_block(event: events.TaskFailed) -> list[str]:
     lines += [f"    | {line}" for line in event.tail]
     if event.log:
         lines.append(f"    the whole log: {event.log}")
+    if event.checkpoint:
+        lines.append(f"    it can go on from {event.checkpoint}")
     return lines
 
 
-def closing_lines(event: events.BuildFinished) -> list[str]:
-    """What a build came to: one line, and one more if it was built with overrides."""
+def closing_lines(event: events.BuildFinished, resumable: Sequence[events.TaskCancelled] = ()) -> list[str]:
+    """What a build came to: one line, one for each task that was stopped and can go on from a checkpoint, and one more
+    if it was built with overrides."""
     did = did_text(event.counts)
     took = f" in {duration(event.seconds)}"
     fresh = counted(event.counts.get("fresh", 0), "task")
     lines = [did + took if did else f"nothing to do: {fresh} fresh"]
+    lines += [f"{stopped.task} can go on from {stopped.checkpoint}" for stopped in resumable]
     if event.overrides:
         with_, back = (", ".join(f"{name}={values[which]}" for name, *values in event.overrides) for which in (0, 1))
         lines.append(f"built with {with_}; the next build without it puts back {back}")

@@ -15,6 +15,7 @@ class Progress:
         total: tasks that the goals need.
         done: tasks that need no more thought, by name.
         running: task → when it started, in seconds of the clock that `add` is given.
+        resumable: those of the cancelled that can go on from a checkpoint.
         queued: task → expected seconds (None: unknown), for those that will run.
         average: mean seconds of the tasks that ran in this build.
     """
@@ -28,6 +29,7 @@ class Progress:
     failed: dict[str, events.TaskFailed] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    resumable: list[events.TaskCancelled] = field(default_factory=list)
     running: dict[str, float] = field(default_factory=dict)
     queued: dict[str, float | None] = field(default_factory=dict)
     finished: events.BuildFinished | None = None
@@ -51,13 +53,15 @@ class Progress:
             case events.TaskFailed():
                 self._end(event.task)
                 self.failed[event.task] = event
-            case events.TaskRetried():
+            case events.TaskRetried() | events.TaskPreempted():
                 self.running.pop(event.task, None)
             case events.TaskBlocked():
                 self.blocked[event.task] = event.by
             case events.TaskCancelled():
                 self._end(event.task)
                 self.cancelled.add(event.task)
+                if event.checkpoint:
+                    self.resumable.append(event)
             case events.BuildFinished():
                 self.finished = event
 

@@ -76,8 +76,13 @@ def ended(reason: str, exit_status: int) -> str:
         case "exit":
             return f"exit status {exit_status}"
         case "signal":
-            return f"signal {-exit_status}"
+            return f"signal {_signal(exit_status)}"
     return reason.replace("_", " ")
+
+
+def _signal(exit_status: int) -> int:
+    """Its number: of what it killed, or of a command of which the shell tells."""
+    return -exit_status if exit_status < 0 else exit_status - 128
 
 
 def failed(reason: str, exit_status: int, detail: str) -> str:
@@ -85,7 +90,7 @@ def failed(reason: str, exit_status: int, detail: str) -> str:
     more = f": {detail}" if detail else ""
     match reason:
         case "signal":
-            return f"killed by signal {-exit_status}{more}"
+            return f"killed by signal {_signal(exit_status)}{more}"
         case "timeout":
             return f"ran longer than its timeout{more}"
         case "check_failed" | "pipelinefile" | "input_changed" | "missing_output":
