@@ -54,9 +54,12 @@ PACKAGES = {
 
 STANDARD_ONLY = {
     "executors/attempt.py",
+    "executors/checkpoints.py",
+    "executors/lineage.py",
     "executors/observed.py",
     "executors/silence.py",
     "executors/stacks.py",
+    "executors/watch.py",
     "observe/sitecustomize.py",
 }
 """Runs on whatever node: beside the standard library it uses `digest`, `killpoint` and its own folder only."""

@@ -137,7 +137,7 @@ SIGNS = {
     "directory": (f"mkdir -p d/e; {LIVING % 'echo 1 >> d/e/x'}", {"outputs": ("d/",)}),
     "comes and goes": (f"mkdir f; {LIVING % 'if test -e f/x; then rm f/x; else touch f/x; fi'}", {"outputs": ("f/",)}),
     "checkpoint": (
-        f"mkdir c; {LIVING % 'touch c/.x; mv c/.x c/$RANDOM'}",
+        LIVING % "touch c/.x; mv c/.x c/$RANDOM",
         {"checkpoints": Checkpoints("c/", key="k", fingerprint="f")},
     ),
 }

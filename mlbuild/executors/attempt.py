@@ -143,10 +143,9 @@ class Attempt:
     def _verdict(self, code: int) -> tuple[Reason, str]:
         if self._stopped:
             return self._stopped, self._why
-        if code < 0:
-            return Reason.SIGNAL, f"killed by {signal_name(-code)}"
-        if 0 < code - 128 < signal.NSIG:  # so bash reports it, if the command wasn't its last
-            return Reason.EXIT, f"a command in it was killed by {signal_name(code - 128)}"
+        if number := signal_in(code):
+            whom = "killed" if code < 0 else "a command in it was killed"
+            return Reason.SIGNAL, f"{whom} by {signal_name(number)}"
         return (Reason.EXIT if code else Reason.OK), ""
 
 
@@ -205,6 +204,12 @@ def words(error: Exception) -> str:
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+
+
+def signal_in(code: int) -> int:
+    """The signal of which an exit status tells, 0 if of none: bash has 128 + N if the command wasn't its last."""
+    number = -code if code < 0 else code - 128
+    return number if 0 < number < signal.NSIG else 0
 
 
 def signal_name(number: int) -> str:

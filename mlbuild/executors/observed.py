@@ -66,6 +66,8 @@ def _read(job: Job) -> dict[str, list[Look]]:
     if not size(job):
         return {}
     outputs = {path.rstrip("/") for path in job.outputs}
+    if job.checkpoints:
+        outputs.add(job.checkpoints.directory.rstrip("/"))
     known = outputs | {read.path.rstrip("/") for read in job.reads}
     found: dict[str, list[Look]] = {}
     written: set[str] = set()

@@ -21,10 +21,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mlbuild.executors import attempt, lines, processes, stacks
+from mlbuild.executors import attempt, checkpoints, lines, processes, stacks
 from mlbuild.executors.attempt import Attempt
+from mlbuild.executors.checkpoints import Saves
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.silence import Silence
+from mlbuild.executors.watch import Watch
 from mlbuild.killpoint import reach
 
 KILL_POINTS = (
@@ -177,6 +179,8 @@ class Running:
         self.is_cancelled = False
         self.silence: Silence | None = None
         """How long it has been silent, if that counts."""
+        self.saves: Saves | None = None
+        """Its checkpoints, once their directory is ready."""
 
 
 class Supervisor:
@@ -192,11 +196,12 @@ class Supervisor:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._started = os.open(STARTED, flags, 0o666, dir_fd=folder)
         self._results = os.open(RESULTS, flags, 0o666, dir_fd=folder)
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+        self._environment = {name: value for name, value in os.environ.items() if not _is_drivers(name)}
         self._node = os.uname().nodename
         self._epoch = processes.epoch()
         self._running: dict[str, Running] = {}
         self._unwritten: list[Row] = []
+        self._saves: Watch | None = None
         self._clients: list[lines.Channel] = []
         self._selector = selectors.DefaultSelector()
         self._watch(listener.fileno(), lambda: self._welcome(listener.accept()[0]))
@@ -269,8 +274,11 @@ class Supervisor:
     def _accept(self, job: Job) -> None:
         running = self._running[job.attempt] = Running(job)
         reach("supervisor-accepted")
-        light = attempt.is_light(job)
-        self._look(running, light, partial(attempt.changed, job), partial(self._begin, running))
+        if job.checkpoints:
+            self._look(running, False, partial(checkpoints.prepare, job), partial(self._prepared, running))
+        else:
+            light = attempt.is_light(job)
+            self._look(running, light, partial(attempt.changed, job), partial(self._begin, running))
 
     def _begin(self, running: Running, change: str | None) -> None:
         """Start it, its inputs having been looked at (`change` is None if that was cut short)."""
@@ -287,7 +295,7 @@ class Supervisor:
                 self._refuse(running, Reason.NOT_STARTED, attempt.words(error))
 
     def _spawn(self, running: Running) -> None:
-        process = Attempt(running.job, self._environment)
+        process = Attempt(running.job, {**self._environment, **checkpoints.environment(running.job, running.saves)})
         reach("supervisor-spawned")
         try:
             self._record(process)
@@ -307,6 +315,9 @@ class Supervisor:
         lines.append(self._started, row)
 
     def _refuse(self, running: Running, reason: Reason, detail: str) -> None:
+        if self._saves and running.saves:
+            self._saves.remove(running.job.attempt)
+            checkpoints.call_off(running.job)
         result = JobResult(running.job.attempt, reason, detail=detail, ended=time.time(), node=self._node)
         self._publish(result.as_json())
 
@@ -317,7 +328,9 @@ class Supervisor:
             self._hush(running)
             result = running.result = process.result(self._node)
             reach("supervisor-reaped")
-            self._measure(running, result)
+            self._close_saves(running)
+            if not (running.saves and running.saves.is_looking):
+                self._measure(running, result)
         else:
             self._watch(process.fd, partial(self._settle, running, process))
 
@@ -356,14 +369,16 @@ class Supervisor:
             stacks.drop_empty(running.job)
 
     def _measure(self, running: Running, result: JobResult) -> None:
-        if result.ok:
-            light = attempt.is_light(running.job, running.job.outputs)
-            work = partial(attempt.measured, running.job, result)
-            self._look(running, light, lambda: work().as_json(), partial(self._measured, running, result))
+        if result.ok or running.saves:
+            light = not running.saves and attempt.is_light(running.job, running.job.outputs)
+            work = partial(_measure, running.job, result, running.saves)
+            self._look(running, light, work, partial(self._measured, running, result))
         else:
             self._publish(result.as_json())
 
     def _measured(self, running: Running, result: JobResult, row: Row | None) -> None:
+        if row is None and not result.ok:
+            row = result.as_json()
         if row is None:
             reason = Reason.CANCELLED if running.is_cancelled else Reason.LOST
             row = replace(result, reason=reason, detail="what looked at its outputs was killed").as_json()
@@ -391,6 +406,57 @@ class Supervisor:
         elif running and (now or running.result is None):
             running.is_cancelled = True
             os.kill(running.helper, signal.SIGKILL)
+
+    # What it saves
+
+    def _prepared(self, running: Running, row: Row | None) -> None:
+        """Start it, the directory of its checkpoints being ready."""
+        job = running.job
+        if row and row["problem"]:
+            self._refuse(running, Reason.NOT_STARTED, row["problem"])
+            return
+        if row and not row["changed"]:
+            running.saves = Saves(row["start"])
+            try:
+                self._watch_saves(job)
+            except OSError as error:
+                self._refuse(running, Reason.NOT_STARTED, checkpoints.problem(job, error))
+                return
+        self._begin(running, row["changed"] if row else None)
+
+    def _watch_saves(self, job: Job) -> None:
+        if self._saves is None:
+            self._saves = Watch()
+            self._watch(self._saves.fileno(), self._see_saves)
+        self._saves.add(job)
+
+    def _see_saves(self) -> None:
+        assert self._saves
+        for name, entries in self._saves.seen().items():
+            running = self._running[name]
+            if running.saves:
+                running.saves.waiting += entries
+                self._look_at_saves(running, running.saves)
+
+    def _look_at_saves(self, running: Running, saves: Saves) -> None:
+        """Have what it has saved written down, in one child at a time."""
+        if saves.waiting and not saves.is_looking:
+            names, saves.waiting, saves.is_looking = saves.waiting, [], True
+            work = partial(checkpoints.put, running.job, saves, names)
+            self._look(running, False, work, partial(self._looked_at_saves, running, saves, names))
+
+    def _looked_at_saves(self, running: Running, saves: Saves, names: list[str], row: Row | None) -> None:
+        saves.take(names, row)
+        if running.result:
+            self._measure(running, running.result)
+        elif row:
+            self._look_at_saves(running, saves)
+
+    def _close_saves(self, running: Running) -> None:
+        """Nothing of it runs any more: what it has put there is known."""
+        if self._saves and running.saves:
+            self._see_saves()
+            self._saves.remove(running.job.attempt)
 
     # Looking at files
 
@@ -425,6 +491,17 @@ class Supervisor:
         os.close(reader)
         os.waitpid(helper, 0)
         then(json.loads(answer) if answer else None)
+
+
+def _is_drivers(name: str) -> bool:
+    """Whether a variable is about the job that the driver itself runs in."""
+    return name.startswith("SLURM_") or name in checkpoints.VARIABLES
+
+
+def _measure(job: Job, result: JobResult, saves: Saves | None) -> Row:
+    """The result of a recipe, after a look at what it made and has saved."""
+    result = attempt.measured(job, result) if result.ok else result
+    return (checkpoints.end(job, result, saves) if saves else result).as_json()
 
 
 def _answer(writer: int, work: Callable[[], Any]) -> None:
