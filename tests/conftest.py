@@ -5,11 +5,13 @@ from __future__ import annotations
 import compileall
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from parts import PIPELINE
 from workspace import ROOT, Workspace
 
 for number in (signal.SIGINT, signal.SIGHUP):
@@ -21,6 +23,14 @@ for number in (signal.SIGINT, signal.SIGHUP):
 # compiled below, and as they are imported here.
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 sys.dont_write_bytecode = False
+
+LONGEST = ("crash", "flights", "law", "docs", "edits", "power_loss", "code_soundness", "check_law", "examples", "startup")
+"""The files that take longest. They begin: a worker that comes to one of them last keeps all others waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    names = [f"test_{name}" for name in LONGEST]
+    items.sort(key=lambda item: names.index(item.path.stem) if item.path.stem in names else len(names))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,3 +45,23 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = Workspace(tmp_path)
     yield made
     made.wait_until_quiet()
+
+
+@pytest.fixture(scope="session")
+def built_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `parts`, built once for all tests that begin with it."""
+    made = Workspace(tmp_path_factory.mktemp("parts"))
+    made.pipeline(PIPELINE)
+    made.write("in.txt", "in\n")
+    ended = made.run("-j2")
+    assert ended.status == 0, ended.err
+    made.wait_until_quiet()
+    (made.root / "finished").unlink()
+    return made.root
+
+
+@pytest.fixture
+def parts(built_parts: Path, workspace: Workspace) -> Workspace:
+    """Six tasks that hold a lock while they run, and one behind them; built once with version 1."""
+    subprocess.run(["cp", "-a", f"{built_parts}/.", workspace.root], check=True)
+    return workspace

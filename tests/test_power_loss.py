@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_crash import ROUNDS, complete, parts, recorded  # noqa: F401
+from parts import ROUNDS, complete, recorded
 from workspace import Workspace
 
 
@@ -53,10 +53,7 @@ def copies(workspace: Workspace, into: Path, number: int) -> list[Path]:
     return places
 
 
-def test_a_build_goes_on_from_what_was_on_the_disk(
-    parts: Workspace,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+def test_a_build_goes_on_from_what_was_on_the_disk(parts: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
     for place in copies(parts, tmp_path_factory.mktemp("copies"), ROUNDS):
         put_back(parts, place)
         before = recorded(parts.root / ".killed.jsonl")
@@ -64,8 +61,7 @@ def test_a_build_goes_on_from_what_was_on_the_disk(
 
 
 def test_and_if_the_last_of_the_journal_never_reached_the_disk(
-    parts: Workspace,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
+    parts: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """What had been recorded then may run again; nothing is wrong for that."""
     for place in copies(parts, tmp_path_factory.mktemp("copies"), ROUNDS):

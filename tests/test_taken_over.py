@@ -1,0 +1,108 @@
+"""What ran or ended while no driver was there: taken over, taken in, or ended before anything else runs."""
+
+from __future__ import annotations
+
+import pytest
+from workspace import Workspace
+
+
+def test_a_build_takes_over_what_still_runs(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        target t:
+            outputs: "t.txt"
+            run: echo >> started; while ! test -e g[o]; do sleep 0.02; done; echo > t.txt
+        """
+    )
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    second = workspace.start(events="second.jsonl")
+    workspace.wait_until(lambda: workspace.exists("second.jsonl") and "taken over" in workspace.read("second.jsonl"))
+    workspace.write("go", "")
+    out, _ = second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert "t: taken over from build 1, which died" in out
+    assert workspace.lines("started") == [""]
+
+
+def test_a_result_that_came_while_nobody_was_there_is_taken_in(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo >> started; sleep 0.5; echo > t.txt\n')
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.wait_until_quiet()
+    workspace.ok()
+    assert workspace.lines("started") == [""]
+    assert workspace.ok().ran == []
+
+
+def test_what_still_runs_for_another_recipe_is_stopped(workspace: Workspace) -> None:
+    text = 'target t:\n    outputs: "t.txt"\n    run: echo old >> started; sleep 60; echo old > t.txt\n'
+    workspace.pipeline(text)
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.pipeline(text.replace("sleep 60", "sleep 0").replace("old", "new"))
+    workspace.ok()
+    assert workspace.lines("started") == ["old", "new"]
+    assert workspace.read("t.txt") == "new\n"
+
+
+def test_results_of_runs_that_a_lost_journal_knew_are_not_taken_for_new(workspace: Workspace) -> None:
+    text = 'target t:\n    outputs: "t.txt"\n    run: echo old > t.txt\n'
+    workspace.pipeline(text)
+    workspace.ok()
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        (workspace.root / ".mlbuild" / name).unlink(missing_ok=True)
+    workspace.pipeline(text.replace("echo old", "echo half > t.txt; echo > started; sleep 60; echo new"))
+    process = workspace.start()
+    workspace.wait_for("started")
+    workspace.kill_supervisors()
+    _, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert workspace.read("t.txt") == "old\n"
+
+
+ORPHANED = """
+    target t:
+        outputs: "t.txt"
+        run: echo old > t.txt; echo > started; while ! test -e g[o]; do sleep 0.02; done; echo old >> t.txt
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "put_back"),
+    [
+        ('target u:\n    outputs: "t.txt"\n    run: echo new > t.txt; echo > go', "new\n"),
+        ('target t:\n    outputs: "u.txt"\n    run: echo > go; echo new > u.txt', "good\n"),
+    ],
+)
+def test_what_still_runs_under_another_name_is_ended_first(workspace: Workspace, new: str, put_back: str) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo good > t.txt\n')
+    workspace.ok()
+    workspace.pipeline(ORPHANED)
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.pipeline(new)
+    workspace.ok()
+    workspace.wait_until_quiet()  # if it still ran, it would write now
+    assert workspace.read("t.txt") == put_back
+    assert not [*workspace.root.rglob("*mlbuild-aside*")]
+
+
+def test_a_failure_that_came_while_nobody_was_there_is_tried_again(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo >> started; sleep 0.5; ls go* > t.txt\n')
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    workspace.wait_until_quiet()
+    workspace.write("go", "")
+    workspace.ok()
+    assert workspace.read("t.txt") == "go\n"
