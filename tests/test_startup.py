@@ -66,7 +66,7 @@ def test_the_public_surface() -> None:
 def test_installed(kind: str, tmp_path: Path) -> None:
     """The grammar and the command are there in every way of installing."""
     venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", venv], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", venv], check=True)
     python = str(venv / "bin/python")
     what = [str(ROOT)]
     if kind == "editable":
