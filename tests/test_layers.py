@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "mlbuild"
 
 LAYERS = [
+    "stage",
     "errors",
     "collect",
     "killpoint",
@@ -61,6 +62,7 @@ STANDARD_ONLY = {
     "executors/stacks.py",
     "executors/watch.py",
     "observe/sitecustomize.py",
+    "stage.py",
 }
 """Runs on whatever node: beside the standard library it uses `digest`, `killpoint` and its own folder only."""
 

@@ -83,12 +83,14 @@ class Reached:
         parts: what counts, by name (`src/model.py: function f`) → digest; of a file that counts by its bytes, its path.
         files: path → digest of the bytes of every file that was read.
         whole: the files of which everything counts for a reason other than being listed.
+        imports: the absolute names of all that may be imported, whoever's it is.
     """
 
     parts: Mapping[str, str]
     files: Mapping[str, str]
     whole: tuple[Whole, ...] = ()
     unfollowed: tuple[Unfollowed, ...] = ()
+    imports: frozenset[str] = frozenset()
 
     @cached_property
     def digest(self) -> str:
@@ -164,6 +166,7 @@ class _Walk:
         self._loaded: dict[str, _Loaded] = {}
         self._modules: dict[str, Module | None] = {}
         self._files: dict[str, str] = {}
+        self._imports: set[str] = set()
         self._prefixes: set[str] = set()
         self._resolved: set[tuple[str, tuple[str, ...]]] = set()
         self._verdicts: dict[tuple[str, int], bool] = {}
@@ -352,6 +355,7 @@ class _Walk:
             text = "." * one.level + one.module
             self._unfollowed[loaded.path, one.line] = Unfollowed(loaded.path, one.line, f"`{text}` goes beyond the top")
             return
+        self._imports |= {module, f"{module}.{one.name}" if one.name else module}
         found = self._load(module)
         if self._search.find(module) is None and self._search.find(module.split(".")[0]) is not None:
             self._unfollowed[loaded.path, one.line] = Unfollowed(loaded.path, one.line, f"there is no `{module}`")
@@ -449,7 +453,8 @@ class _Walk:
             for path, digest in self._files.items()
             if any(path == one.path for one in self._loaded.values())
         }
-        return Reached(found, files, tuple(self._whole.values()), tuple(self._unfollowed.values()))
+        unfollowed, imports = tuple(self._unfollowed.values()), frozenset(self._imports)
+        return Reached(found, files, tuple(self._whole.values()), unfollowed, imports)
 
     def _describe(self, path: str, group: list[_Loaded], rows: dict[str, list[str]]) -> None:
         """The parts of one file, which may have been imported under several names."""

@@ -152,7 +152,12 @@ class Attempts:
             workspace=self._layout.workspace,
             recipe=self._recipe(task, attempt, number, failures),
             kind=target.recipe.kind if target.recipe else "shell",
-            environment={"MLBUILD_ATTEMPT": str(number), **self._environment(task)},
+            environment={
+                "MLBUILD_ATTEMPT": str(number),
+                "MLBUILD_PROGRESS": self._layout.progress(attempt),
+                **self._given(task, attempt),
+                **self._environment(task),
+            },
             log=self._layout.log(self._journal.run, attempt),
             notes=self._layout.notes(attempt) if self._observe else "",
             programs=self._inspector.programs(task),
@@ -245,6 +250,16 @@ class Attempts:
         assert isinstance(content, list)
         return "".join(f"{item}\n" for item in content), "txt"
 
+    def _given(self, task: Task, attempt: str) -> dict[str, str]:
+        """The variable that names the file from which `mlbuild.stage` learns of the task, if that is of use."""
+        text = self._inspector.given(task)
+        if text is None:
+            return {}
+        path = self._layout.given(attempt)
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        return {"MLBUILD_TASK": path}
+
     def _environment(self, task: Task) -> dict[str, str]:
         """The variables that the recipe is given; the others it has from us, and so are written down nowhere."""
         scope = RecipeScope(self._graph, task)
@@ -336,6 +351,10 @@ class Attempts:
             if record.job["outputs"]:
                 self._outputs.publish(record.had, record.edited, record.id)
             self._journal.published(record.id)
+
+    def progress(self, attempt: Attempt) -> str:
+        """Where an attempt reports how far it is."""
+        return self._layout.progress(attempt.id)
 
     def log_tail(self, attempt: Attempt) -> tuple[str, tuple[str, ...]]:
         """Where the log of an attempt lies, relative to the workspace, and its last lines; ("", ()) if it is empty."""

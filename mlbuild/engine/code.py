@@ -35,6 +35,7 @@ class TaskCode:
         problem: why a digest can't be had.
         whole: the files of which everything counts, since what reaches into them is not clear.
         unfollowed: what imports something that can't be found out, and so does not count.
+        imports: the absolute names of all that may be imported, whoever's it is.
     """
 
     parts: dict[str, str] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class TaskCode:
     problem: str | None = None
     whole: list[Whole] = field(default_factory=list)
     unfollowed: list[Unfollowed] = field(default_factory=list)
+    imports: set[str] = field(default_factory=set)
 
 
 class Code:
@@ -89,6 +91,7 @@ class Code:
                     found.files |= reached.files
                     found.whole += reached.whole
                     found.unfollowed += reached.unfollowed
+                    found.imports |= reached.imports
                 else:
                     found.parts[f"code {name}"] = self._value(entry)
                     found.files[entry] = self._sources.digest(entry)

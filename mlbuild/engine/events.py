@@ -40,6 +40,16 @@ class TaskStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """A running attempt says how far it is: `done` of `total` (None: unknown), and the values of its `metrics` now."""
+
+    task: str
+    done: float
+    total: float | None
+    metrics: dict[str, float | str]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRestored:
     task: str
 
@@ -134,6 +144,7 @@ Event = (
     | TaskFresh
     | TaskReady
     | TaskStarted
+    | TaskProgress
     | TaskRestored
     | TaskFinished
     | TaskFailed

@@ -11,6 +11,7 @@ from mlbuild.digest import digest_bytes, digest_stat
 from mlbuild.engine.checks import failed_check
 from mlbuild.engine.code import Code, TaskCode
 from mlbuild.engine.decide import Facts
+from mlbuild.engine.given import STAGE, given, names_given
 from mlbuild.engine.resume import NeutralScope
 from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.errors import Location, PipelineError
@@ -163,6 +164,8 @@ class Inspector:
         declared = (*task.target.outputs, *task.target.metrics)
         parts |= {f"output {path}": output.name or "" for output, path in zip(declared, task.made, strict=True)}
         scope = RecipeScope(self._graph, task)
+        if STAGE in code.imports:
+            parts["names"] = names_given(task, scope)
         unset = (one.name for one in task.target.environ if variable_value(one, scope) is None)
         problem = problem or next((f"the variable {name} is not set" for name in unset), None)
         said, notes = self._said(task, scope)
@@ -319,6 +322,10 @@ class Inspector:
     def programs(self, task: Task) -> tuple[str, ...]:
         """What its Python processes are known to begin with, as `Job.programs`."""
         return tuple(self._code.programs(task, self._declared(task.target.code or (), task)))
+
+    def given(self, task: Task) -> str | None:
+        """What a script of the task learns of it from `mlbuild.stage`; None if none is seen to import that."""
+        return given(task, RecipeScope(self._graph, task)) if STAGE in self.code(task).imports else None
 
     def checks(self, task: Task) -> str:
         """What changes when the conditions of a task must be tested again: the digest of their texts and of the values

@@ -18,6 +18,7 @@ from mlbuild.engine.others import POLL, Claim, OtherBuilds
 from mlbuild.engine.policy import Failures
 from mlbuild.engine.queue import Queue, Wanted
 from mlbuild.engine.recovery import Recovery
+from mlbuild.engine.reports import Reports
 from mlbuild.engine.states import ACTIVE, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
@@ -92,6 +93,7 @@ class Scheduler:
         """How many tasks of each target run."""
         self._running: dict[str, Attempt] = {}
         self._handles: dict[str, str] = {}
+        self._reports = Reports()
         self._absent: dict[str, str | None] = {}
         self._built: set[Task] = set()
         self._failures = Failures()
@@ -123,6 +125,8 @@ class Scheduler:
             for result in self._executor.finished(self._patience()):
                 reach("received")
                 self._take_in(result)
+            for event in self._reports.new():
+                self._say(event)
         for task in self.states.within(*(state for state in State if state not in OVER)):
             self.states.set(task, State.CANCELLED)
 
@@ -372,6 +376,7 @@ class Scheduler:
         self._active[attempt.task.target.name] += 1
         self._running[attempt.id] = attempt
         self._handles[attempt.id] = handle
+        self._reports.follow(attempt.id, attempt.task.name, self._attempts.progress(attempt))
         self.states.set(attempt.task, State.RUNNING)
         self._say(events.TaskStarted(attempt.task.name, attempt.number, attempt.job.executor))
 
@@ -417,6 +422,8 @@ class Scheduler:
             return
         del self._handles[result.attempt]
         self._active[attempt.task.target.name] -= 1
+        for event in self._reports.last(attempt.id):
+            self._say(event)
         if result.ok and (change := self._inspector.changed_remotely(attempt.task, attempt.fingerprint)):
             result = replace(result, reason=jobs.Reason.INPUT_CHANGED, detail=change)
         if result.ok:

@@ -66,9 +66,11 @@ def difference(old: Fingerprint, new: Fingerprint) -> list[Change]:
     if old.named() == new.named():
         return []
     found = _declared_now(_differences(old.named(), new.named()), new.contents)
+    listed = any(change.kind in ("input", "output") and None in (change.old, change.new) for change in found)
+    # What is new goes by a new name, too; and what asks for names for the first time is said by its code.
+    found = [change for change in found if change.kind != "names" or not (listed or None in (change.old, change.new))]
     if any(change.kind == "recipe" for change in found):
         noted = _differences(old.notes, new.notes)
-        listed = any(change.kind in ("input", "output") and None in (change.old, change.new) for change in found)
         # A recipe that differs because a param or the list of its paths does is said by those.
         if noted or listed:
             found = [change for change in found if change.kind != "recipe"]

@@ -58,6 +58,14 @@ class Layout:
         """Where an attempt notes what it opens, relative to the workspace; its run is the first part of its name."""
         return f"{FOLDER}/runs/{attempt.partition('-')[0]}/logs/{attempt}.opened"
 
+    def progress(self, attempt: str) -> str:
+        """Where an attempt reports how far it is."""
+        return os.path.join(self.run(int(attempt.partition("-")[0])), "logs", f"{attempt}.progress")
+
+    def given(self, attempt: str) -> str:
+        """Where an attempt learns what its task is."""
+        return os.path.join(self.tmp, f"{attempt}.task")
+
     def list_file(self, attempt: str, number: int, ending: str) -> str:
         """What `{x:file}` names, relative to the workspace."""
         return f"{FOLDER}/tmp/{attempt}-{number}.{ending}"
@@ -76,9 +84,10 @@ class Layout:
         return place
 
     def drop_lists(self, attempt: str) -> None:
-        """What was only there for the attempt: the files of `{x:file}`, and its notes."""
-        with suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.workspace, self.notes(attempt)))
+        """What was only there for the attempt: the files of `{x:file}`, its notes, its task and its progress."""
+        for path in (os.path.join(self.workspace, self.notes(attempt)), self.given(attempt), self.progress(attempt)):
+            with suppress(FileNotFoundError):
+                os.unlink(path)
         number = 0
         while found := glob(os.path.join(escape(self.tmp), f"{attempt}-{number}.*")):
             for path in found:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlbuild.engine import events
-from mlbuild.ui.plain import closing_lines, end_text, failure_block, failure_text, preempted_text
+from mlbuild.ui.plain import closing_lines, end_text, failure_block, failure_text, preempted_text, progress_text
 from mlbuild.ui.progress import Progress
 from mlbuild.ui.words import duration, reasons_text
 
@@ -73,10 +73,18 @@ class Live:
         table = Table.grid(padding=(0, 1))
         running = sorted(progress.running.items(), key=lambda item: item[1])
         for task, since in running[:SHOWN]:
-            table.add_row(Text("▸", "blue"), Text(task), Text(duration(now - since), "dim"))
+            table.add_row(Text("▸", "blue"), Text(task), Text(duration(now - since), "dim"), self._reported(task, now))
         if len(running) > SHOWN:
-            table.add_row("", Text(f"and {len(running) - SHOWN} more", "dim"), "")
+            table.add_row("", Text(f"and {len(running) - SHOWN} more", "dim"), "", "")
         return Group(table, self._bar(now))
+
+    def _reported(self, task: str, now: float) -> str:
+        """How far a running task says it is."""
+        reported = self._progress.reported.get(task)
+        if reported is None:
+            return ""
+        left = reported.left(now)
+        return progress_text(reported.last) + (f", about {duration(left)} left" if left else "")
 
     def _bar(self, now: float) -> Table:
         progress = self._progress

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from mlbuild.engine import events
 from mlbuild.ui.words import counted, did_text, duration, ended, failed, reasons_text
+
+PROGRESS_EVERY = 60.0
+"""Seconds between two lines on the progress of a task, and before the first."""
 
 
 class Plain:
@@ -16,18 +20,31 @@ class Plain:
     Args:
         verbose: say also why each task runs, and which are fresh.
         quiet: say only failures, and words to the user.
+        clock: seconds of any steady clock.
     """
 
-    def __init__(self, out: TextIO = sys.stdout, *, verbose: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        out: TextIO = sys.stdout,
+        *,
+        verbose: bool = False,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._out = out
         self._verbose = verbose
         self._quiet = quiet
+        self._clock = clock
+        self._last_said: dict[str, float] = {}
+        """Task → when something was said of it while it runs."""
         self._failures: list[events.TaskFailed] = []
         self._resumable: list[events.TaskCancelled] = []
         self._blocked = 0
 
     def __call__(self, event: events.Event) -> None:
         match event:
+            case events.TaskStarted():
+                self._last_said[event.task] = self._clock()
             case events.TaskFailed():
                 self._failures.append(event)
             case events.TaskCancelled() if event.checkpoint:
@@ -49,6 +66,8 @@ class Plain:
             case events.TaskStarted():
                 again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
                 return f"start   {event.task}{again}"
+            case events.TaskProgress() if self._is_time(event.task):
+                return f"at      {event.task}: {progress_text(event)}"
             case events.TaskRestored():
                 return f"restore {event.task}"
             case events.TaskFinished():
@@ -65,6 +84,14 @@ class Plain:
                 return f"        {event.task}: {event.text}" if event.task else f"        {event.text}"
         return None
 
+    def _is_time(self, task: str) -> bool:
+        """Whether a line on the progress of a task is due now."""
+        now = self._clock()
+        if now - self._last_said.get(task, 0.0) < PROGRESS_EVERY:
+            return False
+        self._last_said[task] = now
+        return True
+
     def _summary(self, event: events.BuildFinished) -> None:
         for failure in self._failures:
             self._write("")
@@ -79,6 +106,16 @@ class Plain:
     def _write(self, line: str) -> None:
         self._out.write(line + "\n")
         self._out.flush()
+
+
+def progress_text(event: events.TaskProgress) -> str:
+    """How far a task is: 7/20, loss 0.31"""
+    done = _number(event.done) if event.total is None else f"{_number(event.done)}/{_number(event.total)}"
+    return ", ".join([done, *(f"{name} {_number(value)}" for name, value in event.metrics.items())])
+
+
+def _number(value: float | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def end_text(event: events.TaskFailed | events.TaskRetried) -> str:

@@ -8,6 +8,26 @@ from mlbuild.engine import events
 
 
 @dataclass(slots=True)
+class Reported:
+    """What a running task has reported: the last of it, and how far it was when, since it began to."""
+
+    first: float
+    since: float
+    last: events.TaskProgress
+    at: float
+
+    def left(self, now: float) -> float | None:
+        """Seconds until it is through, if it goes on as it went; None where that is not known yet.
+
+        It may have gone on from a checkpoint, so what it had done before its first report says nothing.
+        """
+        done, total = self.last.done, self.last.total
+        if total is None or done <= self.first or self.at <= self.since:
+            return None
+        return max(0.0, (total - done) * (self.at - self.since) / (done - self.first) - (now - self.at))
+
+
+@dataclass(slots=True)
 class Progress:
     """What the events so far amount to.
 
@@ -16,6 +36,7 @@ class Progress:
         done: tasks that need no more thought, by name.
         running: task → when it started, in seconds of the clock that `add` is given.
         resumable: those of the cancelled that can go on from a checkpoint.
+        reported: task → what it says of its progress while it runs.
         queued: task → expected seconds (None: unknown), for those that will run.
         average: mean seconds of the tasks that ran in this build.
     """
@@ -31,6 +52,7 @@ class Progress:
     cancelled: set[str] = field(default_factory=set)
     resumable: list[events.TaskCancelled] = field(default_factory=list)
     running: dict[str, float] = field(default_factory=dict)
+    reported: dict[str, Reported] = field(default_factory=dict)
     queued: dict[str, float | None] = field(default_factory=dict)
     finished: events.BuildFinished | None = None
 
@@ -43,6 +65,10 @@ class Progress:
                 self.queued[event.task] = event.expected
             case events.TaskStarted():
                 self.running[event.task] = now
+                self.reported.pop(event.task, None)
+            case events.TaskProgress():
+                began = self.reported.setdefault(event.task, Reported(event.done, now, event, now))
+                began.last, began.at = event, now
             case events.TaskFresh():
                 self.fresh.add(event.task)
             case events.TaskRestored():
@@ -79,6 +105,10 @@ class Progress:
         average = sum(self.built.values()) / len(self.built) if self.built else None
         left = 0.0
         for task, expected in self.queued.items():
+            reported = self.reported.get(task) if task in self.running else None
+            if reported and (own := reported.left(now)) is not None:
+                left += own
+                continue
             seconds = average if expected is None else expected
             if seconds is None:
                 return None

@@ -85,7 +85,7 @@ def _parts(origin: Origin) -> list[tuple[str, str, str]]:
     rows = [
         (kind, what, value if kind in ("param", "environ") else _short(value))
         for kind, what, value in _split(fingerprint.named())
-        if kind not in ("recipe", "output")
+        if kind not in ("recipe", "output", "names")
     ]
     return rows + _split({name: value for name, value in fingerprint.notes.items() if name not in fingerprint.parts})
 

@@ -36,6 +36,8 @@ def reason_text(reason: Reason) -> str:
             return what
         case "recipe":
             return "its recipe changed"
+        case "names":
+            return "its inputs, outputs or keys go by other names or stand in another order"
         case "param":
             return _changed(f"{what}", reason, shown=True)
         case "read" if not reason.new:
