@@ -9,12 +9,11 @@ import json
 import os
 import shutil
 import signal
-import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -236,19 +235,19 @@ def _sync(path: Path) -> None:
 
 
 def signature(path: str) -> str:
-    """What tells a checkpoint from what becomes of it when it is cut short or written over: 32 hexadecimal digits.
+    """What tells a checkpoint from what becomes of it when it is cut short or written over, as mlbuild works it out.
 
-    Of the name, size and time of each file in it; so a copy that keeps times has the same.
+    It is the SHA-256 of a line with name, size and time of each file in it (of a file itself, with an empty name).
     """
-    rows, waiting = [], [(path, "")]
-    while waiting:
-        full, name = waiting.pop()
-        status = os.lstat(full)
-        if stat.S_ISDIR(status.st_mode):
-            waiting += [(f"{full}/{inner}", f"{name}/{inner}") for inner in os.listdir(full)]
-        else:
-            rows.append(os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n"))
-    return blake2b(b"".join(sorted(rows)), digest_size=16).hexdigest()
+    found = [""]
+    if os.path.isdir(path):
+        found = [os.path.relpath(f"{folder}/{name}", path) for folder, _, names in os.walk(path) for name in names]
+    return sha256(b"".join(sorted(_row(path, name) for name in found))).hexdigest()
+
+
+def _row(path: str, name: str) -> bytes:
+    status = os.stat(os.path.join(path, name) if name else path)
+    return b"%s\0%d\0%d\n" % (os.fsencode(name), status.st_size, status.st_mtime_ns)
 
 
 def _note(directory: Path, path: Path) -> None:
@@ -257,11 +256,10 @@ def _note(directory: Path, path: Path) -> None:
     if not attempt:
         return
     row = {"put": path.name, "attempt": attempt, "signature": signature(str(path)), "at": time.time()}
-    fd = os.open(directory / ".mlbuild/journal", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    fd = os.open(directory / ".mlbuild/journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:
-        size = os.fstat(fd).st_size
-        torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-        os.write(fd, b"\n" * torn + json.dumps(row).encode() + b"\n")
+        # With a line break of its own, so that a line that was torn does not spoil it.
+        os.write(fd, b"\n" + json.dumps(row).encode() + b"\n")
         os.fdatasync(fd)
     finally:
         os.close(fd)
