@@ -18,6 +18,7 @@ import pytest
 from workspace import PATIENCE, ROOT, Workspace
 
 from mlbuild import stage
+from mlbuild.executors import lineage
 
 
 @pytest.fixture
@@ -238,6 +239,17 @@ def test_a_signature_tells_what_was_cut_short_from_a_copy(directory: Path) -> No
     assert stage.signature(str(copy)) != whole
     os.truncate(directory / "one/inner/optimiser", 2)
     assert stage.signature(str(directory / "one")) != whole
+
+
+def test_whoever_looks_for_checkpoints_reads_what_is_noted(directory: Path) -> None:
+    ok(SAVE, attempt(directory))
+    ok(SAVE_FOLDER.replace('"one"', '"two"'), attempt(directory))
+    (directory / "two/link").symlink_to("model")
+    for name in ("one", "two"):
+        assert stage.signature(str(directory / name)) == lineage.signature(str(directory / name))
+    puts = lineage.Lineage(str(directory / ".mlbuild/journal")).puts
+    assert [put["attempt"] for put in puts.values()] == ["7-1", "7-1"]
+    assert ("one", stage.signature(str(directory / "one"))) in puts
 
 
 def test_one_of_the_same_name_is_replaced_whole(directory: Path) -> None:
