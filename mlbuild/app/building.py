@@ -68,7 +68,7 @@ def build(
         on_start: is given a function that interrupts the build (safe in a signal handler).
 
     Returns:
-        The exit status: 0, or 1 if a task failed.
+        The exit status: 0, 1 if a task failed, 130 if it was interrupted.
 
     Raises:
         MlbuildError: nothing ran, since the goals or the Pipelinefile are wrong.
@@ -101,7 +101,8 @@ def build(
 
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
         run = stack.enter_context(_begun(journal, options.command, _overridden(workspace)))
-        executor = _local(workspace, run, options.jobs or workspace.config.jobs, prepared)
+        jobs = options.jobs or workspace.config.jobs or available_cpus()
+        executor = _local(workspace, run, jobs, prepared)
         stack.callback(executor.close)
         for task, text in _fit(executor, attempts, order).items():
             word(text, task)
@@ -122,18 +123,18 @@ def build(
             keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
             max_active=options.max_active,
         )
-        tell(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order)))
+        tell(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order), jobs))
         for path in sorted(graph.orphans):
             tell(events.Said(f"{path} was made by a task that is no more, so it does not count"))
         on_start(scheduler.interrupt)
         scheduler.run()
-        exit_status = 1 if scheduler.failed else 0
+        exit_status = INTERRUPTED if scheduler.interrupted else 1 if scheduler.failed else 0
         stats.settle()
         journal.memory.save_stats(stats.changed())
         counts = {state.value: count for state, count in scheduler.states.counts.items() if count}
         if known := revision.answer(PATIENCE):
             journal.note_revision(*known)
-        journal.end(INTERRUPTED if scheduler.interrupted else exit_status, counts, account.outcomes())
+        journal.end(exit_status, counts, account.outcomes())
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status
 
@@ -159,12 +160,11 @@ def verify_executor(workspace: Workspace, name: str | None) -> None:
         raise UsageError(f"--on: there is no executor `{name}`", hint=hint)
 
 
-def _local(workspace: Workspace, run: int, jobs: int | None, prepared: socket | None) -> LocalExecutor:
-    layout, cpus = workspace.layout, available_cpus()
-    folder, most = layout.run(run), max(cpus, jobs or 0)
+def _local(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -> LocalExecutor:
+    layout, folder, most = workspace.layout, workspace.layout.run(run), max(available_cpus(), jobs)
     executors = workspace.pipeline.executors.values()
     limits = {one.name: Limits(one.cpus, one.memory, one.gpus, one.disk, one.jobs, one.pools) for one in executors}
-    return LocalExecutor(folder, layout.workspace, jobs or cpus, most, available_memory(), prepared, limits)
+    return LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits)
 
 
 def _fit(executor: LocalExecutor, attempts: Attempts, order: Order) -> dict[Task, str]:

@@ -19,10 +19,10 @@ from mlbuild.app.looking import status
 from mlbuild.app.workspace import Workspace
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.cli.commands import COMMANDS
-from mlbuild.config import Config
+from mlbuild.cli.detach import Leaving, run_detached
+from mlbuild.cli.screen import is_screen, screen
 from mlbuild.engine.events import Event
 from mlbuild.errors import UsageError
-from mlbuild.executors.machine import available_cpus
 from mlbuild.ui.jsonl import JsonLines
 from mlbuild.ui.plain import Plain
 from mlbuild.ui.survey import dry_run_lines
@@ -44,6 +44,8 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
             print(line)
         return 0
     words = shlex.join(["mlbuild", *arguments]).encode(errors="replace").decode()  # a path may be no UTF-8
+    if options.detach:
+        return run_detached(lambda left: _build(workspace, goals, options, words, prepared, left))
     return _build(workspace, goals, options, words, prepared)
 
 
@@ -64,6 +66,7 @@ def build_parser() -> Parser:
     most = "at most N tasks of a partitioned target at once"
     add("--max-active", type=_positive, metavar="N", help=most)
     add("--on", metavar="EXECUTOR", help="run there whatever the targets say")
+    add("--detach", action="store_true", help="go on without this terminal; `mlbuild attach` shows it again")
     add("--events", metavar="PATH", help="write every event there, as a line of JSON")
     add("-v", "--verbose", action="store_true", help="say also why each task runs")
     add("--quiet", action="store_true", help="say only what failed")
@@ -93,7 +96,15 @@ def _forced(options: argparse.Namespace, goals: list[str], workspace: Workspace)
     return [*always, *options.force]
 
 
-def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, command: str, prepared: socket) -> int:
+def _build(
+    workspace: Workspace,
+    goals: list[str],
+    options: argparse.Namespace,
+    command: str,
+    prepared: socket,
+    left: int | None = None,
+) -> int:
+    """Args: left: for a build that leaves the terminal: where it says so once it has."""
     how = Options(
         options.jobs,
         options.keep_going,
@@ -120,7 +131,7 @@ def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, 
                 signal.signal(number, handler)
 
     with ExitStack() as stack:
-        listeners = _listeners(options, workspace.config, stack)
+        listeners = _listeners(options, workspace, stack, left)
 
         def say(event: Event) -> None:
             for listener in listeners:
@@ -130,21 +141,20 @@ def _build(workspace: Workspace, goals: list[str], options: argparse.Namespace, 
     return 128 + caught[0] if caught else exit_status
 
 
-def _listeners(options: argparse.Namespace, config: Config, stack: ExitStack) -> list[Callable[[Event], None]]:
+def _listeners(
+    options: argparse.Namespace, workspace: Workspace, stack: ExitStack, left: int | None
+) -> list[Callable[[Event], None]]:
     listeners: list[Callable[[Event], None]] = []
     if options.events:
         listeners.append(JsonLines(stack.enter_context(_open_events(options.events))))
-    if options.progress == "off":
-        return listeners
-    if options.progress == "auto" and not options.quiet and _is_screen():
-        from mlbuild.ui.live import Live
-
-        jobs = options.jobs or config.jobs or available_cpus()
-        color = options.color if options.color is not None else config.color and "NO_COLOR" not in os.environ
-        listeners.append(stack.enter_context(Live(jobs, verbose=options.verbose, color=color)))
-    else:
-        listeners.append(Plain(sys.stdout, verbose=options.verbose, quiet=options.quiet))
-    return listeners
+    shown: list[Callable[[Event], None]] = []
+    if options.progress == "auto" and not options.quiet and left is None and is_screen():
+        shown.append(stack.enter_context(screen(workspace.config, color=options.color, verbose=options.verbose)))
+    elif options.progress != "off":
+        shown.append(Plain(sys.stdout, verbose=options.verbose, quiet=options.quiet))
+    if left is not None:
+        shown = [Leaving(workspace.layout, shown, left, quiet=options.quiet)]
+    return [*listeners, *shown]
 
 
 def _open_events(path: str) -> TextIO:
@@ -152,7 +162,3 @@ def _open_events(path: str) -> TextIO:
         return open(path, "w", encoding="utf-8", errors="backslashreplace")  # so JSON writes such a byte, too
     except OSError as error:
         raise UsageError(f"--events {path}: {error.strerror}") from None
-
-
-def _is_screen() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"

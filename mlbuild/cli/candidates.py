@@ -19,7 +19,7 @@ Candidate = tuple[str, str]
 COMMON = ("--file", "--directory", "--help")
 BUILD = (
     *("--dry-run", "--jobs", "--keep-going", "--no-keep-going", "--always-make", "--force", "--question", "--key"),
-    *("--max-active", "--on", "--events", "--verbose", "--quiet", "--color", "--no-color", "--progress"),
+    *("--max-active", "--on", "--detach", "--events", "--verbose", "--quiet", "--color", "--no-color", "--progress"),
 )
 OPTIONS = {
     "": ("--version", *BUILD),
@@ -49,7 +49,7 @@ WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify
 PATHS = (*WITH_PATH, "--events")
 """Options whose value is a path: for the shell to complete."""
 NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size", "--limit", "--against")
-NO_GOALS = ("runs", "check", "fmt", "init", "completion")
+NO_GOALS = ("runs", "attach", "check", "fmt", "init", "completion")
 
 DECLARED = re.compile(
     r"""^(?:target[ \t]+(?P<target>\w+)[ \t]*(?:\[[^]\n]*\])?[ \t]*:[^\n]*(?:\n[ \t]+\"\"\"(?P<description>[^"\n]+))?"""

@@ -10,6 +10,7 @@ COMMANDS = {
     "accept": "take outputs that are in place for the result of the present code and values",
     "graph": "the graph: a tree with states, or for dot, mermaid, json",
     "log": "what a task's last attempt printed",
+    "attach": "the view of a detached build",
     "remove": "remove outputs; what they held stays in the store",
     "store": "how large the store is; drop what nothing recent uses; find damage",
     "runs": "earlier builds: when, what ran, how it ended",
@@ -23,7 +24,7 @@ COMMANDS = {
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "cancel", "attach"),
+        *("backfill", "cancel"),
         *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )

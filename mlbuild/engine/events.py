@@ -9,11 +9,12 @@ from mlbuild.engine.decide import Reason
 
 @dataclass(frozen=True, slots=True)
 class BuildStarted:
-    """`tasks` counts all that the goals need; `run` is the build's number, 0 before anything had to be done."""
+    """`tasks` counts all that the goals need; `run` is the build's number; at most `jobs` tasks run at once."""
 
     run: int
     goals: tuple[str, ...]
     tasks: int
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,14 @@ class Layout:
         """Held by the driver of a build for as long as it lives."""
         return os.path.join(self.run(run), "driver.lock")
 
+    def events(self, run: int) -> str:
+        """What happened in a build that left its terminal: there is such a file for no other."""
+        return os.path.join(self.run(run), "events.jsonl")
+
+    def driver_log(self, run: int) -> str:
+        """What the driver of such a build would have written to the terminal beside its events: of what it died."""
+        return os.path.join(self.run(run), "driver.log")
+
     def log(self, run: int, attempt: str) -> str:
         return os.path.join(self.run(run), "logs", f"{attempt}.log")
 

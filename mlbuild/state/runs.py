@@ -33,7 +33,7 @@ class Run:
         overrides: (name, value in effect, value without the override).
         commit: of git, when its first recipe started; None where nothing ran, or there is no git.
         dirty: whether files that git tracks, and no task makes, were not as in the commit.
-        lives: its process goes on.
+        lives: its process, `pid`, goes on.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Run:
     overrides: tuple[tuple[str, str, str], ...]
     commit: str | None
     dirty: bool | None
+    pid: int
     lives: bool
 
     @property
@@ -134,13 +135,17 @@ class Runs:
         idle = "exit_status = 0 AND NOT EXISTS (SELECT 1 FROM json_each(counts) WHERE key NOT IN ('fresh', 'absent'))"
         return self._runs(f"NOT coalesce({idle}, 0) ORDER BY id DESC LIMIT ?", limit)
 
+    def living(self) -> list[Run]:
+        """The runs that go on, the oldest first."""
+        return [run for run in self._runs("ended IS NULL ORDER BY id LIMIT ?", -1) if run.lives]
+
     def run(self, number: int) -> Run | None:
         return next(iter(self._runs("id = ?", number)), None)
 
     def _runs(self, which: str, value: int) -> list[Run]:
         rows = self._db.execute(
-            "SELECT id, started, ended, command, exit_status, counts, overrides, commit_id, dirty FROM runs"
-            f" WHERE {which}",
+            "SELECT id, started, ended, command, exit_status, counts, overrides, commit_id, dirty, pid"
+            f" FROM runs WHERE {which}",
             (value,),
         ).fetchall()
         return [self._run(*row) for row in rows]
@@ -156,6 +161,7 @@ class Runs:
         overrides: str | None,
         commit: str | None,
         dirty: int | None,
+        pid: int,
     ) -> Run:
         lives = exit_status is None and self._lives(number)
         held = tuple((name, new, old) for name, new, old in json.loads(overrides or "[]"))
@@ -170,6 +176,7 @@ class Runs:
             held,
             commit,
             None if dirty is None else bool(dirty),
+            pid,
             lives,
         )
 

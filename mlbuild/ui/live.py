@@ -22,15 +22,10 @@ SHOWN = 8
 
 
 class Live:
-    """A context manager that draws while it is open; call it with each event.
+    """A context manager that draws while it is open; call it with each event."""
 
-    Args:
-        jobs: how many tasks run at once, for the time that is left.
-    """
-
-    def __init__(self, jobs: int, *, verbose: bool = False, color: bool = True) -> None:
+    def __init__(self, *, verbose: bool = False, color: bool = True) -> None:
         self._console = Console(no_color=not color, highlight=False, soft_wrap=True)
-        self._jobs = jobs
         self._verbose = verbose
         self._progress = Progress()
         self._live = RichLive(console=self._console, refresh_per_second=8, transient=True, get_renderable=self._draw)
@@ -44,8 +39,9 @@ class Live:
     ) -> None:
         self._live.stop()
 
-    def __call__(self, event: events.Event) -> None:
-        self._progress.add(event, time.monotonic())
+    def __call__(self, event: events.Event, age: float = 0.0) -> None:
+        """Take in an event that happened `age` seconds ago."""
+        self._progress.add(event, time.monotonic() - age)
         match event:
             case events.TaskFinished():
                 self._print("✓", "green", f"{event.task} in {duration(event.seconds)}")
@@ -88,7 +84,7 @@ class Live:
 
     def _bar(self, now: float) -> Table:
         progress = self._progress
-        left = progress.remaining(now, self._jobs)
+        left = progress.remaining(now)
         words = f"{progress.done}/{progress.total}"
         if left and progress.queued:
             words += f", about {duration(left)} left"

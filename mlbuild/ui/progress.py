@@ -33,6 +33,7 @@ class Progress:
 
     Attributes:
         total: tasks that the goals need.
+        jobs: how many tasks run at once.
         done: tasks that need no more thought, by name.
         running: task → when it started, in seconds of the clock that `add` is given.
         resumable: those of the cancelled that can go on from a checkpoint.
@@ -43,6 +44,7 @@ class Progress:
 
     run: int = 0
     total: int = 0
+    jobs: int = 1
     started: float = 0.0
     fresh: set[str] = field(default_factory=set)
     restored: set[str] = field(default_factory=set)
@@ -60,7 +62,7 @@ class Progress:
         """Take in an event that happened at `now` (seconds of any steady clock)."""
         match event:
             case events.BuildStarted():
-                self.run, self.total, self.started = event.run, event.tasks, now
+                self.run, self.total, self.jobs, self.started = event.run, event.tasks, event.jobs, now
             case events.TaskReady():
                 self.queued[event.task] = event.expected
             case events.TaskStarted():
@@ -100,8 +102,8 @@ class Progress:
         """Tasks about which nothing more will be heard."""
         return len(self.fresh | self.restored | self.built.keys() | self.failed.keys() | self.blocked.keys())
 
-    def remaining(self, now: float, jobs: int) -> float | None:
-        """Seconds until the tasks known to run are through, `jobs` at a time; None where too little is known."""
+    def remaining(self, now: float) -> float | None:
+        """Seconds until the tasks known to run are through; None where too little is known."""
         average = sum(self.built.values()) / len(self.built) if self.built else None
         left = 0.0
         for task, expected in self.queued.items():
@@ -113,4 +115,4 @@ class Progress:
             if seconds is None:
                 return None
             left += max(0.0, seconds - (now - self.running[task]) if task in self.running else seconds)
-        return left / max(1, jobs)
+        return left / self.jobs
