@@ -16,7 +16,7 @@ from test_executor_local import LocalPlace, parent
 
 from mlbuild import killpoint
 from mlbuild.errors import StateError
-from mlbuild.executors import lines, processes, supervisor
+from mlbuild.executors import daemon, lines, processes
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.supervisor import KILL_POINTS
@@ -40,7 +40,7 @@ def run_folder(place: Place, number: int = 1) -> Path:
 
 
 def is_alive(place: Place, number: int = 1) -> bool:
-    return supervisor.is_alive(str(run_folder(place, number)))
+    return daemon.is_alive(str(run_folder(place, number)))
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, point: str) -> None:
@@ -126,7 +126,7 @@ def test_without_a_driver_it_finishes_what_runs(place: LocalPlace) -> None:
 
 
 def test_of_a_dead_driver_nothing_is_begun(place: LocalPlace) -> None:
-    connection = supervisor.prepare()
+    connection = daemon.prepare()
     executor = LocalExecutor(str(run_folder(place)), str(place.workspace), 4, 4, None, connection)
     assert run(executor, make_job(place, "echo $PPID > parent")).ok
     pid = int((place.workspace / "parent").read_text())
@@ -241,7 +241,7 @@ def test_a_bug_of_its_own_is_written_down(place: LocalPlace, monkeypatch: pytest
 
 def test_what_can_not_be_started_at_all_is_the_users_to_know(place: LocalPlace) -> None:
     executor = place.executor()
-    (run_folder(place) / supervisor.LOCK).mkdir()
+    (run_folder(place) / daemon.LOCK).mkdir()
     with pytest.raises(StateError, match="Is a directory"):
         executor.submit([make_job(place, "true")])
 

@@ -79,7 +79,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _build(arguments: list[str], command: str) -> int:
-    from mlbuild.executors.supervisor import prepare
+    from mlbuild.executors.daemon import prepare
 
     # Before the rest is loaded: what is forked later would be as large as we are then.
     prepared = prepare()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mlbuild.errors import StateError
-from mlbuild.executors import attempt, gpus, lines, processes, supervisor
+from mlbuild.executors import attempt, daemon, gpus, lines, processes, supervisor
 from mlbuild.executors.gpus import Gpu
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.machine import disk_space
@@ -61,7 +61,7 @@ class LocalExecutor:
         jobs: how many may run at once.
         cpus: how many CPUs they may have together; a job that asks for more than all gets all.
         memory: how much memory they may have together, in bytes; None for no limit.
-        prepared: what the supervisor is made of (`supervisor.prepare`), if that was forked already.
+        prepared: what the supervisor is made of (`daemon.prepare`), if that was forked already.
         limits: of executors, by name.
     """
 
@@ -125,7 +125,7 @@ class LocalExecutor:
         """What other builds of this workspace have on GPUs now: above all those that died, and left it running."""
         runs, found = os.path.dirname(self._folder), {}
         for folder in (f"{runs}/{number}" for number in os.listdir(self._path(runs))):
-            if folder == self._folder or not os.path.exists(os.path.join(self._path(folder), supervisor.SOCKET)):
+            if folder == self._folder or not os.path.exists(os.path.join(self._path(folder), daemon.SOCKET)):
                 continue
             try:
                 running = self._running_at(folder)
@@ -205,7 +205,7 @@ class LocalExecutor:
         if self._folder not in self._channels:
             prepared, self._prepared = self._prepared, None
             try:
-                connection = supervisor.start(self._path(self._folder), self._workspace, prepared)
+                connection = daemon.start(self._path(self._folder), self._workspace, prepared)
             except OSError as error:
                 raise StateError(f"can't start what runs recipes: {attempt.words(error)}") from error
             self._channels[self._folder] = lines.Channel(connection)
@@ -250,7 +250,7 @@ class LocalExecutor:
         for name in [name for name, (_, where) in self._running.items() if where == folder]:
             if not self._recall(folder, name):
                 self._end(folder, name)
-                detail = f"its supervisor died (if that was a bug, {folder}/{supervisor.CRASH} tells)"
+                detail = f"its supervisor died (if that was a bug, {folder}/{daemon.CRASH} tells)"
                 self._take(JobResult(name, Reason.LOST, detail=detail, ended=time.time()))
 
     def find(self, job: Job) -> str | None:
@@ -302,9 +302,9 @@ class LocalExecutor:
         """Be connected to a run's supervisor, if it lives."""
         patience = time.monotonic() + PATIENCE
         while folder not in self._channels:
-            if connection := supervisor.connect(self._path(folder)):
+            if connection := daemon.connect(self._path(folder)):
                 self._channels[folder] = lines.Channel(connection)
-            elif not supervisor.is_alive(self._path(folder)):
+            elif not daemon.is_alive(self._path(folder)):
                 return False
             elif time.monotonic() > patience:
                 raise StateError(f"what {folder} still runs can't be reached", hint="go to the node where it was built")

@@ -1,4 +1,4 @@
-"""One process a build that starts its recipes, keeps their clocks and writes down how they ended, and that outlives it.
+"""What starts the recipes of a build, keeps their clocks and writes down how they ended: the loop of a daemon.
 
 Blind to what should run next: it runs what it is told, at once. Where each step of an attempt can be cut off by a crash
 stands in `KILL_POINTS`; what is durable then is told by the files `started` and `results` of the run's folder.
@@ -7,14 +7,11 @@ stands in `KILL_POINTS`; what is durable then is told by the files `started` and
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import gc
 import json
 import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,68 +36,10 @@ KILL_POINTS = (
     "supervisor-appended",
     "supervisor-told",
 )
-LOCK, SOCKET, STARTED, RESULTS, CRASH = "supervisor.lock", "socket", "started", "results", "supervisor.log"
-"""Names in a run's folder. The lock is held for as long as the supervisor lives; the crash log is seldom there."""
+STARTED, RESULTS = "started", "results"
+"""Files in a run's folder."""
 
 Row = dict[str, Any]
-
-
-def prepare() -> socket.socket:
-    """Fork what `start` makes a supervisor of; best before anything heavy is loaded, for it stays as large as we are.
-
-    It leaves when the socket returned is closed. Raises OSError.
-    """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        # Two forks: an orphan leaves no zombie behind in a driver that lives on.
-        os.waitpid(fork(lambda: fork(lambda: _wait(theirs))), 0)
-    return ours
-
-
-def start(run_folder: str, workspace: str, prepared: socket.socket | None = None) -> socket.socket:
-    """Set a supervisor to work for this run and return the connection to it.
-
-    It works until nobody is connected and nothing runs. Raises OSError if its files can't be made.
-    """
-    os.makedirs(run_folder, exist_ok=True)
-    folder = os.open(run_folder, os.O_RDONLY | os.O_DIRECTORY)
-    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666, dir_fd=folder)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    connection = prepared or prepare()
-    with _listen(folder) as listener:
-        socket.send_fds(connection, [os.fsencode(workspace)], [folder, lock, listener.fileno()])
-    os.close(lock)
-    os.close(folder)
-    return connection
-
-
-def connect(run_folder: str) -> socket.socket | None:
-    """A connection to the supervisor of a run that another process started; None if it no longer lives."""
-    try:
-        folder = os.open(run_folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return None
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(_address(folder))
-    except (FileNotFoundError, ConnectionRefusedError):
-        connection.close()
-        return None
-    finally:
-        os.close(folder)
-    return connection
-
-
-def is_alive(run_folder: str) -> bool:
-    """Whether the run's supervisor holds its lock."""
-    try:
-        with open(os.path.join(run_folder, LOCK), "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -113,56 +52,6 @@ def fork(work: Callable[[], object]) -> int:
         status = 0
     finally:
         os._exit(status)
-
-
-def _address(folder: int) -> str:
-    return f"/proc/self/fd/{folder}/{SOCKET}"  # the path itself may be longer than the 107 bytes a socket's may have
-
-
-def _listen(folder: int) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(SOCKET, dir_fd=folder)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(_address(folder))
-    listener.listen()
-    return listener
-
-
-def _wait(driver: socket.socket) -> None:
-    """The life of a supervisor before it has anything to do, in its own process."""
-    os.setsid()
-    attempt.hold_signals()
-    gc.freeze()  # what the driver had loaded shall stay shared with it
-    _close_others({driver.fileno()})
-    workspace, given, _, _ = socket.recv_fds(driver, 1 << 16, 3)
-    if workspace:
-        for file in given:
-            os.set_inheritable(file, False)
-        folder, lock, listener = given
-        _serve(folder, os.fsdecode(workspace), lock, socket.socket(fileno=listener), driver)
-
-
-def _serve(folder: int, workspace: str, lock: int, listener: socket.socket, driver: socket.socket) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # passed on, but over NFS it is the process's
-        os.chdir(workspace)
-        Supervisor(folder, listener, driver).serve()
-        os.unlink(SOCKET, dir_fd=folder)
-    except BaseException:
-        os.dup2(os.open(CRASH, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666, dir_fd=folder), 2)
-        sys.__excepthook__(*sys.exc_info())
-        raise
-
-
-def _close_others(keep: set[int]) -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in range(3):
-        os.dup2(null, number)
-    for number in {int(name) for name in os.listdir("/proc/self/fd")} - keep - {0, 1, 2}:
-        try:
-            os.close(number)
-        except OSError:  # the listing's own
-            continue
 
 
 class Running:
