@@ -17,6 +17,8 @@ from mlbuild.engine.resume import on_checkpoints
 from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.engine.undeclared import Undeclared
 from mlbuild.errors import StateError
+from mlbuild.executors import checkpoints
+from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Job, JobResult, Read
 from mlbuild.expression import Name, Slot
@@ -333,17 +335,20 @@ class Attempts:
         self._layout.drop_lists(attempt.id)
         reach("published")
 
-    def abandon(self, attempt: Attempt, result: JobResult) -> None:
-        """Record a failure: what stood there is put back first."""
-        self.undo(attempt.job, attempt.had, result)
+    def abandon(self, attempt: Attempt, result: JobResult) -> JobResult:
+        """Record a failure: what stood there is put back first. The result, with what is known of one that was lost."""
+        return self.undo(attempt.job, attempt.had, result)
 
-    def undo(self, job: Job, had: tuple[str, ...], result: JobResult) -> None:
+    def undo(self, job: Job, had: tuple[str, ...], result: JobResult) -> JobResult:
         """As `abandon`, of a task that this build may not even know; its outputs are what they were to the job."""
+        if result.reason is jobs.Reason.LOST:
+            result = replace(result, checkpoint=checkpoints.conclude(job))
         self._outputs.roll_back(job.outputs, had, job.attempt)
         self._journal.ended(job.attempt, _outcome(result), None)
         self._journal.leases.give_back(job.task)
         self._journal.published(job.attempt)
         self._layout.drop_lists(job.attempt)
+        return result
 
     def finish_publishing(self) -> None:
         """Drop what the successes of dead builds replaced, where those died before they did."""

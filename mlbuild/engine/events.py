@@ -35,9 +35,12 @@ class TaskReady:
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
+    """`resumed_from` is the checkpoint that it goes on from, empty without any."""
+
     task: str
     attempt: int
     executor: str
+    resumed_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

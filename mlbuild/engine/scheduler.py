@@ -22,6 +22,7 @@ from mlbuild.engine.reports import Reports
 from mlbuild.engine.states import ACTIVE, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
+from mlbuild.executors import checkpoints
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Executor, JobResult
@@ -348,9 +349,10 @@ class Scheduler:
             self._attempts.abandon(attempt, result)
             self._fail(attempt, result)
             return
+        resumed_from = checkpoints.newest(attempt.job)
         (handle,) = self._executor.submit([attempt.job])
         self._journal.submitted([(attempt.id, handle)])
-        self._watch(attempt, handle)
+        self._watch(attempt, handle, resumed_from)
 
     def _refuse(self, wanted: Wanted, reason: str, problem: str) -> None:
         self._journal.leases.give_back(wanted.task.name)
@@ -372,13 +374,13 @@ class Scheduler:
             return None
         return None if self._has_room(wanted) else f"{' '.join([*resources.pools, *scarce])} on {executor}"
 
-    def _watch(self, attempt: Attempt, handle: str) -> None:
+    def _watch(self, attempt: Attempt, handle: str, resumed_from: str = "") -> None:
         self._active[attempt.task.target.name] += 1
         self._running[attempt.id] = attempt
         self._handles[attempt.id] = handle
         self._reports.follow(attempt.id, attempt.task.name, self._attempts.progress(attempt))
         self.states.set(attempt.task, State.RUNNING)
-        self._say(events.TaskStarted(attempt.task.name, attempt.number, attempt.job.executor))
+        self._say(events.TaskStarted(attempt.task.name, attempt.number, attempt.job.executor, resumed_from))
 
     # --- other builds
 
@@ -431,8 +433,7 @@ class Scheduler:
         elif result.reason is jobs.Reason.INPUT_CHANGED:
             self._decide_again(attempt, result)
         else:
-            self._attempts.abandon(attempt, result)
-            self._failed(attempt, result)
+            self._failed(attempt, self._attempts.abandon(attempt, result))
 
     def _conclude(self, attempt: Attempt, result: JobResult, problem: str | None) -> None:
         """The recipe went well; record what it made, if its conditions hold."""

@@ -190,6 +190,27 @@ def _failed(result: JobResult, number: int) -> bool:
     return result.reason in (Reason.EXIT, Reason.STALLED, Reason.MISSING_OUTPUT)
 
 
+def newest(job: Job) -> str:
+    """What an attempt that starts now goes on from, relative to the workspace; empty without any, or if that can't be
+    told."""
+    if job.checkpoints:
+        with contextlib.suppress(OSError):
+            return _shown(job, _Directory(job).newest())
+    return ""
+
+
+def conclude(job: Job) -> str:
+    """An attempt is over, and nobody has seen how it ended: write down what it left, and what its notes say it read.
+
+    Returns:
+        as `newest`.
+    """
+    if job.checkpoints:
+        with contextlib.suppress(OSError):
+            _Directory(job).conclude()
+    return newest(job)
+
+
 def call_off(job: Job) -> None:
     """The attempt, for which all was ready, never ran."""
     with contextlib.suppress(OSError):
@@ -370,6 +391,17 @@ class _Directory:
         with self._held():
             self._append(row)
         reach("checkpoints-ended")
+
+    def conclude(self) -> None:
+        """As the function of this name; nothing, if the end of the attempt is known here or it never began."""
+        lineage = self._adopt(self._lineage())
+        begin = lineage.begins.get(self._job.attempt)
+        if begin and self._job.attempt not in lineage.ends:
+            reads = [
+                [each.path, each.digest, each.is_new, each.by_other] for each in observed.opened(self._job, begin["at"])
+            ]
+            made = len(lineage.put_by(self._job.attempt))
+            self.close(Reason.LOST, failed=False, made=made, reads=reads)
 
     def newest(self) -> str:
         """The name of what the next attempt at the same task will go on from, as it stands; empty without any."""

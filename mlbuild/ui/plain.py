@@ -65,7 +65,8 @@ class Plain:
                 return f"fresh   {event.task}"
             case events.TaskStarted():
                 again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-                return f"start   {event.task}{again}"
+                origin = f" from {event.resumed_from}" if event.resumed_from else ""
+                return f"start   {event.task}{origin}{again}"
             case events.TaskProgress() if self._is_time(event.task):
                 return f"at      {event.task}: {progress_text(event)}"
             case events.TaskRestored():

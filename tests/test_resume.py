@@ -1,0 +1,253 @@
+"""What was interrupted goes on from its last checkpoint, and no epoch is computed twice: by the scripts' own logs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+from workspace import Ended, Workspace
+
+BASH = """
+    epoch=0
+    if [ -n "$MLBUILD_RESUME_FROM" ]; then epoch=$(cat "$MLBUILD_RESUME_FROM"); fi
+    echo $$ > pid
+    while [ $epoch -lt $1 ]; do
+        epoch=$((epoch + 1))
+        echo "$epoch at $2" >> log
+        echo $epoch > "$MLBUILD_CHECKPOINT_DIR/.new"
+        mv "$MLBUILD_CHECKPOINT_DIR/.new" "$MLBUILD_CHECKPOINT_DIR/epoch-$epoch"
+        if [ -e hold-$epoch ]; then
+            touch held
+            while [ -e hold-$epoch ]; do sleep 0.02; done
+        fi
+    done
+    echo "$epoch epochs at $2" > $3
+"""
+PYTHON = """
+    import os, sys, time
+    from pathlib import Path
+
+    epochs, rate, out = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    folder, last = Path(os.environ["MLBUILD_CHECKPOINT_DIR"]), os.environ["MLBUILD_RESUME_FROM"]
+    epoch = int(Path(last).read_text()) if last else 0
+    Path("pid").write_text(str(os.getpid()))
+    while epoch < epochs:
+        epoch += 1
+        with open("log", "a") as log:
+            log.write(f"{epoch} at {rate}\\n")
+        (folder / "new.tmp").write_text(str(epoch))
+        os.replace(folder / "new.tmp", folder / f"epoch-{epoch}")
+        if os.path.exists(f"hold-{epoch}"):
+            Path("held").touch()
+            while os.path.exists(f"hold-{epoch}"):
+                time.sleep(0.02)
+    out.write_text(f"{epoch} epochs at {rate}\\n")
+"""
+RECIPES = {"bash": ("train.sh", BASH), "python": ("train.py", PYTHON)}
+
+
+def trains(workspace: Workspace, program: str = "bash", clauses: str = "") -> None:
+    """A target that trains for `epochs`; it waits behind an epoch N for as long as a file `hold-N` is there."""
+    path, text = RECIPES[program]
+    workspace.write(path, text)
+    workspace.pipeline(f"""
+        param epochs = 4
+        param lr = 0.1
+        target train:
+            outputs: "model.txt"
+            checkpoint: "checkpoints/train/", ignore = epochs, grace = 5s
+            {clauses}
+            run: {program} {path} {{epochs}} {{lr}} {{outputs}}
+    """)
+
+
+def epochs(first: int, last: int, lr: str = "0.1") -> list[str]:
+    """The lines that a script logs."""
+    return [f"{epoch} at {lr}" for epoch in range(first, last + 1)]
+
+
+def hold(workspace: Workspace, epoch: int) -> None:
+    workspace.write(f"hold-{epoch}", "")
+
+
+def let_go(workspace: Workspace, epoch: int) -> None:
+    (workspace.root / f"hold-{epoch}").unlink()
+    (workspace.root / "held").unlink()
+
+
+def held(workspace: Workspace) -> subprocess.Popen[str]:
+    """A build whose task waits at the epoch at which it is held."""
+    process = workspace.start(events=str(workspace.root / "events.jsonl"))
+    workspace.wait_for("held")
+    return process
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    out, err = process.communicate(timeout=100)
+    return Ended(process.returncode, out, err, [])
+
+
+def send(workspace: Workspace, number: int) -> None:
+    """A signal to the script."""
+    os.kill(int(workspace.read("pid")), number)
+
+
+@pytest.mark.parametrize("program", RECIPES)
+def test_a_script_that_was_killed(program: str, workspace: Workspace) -> None:
+    """By KILL: that is a failure, as far as anybody can tell; but what it has saved is not lost."""
+    trains(workspace, program)
+    hold(workspace, 3)
+    process = held(workspace)
+    send(workspace, signal.SIGKILL)
+    failed = ended(process)
+    let_go(workspace, 3)
+    assert failed.status == 1
+    assert "\n    it can go on from checkpoints/train/epoch-3\n" in failed.out
+    again = workspace.ok()
+    assert "start   train from checkpoints/train/epoch-3\n" in again.out
+    assert workspace.lines("log") == epochs(1, 4)
+    assert workspace.read("model.txt") == "4 epochs at 0.1\n"
+
+
+@pytest.mark.parametrize("program", RECIPES)
+def test_a_script_that_was_told_to_leave(program: str, workspace: Workspace) -> None:
+    """By TERM from outside: the same build goes on at once, and there need not be a retry for that."""
+    trains(workspace, program)
+    hold(workspace, 2)
+    process = held(workspace)
+    send(workspace, signal.SIGTERM)
+    done = ended(process)
+    assert done.status == 0, done.out
+    assert "resume  train from checkpoints/train/epoch-2, after preempted\n" in done.out
+    assert "start   train from checkpoints/train/epoch-2 (attempt 2)\n" in done.out
+    assert workspace.lines("log") == epochs(1, 4)
+
+
+def test_a_script_that_ran_out_of_time(workspace: Workspace) -> None:
+    trains(workspace, clauses="timeout: 3s")
+    hold(workspace, 2)
+    done = workspace.ok()
+    (event,) = [row for row in done.events if row["event"] == "task_preempted"]
+    assert (event["reason"], event["attempt"]) == ("timeout", 1)
+    assert event["checkpoint"] == "checkpoints/train/epoch-2"
+    assert done.failed == []
+    assert workspace.lines("log") == epochs(1, 4)
+
+
+def test_an_interrupted_build_says_what_can_go_on(workspace: Workspace) -> None:
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    process.send_signal(signal.SIGINT)
+    stopped = ended(process)
+    let_go(workspace, 2)
+    assert stopped.status == 130
+    assert stopped.out.splitlines()[-1] == "train can go on from checkpoints/train/epoch-2"
+    workspace.ok()
+    assert workspace.lines("log") == epochs(1, 4)
+
+
+def test_more_epochs_and_fewer_again(workspace: Workspace) -> None:
+    """40 go on from 20, also after the run with 20 had finished, and 20 are never served from 40."""
+    trains(workspace)
+    workspace.ok("epochs=20")
+    assert workspace.ok("epochs=40").out.startswith("start   train from checkpoints/train/epoch-20\n")
+    assert workspace.lines("log") == epochs(1, 40)
+    assert workspace.read("model.txt") == "40 epochs at 0.1\n"
+    # With 20 it is known what comes out.
+    assert workspace.ok("epochs=20").restored == ["train"]
+    assert workspace.read("model.txt") == "20 epochs at 0.1\n"
+    # Without the store it is made again, from what was written for 20.
+    assert workspace.ok("epochs=20", "-B").out.startswith("start   train from checkpoints/train/epoch-20\n")
+    assert workspace.ok("epochs=30").out.startswith("start   train from checkpoints/train/epoch-20\n")
+    assert workspace.lines("log") == epochs(1, 40) + epochs(21, 30)
+
+
+def test_another_rate_and_back(workspace: Workspace) -> None:
+    trains(workspace)
+    workspace.ok("epochs=3")
+    workspace.ok("epochs=3", "lr=0.2")
+    assert workspace.lines("log") == epochs(1, 3) + epochs(1, 3, "0.2")
+    workspace.ok("epochs=5")
+    assert workspace.lines("log") == epochs(1, 3) + epochs(1, 3, "0.2") + epochs(4, 5)
+    assert workspace.read("model.txt") == "5 epochs at 0.1\n"
+
+
+def test_what_never_saves_anything_ends_by_its_retries(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        target train:
+            outputs: "model.txt"
+            checkpoint: "checkpoints/train/"
+            resources: memory = 1M * attempt
+            retry: 2, backoff = 10ms
+            run:
+                echo {resources.memory} >> log
+                if [ ! -e "{checkpoint}one" ]; then touch {checkpoint}.new; mv {checkpoint}.new {checkpoint}one; fi
+                kill -TERM $$
+    """)
+    done = workspace.build()
+    assert done.status == 1
+    assert done.tasks("task_preempted") == ["train"]
+    assert done.tasks("task_retried") == ["train"] * 2
+    # What goes on at no cost asks for what it had.
+    assert workspace.lines("log") == ["1048576", "1048576", "2097152", "3145728"]
+
+
+def test_a_class_can_be_retried(workspace: Workspace) -> None:
+    trains(workspace, clauses="retry: 1, backoff = 10ms, on = [signal]")
+    hold(workspace, 2)
+    process = held(workspace)
+    send(workspace, signal.SIGKILL)
+    assert ended(process).status == 0
+    assert workspace.lines("log") == epochs(1, 4)
+
+
+def test_a_build_that_died_is_gone_on_with(workspace: Workspace) -> None:
+    """The recipe outlives it, and the next build takes it over."""
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    process.kill()
+    process.communicate()
+    let_go(workspace, 2)
+    done = workspace.ok()
+    assert "taken over from build 1" in done.out
+    assert workspace.lines("log") == epochs(1, 4)
+
+
+def kill_all(workspace: Workspace, process: subprocess.Popen[str]) -> None:
+    """The build, what watches over the recipe, and the recipe."""
+    process.kill()
+    process.communicate()
+    assert workspace.kill_supervisors() == 1
+    os.killpg(os.getsid(int(workspace.read("pid"))), signal.SIGKILL)
+    workspace.wait_until_quiet()
+
+
+def test_everything_died(workspace: Workspace) -> None:
+    """Nobody could say any more how it ended."""
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    kill_all(workspace, process)
+    let_go(workspace, 2)
+    done = workspace.ok()
+    assert "start   train from checkpoints/train/epoch-2" in done.out
+    assert workspace.lines("log") == epochs(1, 4)
+
+
+def test_what_was_lost_had_read_something_that_is_not_as_it_was(workspace: Workspace) -> None:
+    """Nobody declared it, and nobody was left to tell of it but the notes of the process."""
+    trains(workspace, "python")
+    workspace.write("train.py", PYTHON.replace("while epoch <", 'Path("extra.txt").read_text()\n    while epoch <'))
+    workspace.write("extra.txt", "1")
+    hold(workspace, 2)
+    process = held(workspace)
+    kill_all(workspace, process)
+    let_go(workspace, 2)
+    workspace.write("extra.txt", "2")
+    done = workspace.ok()
+    assert "start   train (attempt 2)\n" in done.out
+    assert workspace.lines("log") == epochs(1, 2) + epochs(1, 4)
