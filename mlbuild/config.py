@@ -44,11 +44,13 @@ class Config:
 
     Attributes:
         jobs: as `--jobs`; None: as many as there are CPUs to use.
+        gpus: how many GPUs this machine has, if its driver does not tell.
         observe: `on`: what Python recipes are seen to read counts; `off`.
         link: how large outputs come out of the store: `auto` (by reflink, else hard link, else copy), `copy`, `hard`.
     """
 
     jobs: int | None = None
+    gpus: int | None = None
     keep_going: bool = False
     color: bool = True
     observe: str = "on"
@@ -247,6 +249,7 @@ def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
 
 _SETTINGS: Mapping[str, Any] = {
     "jobs": _count,
+    "gpus": _count,
     "keep_going": _flag,
     "color": _flag,
     "observe": _one_of(OBSERVE),

@@ -47,6 +47,9 @@ class FakeExecutor:
     def reattach(self, handle: str, job: Job) -> bool:
         return handle in self.running
 
+    def news(self) -> list[str]:
+        return []
+
     def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
         before = self.act
         self.act = lambda job: JobResult(job.attempt, Reason.CANCELLED) if job.attempt in handles else before(job)

@@ -48,6 +48,7 @@ PACKAGES = {
     "yaml": {"code/data.py", "language/parameters.py", "engine/scope.py"},
     "fsspec": {"files.py"},
     "aiohttp": {"files.py"},
+    "pynvml": {"executors/nvidia.py"},
     "pyarrow": {"engine/scope.py"},
     "sitecustomize": {"observe/sitecustomize.py"},
 }

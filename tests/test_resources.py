@@ -12,7 +12,8 @@ import pytest
 from pipelinefile import mistakes
 from workspace import Workspace
 
-from mlbuild.executors.gpus import Gpu, available_gpus
+from mlbuild.digest import digest_bytes
+from mlbuild.executors.nvidia import Device, counted
 
 HERE = Path(sys.executable).parent
 GIB = 1 << 30
@@ -25,10 +26,15 @@ def without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
 
 
+def uuid(workspace: Workspace, index: int) -> str:
+    """Unique in the world, as they are: no other test's build shall have it."""
+    return f"GPU-{index}{digest_bytes(bytes(workspace.root))}"
+
+
 def machine(workspace: Workspace, *memory: str) -> dict[str, str]:
     """The environment of a machine with GPUs of so many MiB, as `nvidia-smi` tells of them."""
-    rows = "".join(f"{index}, GPU-{index}f2e, {size}\\n" for index, size in enumerate(memory))
-    tool = workspace.write("bin/nvidia-smi", f"#!/bin/sh\nprintf '{rows}'\n")
+    rows = "".join(f"{index}, {uuid(workspace, index)}, {size}, T4\\n" for index, size in enumerate(memory))
+    tool = workspace.write("bin/nvidia-smi", f"#!/bin/sh\ncase $1 in *query-gpu*) printf '{rows}';; esac\n")
     tool.chmod(0o755)
     return {"PATH": f"{tool.parent}:{HERE}:{os.environ['PATH']}"}
 
@@ -76,15 +82,16 @@ def test_each_task_has_its_own(workspace: Workspace) -> None:
     workspace.pipeline(four("gpus = 1", together(2)))
     ended = workspace.ok("-j8", "t", env=machine(workspace, "16384", "16384"))
     assert len(ended.ran) == 4
-    assert sorted(map(str, seen(workspace))) == ["{'0'}", "{'0'}", "{'1'}", "{'1'}"]
-    assert workspace.read("0.txt").split()[1] == "PCI_BUS_ID"
+    first, second = uuid(workspace, 0), uuid(workspace, 1)
+    assert sorted(seen(workspace), key=str) == [{first}, {first}, {second}, {second}]
+    assert workspace.read("0.txt").split() in ([first], [second])
 
 
 def test_they_come_out_of_those_that_the_build_may_use(workspace: Workspace) -> None:
     workspace.pipeline(four("gpus = 1", together(2)))
-    workspace.ok("-j8", "t", env={**machine(workspace, *["16384"] * 8), "CUDA_VISIBLE_DEVICES": "5,GPU-7f"})
-    assert sorted(map(str, seen(workspace))) == ["{'5'}", "{'5'}", "{'GPU-7f'}", "{'GPU-7f'}"]
-    assert workspace.read("0.txt").split()[1:] == []
+    workspace.ok("-j8", "t", env={**machine(workspace, *["16384"] * 8), "CUDA_VISIBLE_DEVICES": "5,GPU-7"})
+    fifth, seventh = uuid(workspace, 5), uuid(workspace, 7)
+    assert sorted(seen(workspace), key=str) == [{fifth}, {fifth}, {seventh}, {seventh}]
 
 
 def test_two_for_each(workspace: Workspace) -> None:
@@ -110,7 +117,7 @@ def test_tasks_that_say_how_much_of_it_share_one(workspace: Workspace) -> None:
     workspace.ok("-j8", "t", env=machine(workspace, "16384"))
     running = most = 0
     for line in workspace.lines("log"):
-        assert line[2:] == "0"
+        assert line[2:] == uuid(workspace, 0)
         running += 1 if line[0] == "+" else -1
         most = max(most, running)
     assert most == 2
@@ -160,14 +167,14 @@ def test_shares_are_packed_so_that_whole_ones_stay_free(workspace: Workspace) ->
             inputs: part[*], whole
     """)
     workspace.ok("-j8", "all", env=machine(workspace, "16384", "16384"))
-    assert workspace.read("whole.txt") == "1\n"
+    assert workspace.read("whole.txt") == f"{uuid(workspace, 1)}\n"
 
 
 @pytest.mark.parametrize("memory", [None, "[N/A]"])
 def test_one_of_unknown_memory_is_not_shared(workspace: Workspace, memory: str | None) -> None:
     workspace.pipeline(four("gpu_memory = 8G", together(1)))
     workspace.ok("-j8", "t", env=machine(workspace, memory) if memory else {"CUDA_VISIBLE_DEVICES": "0"})
-    assert seen(workspace) == [{"0"}] * 4
+    assert seen(workspace) == [{uuid(workspace, 0) if memory else "0"}] * 4
 
 
 def test_what_waits_for_one_holds_up_no_other(workspace: Workspace) -> None:
@@ -229,7 +236,7 @@ def test_the_amount_may_use_the_attempt(workspace: Workspace) -> None:
             run: echo {resources.gpus} $CUDA_VISIBLE_DEVICES >> log; false
     """)
     ended = workspace.build(env=machine(workspace, "16384", "16384"))
-    assert workspace.lines("log") == ["1 0", "2 0,1"]
+    assert workspace.lines("log") == [f"1 {uuid(workspace, 0)}", f"2 {uuid(workspace, 0)},{uuid(workspace, 1)}"]
     assert (ended.status, ended.failed) == (1, ["t"])
     assert "t failed: not started: t asks for 3 GPUs, and there are 2" in ended.out
 
@@ -306,7 +313,8 @@ def test_what_a_build_that_died_left_running_keeps_its_own(workspace: Workspace)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     workspace.ok("other", env=env)
-    assert (workspace.read("begun"), workspace.read("other.txt")) == ("0\n", "1\n")
+    assert workspace.lines("begun") == [uuid(workspace, 0)]
+    assert workspace.lines("other.txt") == [uuid(workspace, 1)]
 
 
 def test_disk_space_that_others_have_claimed_is_waited_for(workspace: Workspace) -> None:
@@ -340,12 +348,11 @@ def test_disk_space_that_is_not_free(workspace: Workspace) -> None:
     assert ended.err.startswith("error: t asks for 9999T of disk, and there are ")
 
 
-def test_without_the_tool_the_driver_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert available_gpus(str(tmp_path)) == []
+def test_without_the_tool_the_folders_of_the_driver_are_counted(tmp_path: Path) -> None:
+    assert counted(str(tmp_path)) == []
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / "proc/driver/nvidia/gpus" / name).mkdir(parents=True)
-    assert available_gpus(str(tmp_path)) == [Gpu("0"), Gpu("1")]
+    assert counted(str(tmp_path)) == [Device("0"), Device("1")]
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,8 @@ def _local(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -
     layout, folder, most = workspace.layout, workspace.layout.run(run), max(available_cpus(), jobs)
     executors = workspace.pipeline.executors.values()
     limits = {one.name: Limits(one.cpus, one.memory, one.gpus, one.disk, one.jobs, one.pools) for one in executors}
-    return LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits)
+    gpus = workspace.config.gpus
+    return LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits, gpus)
 
 
 def _fit(executor: LocalExecutor, attempts: Attempts, order: Order) -> dict[Task, str]:

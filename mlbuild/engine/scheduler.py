@@ -115,6 +115,8 @@ class Scheduler:
             if self._others.let_go(working=bool(self._running)):
                 self._start_over()
             self._launch()
+            for text in self._executor.news():
+                self._say(events.Said(text))
             self._journal.sync()
             if self._stopped < self._stopping:
                 self._stopped = self._stopping

@@ -1,6 +1,6 @@
-"""Which GPUs this machine has for us, and which of them a job is lent.
+"""Which GPUs of this machine are for us, and which of them a job can be lent beside others of ours.
 
-Blind to what others do on them, and to slices of a GPU unless CUDA_VISIBLE_DEVICES names them.
+Blind to other builds and to strangers: `lender` asks about those.
 """
 
 from __future__ import annotations
@@ -11,53 +11,59 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlbuild.executors.job import Job
+from mlbuild.executors.nvidia import Device
 
-VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
-QUERY = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
-QUERY_SECONDS = 60.0
+VISIBLE, ORDER, BY_BUS = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "PCI_BUS_ID"
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One of this machine's. `id` is as in CUDA_VISIBLE_DEVICES; `memory` in bytes, None if nobody tells."""
+    """One of this machine's, or a slice of one.
+
+    Attributes:
+        id: as in CUDA_VISIBLE_DEVICES: the unique id where that is known, else the index.
+        memory: in bytes; None if nobody tells.
+        index: what people call it.
+    """
 
     id: str
     memory: int | None = None
+    index: str = ""
 
 
-def available_gpus(root: str = "/") -> list[Gpu]:
-    """Those that CUDA_VISIBLE_DEVICES names, else all that the driver knows."""
-    known = _by_tool() or _by_driver(root)
-    visible = os.environ.get(VISIBLE)
-    if visible is None:
-        return [Gpu(index, memory) for index, _, memory in known]
-    found = {}
-    for name in map(str.strip, visible.split(",")):
-        if not name or name.startswith("-"):  # CUDA sees none from here on
+def visible(devices: Sequence[Device]) -> list[Gpu]:
+    """Those of these that CUDA_VISIBLE_DEVICES lets us have: as in CUDA, up to the first name that names none."""
+    names = os.environ.get(VISIBLE)
+    if names is None:
+        return [_gpu(device) for device in devices]
+    found: dict[str, Gpu] = {}
+    for name in map(str.strip, names.split(",")):
+        named = _named(name, devices)
+        if not named:
             break
-        same = (memory for index, uuid, memory in known if name == index or uuid.startswith(name))
-        found[name] = Gpu(name, next(same, None))
+        found |= {gpu.id: gpu for gpu in named}
     return list(found.values())
 
 
-def _by_tool() -> list[tuple[str, str, int | None]]:
-    """(index, unique id, bytes of memory) of each GPU; none if the tool is not there or fails."""
-    import subprocess
+def _gpu(device: Device) -> Gpu:
+    return Gpu(device.uuid or device.index, device.memory, device.index)
 
-    try:
-        said = subprocess.run(QUERY, capture_output=True, text=True, check=True, timeout=QUERY_SECONDS).stdout
-    except (OSError, subprocess.SubprocessError):
+
+def _named(name: str, devices: Sequence[Device]) -> list[Gpu]:
+    """What a name stands for; the name of a GPU that is sliced stands for its slices."""
+    if name.isdecimal():
+        # Among different models CUDA counts by speed unless told otherwise, the driver always by bus.
+        is_same_count = os.environ.get(ORDER) == BY_BUS or len({device.model for device in devices}) == 1
+        if not is_same_count:
+            return [Gpu(name, None, name)]
+        return [_gpu(device) for device in devices if device.index.partition(":")[0] == name]
+    if not name.startswith(("GPU-", "MIG-")):
         return []
-    rows = [[cell.strip() for cell in line.split(",")] for line in said.splitlines()]
-    return [(row[0], row[1], int(row[2]) << 20 if row[2].isdigit() else None) for row in rows if len(row) == 3]
-
-
-def _by_driver(root: str) -> list[tuple[str, str, int | None]]:
-    try:
-        count = len(os.listdir(os.path.join(root, "proc/driver/nvidia/gpus")))
-    except OSError:
-        return []
-    return [(str(index), "", None) for index in range(count)]
+    uuids = {uuid for device in devices for uuid in (device.uuid, device.whole) if uuid}
+    if not uuids:
+        return [Gpu(name, None, name)]
+    meant = {name} & uuids or {uuid for uuid in uuids if uuid.startswith(name)}
+    return [_gpu(device) for device in devices if len(meant) == 1 and meant & {device.uuid, device.whole}]
 
 
 def fits(gpu: Gpu, jobs: Sequence[Job]) -> bool:
@@ -67,7 +73,7 @@ def fits(gpu: Gpu, jobs: Sequence[Job]) -> bool:
     return all(job.gpu_memory for job in jobs) and sum(job.gpu_memory or 0 for job in jobs) <= (gpu.memory or 0)
 
 
-def lend(job: Job, running: Sequence[Job], gpus: Sequence[Gpu], most: float) -> tuple[str, ...] | None:
+def choose(job: Job, running: Sequence[Job], gpus: Sequence[Gpu], most: float) -> tuple[str, ...] | None:
     """The ids of the GPUs that a job gets beside those that run; None if it must wait.
 
     Args:
@@ -84,10 +90,3 @@ def lend(job: Job, running: Sequence[Job], gpus: Sequence[Gpu], most: float) -> 
     able = sorted((gpu for gpu in gpus if fits(gpu, [job, *users[gpu.id]])), key=eagerness)
     chosen = tuple(gpu.id for gpu in able[: job.gpus])
     return chosen if len(chosen) == job.gpus and len(own.union(chosen)) <= most else None
-
-
-def environment(devices: Sequence[str]) -> dict[str, str]:
-    """What tells a recipe which GPUs are its own."""
-    # The numbers are the tool's, which counts by bus; CUDA alone would count by speed.
-    order = {} if VISIBLE in os.environ else {ORDER: "PCI_BUS_ID"}
-    return {VISIBLE: ",".join(devices), **order} if devices else {}

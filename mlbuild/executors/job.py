@@ -219,6 +219,10 @@ class Executor(Protocol):
         """
         ...
 
+    def news(self) -> list[str]:
+        """What there is to say of where jobs run, in words; each is given once."""
+        ...
+
     def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
         """Stop these jobs, with their signal and grace, or at once; their results still come."""
         ...

@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
+from array import array
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 CHUNK = 1 << 18
+MOST_FILES = 253
+"""That the kernel hands over at once."""
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -25,16 +29,25 @@ class Channel:
         self.connection = connection
         self.closed = False
         """The other side has gone; set by `receive` and `flush`."""
+        self.files: deque[int] = deque()
+        """Open files that have come in with the messages, in their order, for the receiver to take out."""
         self._inbox = b""
         self._outbox = b""
 
     def fileno(self) -> int:
         return self.connection.fileno()
 
-    def send(self, messages: list[dict[str, Any]]) -> None:
-        """Hand these over, waiting for the other side to take them. If it has gone, `receive` will tell."""
+    def send(self, messages: list[dict[str, Any]], files: Sequence[int] = ()) -> None:
+        """Hand these over, waiting for the other side to take them. If it has gone, `receive` will tell.
+
+        Args:
+            files: open ones, of which the other side gets copies.
+        """
+        data = b"".join(map(encode, messages))
         try:
-            self.connection.sendall(b"".join(map(encode, messages)))
+            if files:
+                data = data[socket.send_fds(self.connection, [data], list(files)) :]
+            self.connection.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             self.closed = True
 
@@ -63,15 +76,25 @@ class Channel:
 
     def _arrived(self) -> Iterator[bytes]:
         try:
-            while data := self.connection.recv(CHUNK, socket.MSG_DONTWAIT):
-                yield data
+            while received := self._read():
+                yield received
             self.closed = True
         except BlockingIOError:
             return
         except OSError:
             self.closed = True
 
+    def _read(self) -> bytes:
+        # `socket.recv_fds` would wait: it drops the flags in Python 3.11.
+        flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+        data, extras, _, _ = self.connection.recvmsg(CHUNK, socket.CMSG_SPACE(MOST_FILES * array("i").itemsize), flags)
+        for _, _, files in extras:
+            self.files += array("i", files)
+        return data
+
     def close(self) -> None:
+        for file in self.files:
+            os.close(file)
         self.connection.close()
 
 

@@ -13,13 +13,12 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from mlbuild.errors import StateError
-from mlbuild.executors import attempt, daemon, gpus, lines, processes, supervisor
-from mlbuild.executors.gpus import Gpu
+from mlbuild.executors import attempt, daemon, lines, processes, supervisor
 from mlbuild.executors.job import Job, JobResult, Reason
-from mlbuild.executors.machine import disk_space
+from mlbuild.executors.lender import Lender, environment
+from mlbuild.executors.machine import disk_space, size
 
 LOST_GRACE = 1.0
 """Seconds that a recipe which nobody watches any more has between TERM and KILL."""
@@ -63,6 +62,7 @@ class LocalExecutor:
         memory: how much memory they may have together, in bytes; None for no limit.
         prepared: what the supervisor is made of (`daemon.prepare`), if that was forked already.
         limits: of executors, by name.
+        gpus: how many GPUs there are, if nothing but the user tells.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class LocalExecutor:
         memory: int | None,
         prepared: socket.socket | None = None,
         limits: Mapping[str, Limits] | None = None,
+        gpus: int | None = None,
     ) -> None:
         self._root, self._folder = _split(os.path.abspath(run_folder))
         self._workspace = workspace
@@ -81,8 +82,7 @@ class LocalExecutor:
         self._machine = Limits(cpus, memory, jobs=jobs)
         self._limits = limits or {}
         self._running: dict[str, tuple[Job, str]] = {}
-        self._strangers: dict[str, tuple[Job, str]] = {}
-        self._has_looked_around = False
+        self._lender = Lender(gpus)
         self._results: list[JobResult] = []
         self._channels: dict[str, lines.Channel] = {}
         self._listed: dict[str, dict[str, list[str]]] = {}
@@ -92,11 +92,13 @@ class LocalExecutor:
         """Whether the job could start now, beside what was submitted and has not finished."""
         jobs = [job, *self._jobs()]
         own = self._own_limits(job)
+        if job.gpus:
+            self._lender.look(self._jobs())
         return (
             self._machine.hold(jobs)
             and own.hold([each for each in jobs if each.executor == job.executor])
-            and self._lend(job) is not None
             and self._has_disk(job)
+            and self._lend(job) is not None
         )
 
     def _jobs(self) -> list[Job]:
@@ -106,35 +108,9 @@ class LocalExecutor:
     def _own_limits(self, job: Job) -> Limits:
         return self._limits.get(job.executor, Limits())
 
-    @cached_property
-    def _gpus(self) -> list[Gpu]:
-        return gpus.available_gpus()
-
     def _lend(self, job: Job) -> tuple[str, ...] | None:
-        """The GPUs that a job can have now, by their ids; None if it must wait for some."""
-        if not job.gpus:
-            return ()
-        if not self._has_looked_around:
-            self._has_looked_around = True
-            self._strangers = self._look_around()
-        running = [*self._jobs(), *(other for other, _ in self._strangers.values())]
-        most = self._own_limits(job).gpus
-        return gpus.lend(job, running, self._gpus, math.inf if most is None else most)
-
-    def _look_around(self) -> dict[str, tuple[Job, str]]:
-        """What other builds of this workspace have on GPUs now: above all those that died, and left it running."""
-        runs, found = os.path.dirname(self._folder), {}
-        for folder in (f"{runs}/{number}" for number in os.listdir(self._path(runs))):
-            if folder == self._folder or not os.path.exists(os.path.join(self._path(folder), daemon.SOCKET)):
-                continue
-            try:
-                running = self._running_at(folder)
-            except StateError:  # it is alive on another node, which has GPUs of its own
-                continue
-            for name, devices in running.items():
-                if devices and name not in self._running:
-                    found[name] = Job(name, "", "", "", executor="", devices=tuple(devices)), folder
-        return found
+        """The GPUs that a job can have now, by their ids, kept for it until `finished`; None if it must wait."""
+        return self._lender.lend(job, self._jobs(), _most_gpus(self._own_limits(job))) if job.gpus else ()
 
     def _has_disk(self, job: Job) -> bool:
         """Whether what it asks for is free beside what those that run have asked for, used or not.
@@ -157,46 +133,36 @@ class LocalExecutor:
         own = self._own_limits(job)
         memory = min(own.memory or math.inf, self._memory or math.inf)
         if (job.memory or 0) > memory:
-            return f"{job.task} asks for {_size(job.memory or 0)} of memory, and there are {_size(int(memory))}"
+            return f"{job.task} asks for {size(job.memory or 0)} of memory, and there are {size(int(memory))}"
         if job.nodes > 1:
             return f"{job.task} asks for {job.nodes} nodes, and this machine is one node"
-        if job.gpus and (problem := self._too_many_gpus(job, own)):
+        if job.gpus and (problem := self._lender.too_many(job, _most_gpus(own))):
             return f"{job.task} asks for {problem}"
         if job.disk:
             disk = min(own.disk or math.inf, disk_space(self._workspace)[1])
             if job.disk > disk:
-                return f"{job.task} asks for {_size(job.disk)} of disk, and there are {_size(int(disk))}"
+                return f"{job.task} asks for {size(job.disk)} of disk, and there are {size(int(disk))}"
         for name, most in own.pools.items():
             if job.pools.get(name, 0) > most:
                 return f"{job.task} asks for {job.pools[name]:g} of `{name}`, and `{job.executor}` has {most:g}"
         return None
 
-    def _too_many_gpus(self, job: Job, own: Limits) -> str | None:
-        there = len(self._gpus) if own.gpus is None else min(own.gpus, len(self._gpus))
-        if job.gpus > there:
-            return f"{_count(job.gpus)}, and there {'is' if there == 1 else 'are'} {there or 'none'}"
-        able = [gpu for gpu in self._gpus if gpus.fits(gpu, [job])]
-        if job.gpus > len(able):
-            each = f"{_count(job.gpus)} with {_size(job.gpu_memory or 0)} of memory"
-            return f"{each}, and there {'is' if len(able) == 1 else 'are'} {len(able) or 'none'}"
-        return None
-
     def submit(self, jobs: Sequence[Job]) -> list[str]:
         """Start these now; each handle is `runs/N/ATTEMPT`. Raises StateError if no supervisor can be started."""
-        channel, messages = self._own(), []
+        channel, messages, locks = self._own(), [], list[int]()
         for job in jobs:
             free = disk_space(self._workspace)[0] if job.disk else 0
             if job.disk and free < job.disk:
-                detail = f"it asks for {_size(job.disk)} of disk, and {_size(free)} are free"
+                detail = f"it asks for {size(job.disk)} of disk, and {size(free)} are free"
                 self._results.append(JobResult(job.attempt, Reason.NOT_STARTED, detail=detail, ended=time.time()))
                 continue
             devices = self._lend(job)
             assert devices is not None, "there is room"
-            environment = {**job.environment, **gpus.environment(devices)}
-            given = replace(job, devices=devices, environment=environment)
+            given = replace(job, devices=devices, environment={**job.environment, **environment(job, devices)})
             self._running[job.attempt] = given, self._folder
             messages.append({"do": "run", "job": given.as_json()})
-        channel.send(messages)
+            locks += self._lender.locks(devices)
+        channel.send(messages, locks)
         return [f"{self._folder}/{job.attempt}" for job in jobs]
 
     def _own(self) -> lines.Channel:
@@ -214,6 +180,7 @@ class LocalExecutor:
     def finished(self, timeout: float) -> list[JobResult]:
         """Results that have come in, after waiting for one at most `timeout` seconds. Each is given once."""
         deadline = time.monotonic() + timeout
+        self._lender.keep(self._jobs())
         self._poll(0)
         while not self._results and (left := deadline - time.monotonic()) > 0:
             self._poll(left)
@@ -240,13 +207,11 @@ class LocalExecutor:
             self._bury(folder)
 
     def _take(self, result: JobResult) -> None:
-        self._strangers.pop(result.attempt, None)
         if self._running.pop(result.attempt, None):
             self._results.append(result)
 
     def _bury(self, folder: str) -> None:
         """A supervisor has died: its attempts have ended if it wrote so, else they are ended now, and lost."""
-        self._strangers = {name: each for name, each in self._strangers.items() if each[1] != folder}
         for name in [name for name, (_, where) in self._running.items() if where == folder]:
             if not self._recall(folder, name):
                 self._end(folder, name)
@@ -275,7 +240,6 @@ class LocalExecutor:
         folder, name = _cut(handle)
         running = self._running_at(folder)
         self._running[name] = replace(job, devices=tuple(running.get(name, ()))), folder
-        self._strangers.pop(name, None)
         # In this order: between the answer and now it may have ended, which is written before it is told.
         if self._recall(folder, name) or (name in running and folder in self._channels):
             return True
@@ -327,6 +291,10 @@ class LocalExecutor:
             if row["attempt"] == name and row["epoch"] == processes.epoch():
                 processes.end_session(row["pid"], row["born"], mark, LOST_GRACE)
 
+    def news(self) -> list[str]:
+        """What there is to say of this machine, each word once."""
+        return self._lender.news()
+
     def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
         """Stop these jobs, with their signal and grace, or at once; their results still come."""
         for folder, name in map(_cut, handles):
@@ -348,6 +316,7 @@ class LocalExecutor:
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()
+        self._lender.close()
         if self._prepared:
             self._prepared.close()
 
@@ -368,14 +337,5 @@ def _cut(handle: str) -> tuple[str, str]:
     return f"{runs}/{number}", name
 
 
-def _count(number: int) -> str:
-    return f"{number} GPU{'' if number == 1 else 's'}"
-
-
-def _size(amount: int) -> str:
-    """Bytes for people: 1.5G"""
-    size, units = float(amount), iter("BKMGT")
-    unit = next(units)
-    while size >= 1024 and unit != "T":
-        size, unit = size / 1024, next(units)
-    return f"{size:.4g}{unit}"
+def _most_gpus(limits: Limits) -> float:
+    return math.inf if limits.gpus is None else limits.gpus

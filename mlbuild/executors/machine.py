@@ -33,6 +33,15 @@ def disk_space(path: str) -> tuple[int, int]:
     return status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
 
 
+def size(amount: float) -> str:
+    """Bytes for people: 1.5G"""
+    units = iter("BKMGT")
+    unit = next(units)
+    while amount >= 1024 and unit != "T":
+        amount, unit = amount / 1024, next(units)
+    return f"{amount:.4g}{unit}"
+
+
 def _limits(root: str, controller: str, *names: str) -> Iterator[list[str]]:
     """What these files hold in our group and each group above it (inside a container, often only the top is seen)."""
     mount = os.path.join(root, "sys/fs/cgroup", controller)

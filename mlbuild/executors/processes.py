@@ -71,7 +71,7 @@ def end_session(sid: int, born: tuple[int, int], mark: str, grace: float) -> Non
     may be given to another one.
     """
     leader = start_time(sid)
-    if not (born[0] <= leader <= born[1] if leader else any(_has(pid, mark) for pid in followers(sid))):
+    if not (born[0] <= leader <= born[1] if leader else any(has(pid, mark) for pid in followers(sid))):
         return
     patience = time.monotonic() + grace
     send(session(sid), signal.SIGTERM)
@@ -81,7 +81,8 @@ def end_session(sid: int, born: tuple[int, int], mark: str, grace: float) -> Non
         time.sleep(KILL_EVERY / 5)
 
 
-def _has(pid: int, mark: str) -> bool:
+def has(pid: int, mark: str) -> bool:
+    """Whether a process was started with this in its environment, as far as we may see."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return mark.encode() in file.read().split(b"\0")

@@ -57,8 +57,10 @@ def fork(work: Callable[[], object]) -> int:
 class Running:
     """An attempt that was accepted and whose result isn't told yet."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, locks: list[int]) -> None:
         self.job = job
+        self.locks = locks
+        """Open files that keep its GPUs for its build, and for it if the build dies."""
         self.process: Attempt | None = None
         """Its recipe, from the gate to the last straggler."""
         self.result: JobResult | None = None
@@ -145,7 +147,8 @@ class Supervisor:
 
     def _obey(self, client: lines.Channel, message: Row) -> None:
         if message["do"] == "run":
-            self._accept(Job.from_json(message["job"]))
+            job = Job.from_json(message["job"])
+            self._accept(job, [client.files.popleft() for _ in job.devices])
         elif message["do"] == "stop":
             self._stop(message["attempt"], now=message["now"])
         else:
@@ -160,8 +163,8 @@ class Supervisor:
 
     # An attempt, step by step
 
-    def _accept(self, job: Job) -> None:
-        running = self._running[job.attempt] = Running(job)
+    def _accept(self, job: Job, locks: list[int]) -> None:
+        running = self._running[job.attempt] = Running(job, locks)
         reach("supervisor-accepted")
         if job.checkpoints:
             self._look(running, False, partial(checkpoints.prepare, job), partial(self._prepared, running))
@@ -282,7 +285,8 @@ class Supervisor:
                 lines.append(self._results, self._unwritten[0])
                 del self._unwritten[0]
         reach("supervisor-appended")
-        del self._running[row["attempt"]]
+        for lock in self._running.pop(row["attempt"]).locks:  # before anybody who could want them hears of it
+            os.close(lock)
         for client in self._clients:
             client.post({"result": row})
             self._tell(client)
