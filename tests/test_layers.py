@@ -59,6 +59,7 @@ STANDARD_ONLY = {
     "executors/checkpoints.py",
     "executors/lineage.py",
     "executors/observed.py",
+    "executors/oom.py",
     "executors/silence.py",
     "executors/stacks.py",
     "executors/watch.py",

@@ -42,16 +42,21 @@ def size(amount: float) -> str:
     return f"{amount:.4g}{unit}"
 
 
-def _limits(root: str, controller: str, *names: str) -> Iterator[list[str]]:
-    """What these files hold in our group and each group above it (inside a container, often only the top is seen)."""
+def groups(root: str, controller: str) -> Iterator[str]:
+    """The folder of our control group and of each above it (inside a container, often only the top is there)."""
     mount = os.path.join(root, "sys/fs/cgroup", controller)
     path = _group(root, controller)
-    while True:
-        with contextlib.suppress(OSError):
-            yield [_read(os.path.join(mount, path.lstrip("/"), name)) for name in names]
-        if path in ("", "/"):
-            return
+    while path not in ("", "/"):
+        yield os.path.join(mount, path.lstrip("/"))
         path = os.path.dirname(path)
+    yield mount
+
+
+def _limits(root: str, controller: str, *names: str) -> Iterator[list[str]]:
+    """What these files hold in our group and each group above it."""
+    for folder in groups(root, controller):
+        with contextlib.suppress(OSError):
+            yield [_read(os.path.join(folder, name)) for name in names]
 
 
 def _group(root: str, controller: str) -> str:
@@ -60,8 +65,8 @@ def _group(root: str, controller: str) -> str:
         rows = _read(os.path.join(root, "proc/self/cgroup")).splitlines()
     except OSError:
         return ""
-    groups = [row.split(":", 2) for row in rows]
-    return next((path for _, names, path in groups if controller in names.split(",")), "")
+    fields = [row.split(":", 2) for row in rows]
+    return next((path for _, names, path in fields if controller in names.split(",")), "")
 
 
 def _read(path: str) -> str:

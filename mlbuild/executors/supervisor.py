@@ -22,6 +22,7 @@ from mlbuild.executors import attempt, checkpoints, lines, processes, stacks
 from mlbuild.executors.attempt import Attempt
 from mlbuild.executors.checkpoints import Saves
 from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.oom import Kills
 from mlbuild.executors.silence import Silence
 from mlbuild.executors.watch import Watch
 from mlbuild.killpoint import reach
@@ -68,6 +69,8 @@ class Running:
         self.helper = 0
         """The pid of the child that looks at files for it, if there is one."""
         self.is_cancelled = False
+        self.kills: int | None = None
+        """How many processes the kernel had killed when it started."""
         self.silence: Silence | None = None
         """How long it has been silent, if that counts."""
         self.saves: Saves | None = None
@@ -91,6 +94,7 @@ class Supervisor:
         self._node = os.uname().nodename
         self._epoch = processes.epoch()
         self._running: dict[str, Running] = {}
+        self._kills = Kills()
         self._unwritten: list[Row] = []
         self._saves: Watch | None = None
         self._clients: list[lines.Channel] = []
@@ -195,6 +199,7 @@ class Supervisor:
             process.abandon()
             raise
         reach("supervisor-recorded")
+        running.kills = self._kills.count()
         process.release()
         reach("supervisor-released")
         running.process = process
@@ -218,7 +223,7 @@ class Supervisor:
         if process.settle():
             running.process = None
             self._hush(running)
-            result = running.result = process.result(self._node)
+            result = running.result = self._kills.judge(process.result(self._node), running.kills)
             reach("supervisor-reaped")
             self._close_saves(running)
             if not (running.saves and running.saves.is_looking):

@@ -12,7 +12,7 @@ from mlbuild.engine.decide import Verdict
 from mlbuild.engine.explain import Explanation, Group, Node, Origin
 from mlbuild.engine.survey import Seen
 from mlbuild.ui.survey import task_json
-from mlbuild.ui.words import and_more, counted, duration, reason_json, reason_text
+from mlbuild.ui.words import and_more, counted, duration, failed, reason_json, reason_text
 
 WAY = 3
 """How many tasks between a cause and what it explains are named."""
@@ -92,7 +92,8 @@ def _attempted(seen: Seen, count: int) -> list[str]:
     if seen.state != "failed" or seen.last is None or seen.last.reason == "ok":
         return []
     last, task = seen.last, seen.surveyed.task.name
-    how = f"with exit status {last.exit_status}" if last.reason == "exit" else f"({last.message or last.reason})"
+    how = failed(last.reason or "", last.exit_status or 0, last.message)
+    how = f"with {how}" if last.reason == "exit" else f"({how})"
     whose = "its last attempt failed" if count == 1 else f"their last attempts failed, that at {task}"
     return [f"{whose} {how}, in run {last.run}: `mlbuild log {task}`"]
 

@@ -73,12 +73,20 @@ def reasons_text(reasons: Sequence[Reason]) -> str:
 
 
 def ended(reason: str, exit_status: int) -> str:
-    """How an attempt ended, in words."""
+    """How an attempt ended, as the end of a sentence: «…, after TEXT»."""
     match reason:
         case "exit":
             return f"exit status {exit_status}"
         case "signal":
             return f"signal {_signal(exit_status)}"
+        case "out_of_memory":
+            return "running out of memory"
+        case "stalled":
+            return "a stall"
+        case "preempted":
+            return "preemption"
+        case "lost":
+            return "losing it"
     return reason.replace("_", " ")
 
 
@@ -91,13 +99,13 @@ def failed(reason: str, exit_status: int, detail: str) -> str:
     """How an attempt failed, in words, with what is known beside."""
     more = f": {detail}" if detail else ""
     match reason:
-        case "signal":
-            return f"killed by signal {_signal(exit_status)}{more}"
+        case "exit":
+            return f"exit status {exit_status}{more}"
         case "timeout":
             return f"ran longer than its timeout{more}"
-        case "check_failed" | "pipelinefile" | "input_changed" | "missing_output":
+        case "signal" | "out_of_memory" | "check_failed" | "pipelinefile" | "input_changed" | "missing_output":
             return detail
-    return ended(reason, exit_status) + more
+    return reason.replace("_", " ") + more
 
 
 DONE = {
