@@ -16,7 +16,7 @@ from packages import Package, Runner, edited, package, texts
 from mlbuild.code.reach import Entry, reach
 from mlbuild.code.sources import Sources
 
-CASES = int(os.environ.get("MLBUILD_TEST_CASES", "300"))
+CASES = int(os.environ.get("MLBUILD_TEST_CASES", "150"))
 ADDRESS = re.compile(r"at [0-9a-f]{6,}")
 
 
