@@ -43,12 +43,34 @@ def test_where_it_hung_is_said(workspace: Workspace) -> None:
         'target t:\n    outputs: "t.txt"\n    stall: 2s\n    retry: 1, backoff = 1ms\n    run: python train.py\n'
     )
     out = workspace.build("t").out.splitlines()
-    assert out[:3] == ["start   t", "retry   t in 0.0s, after a stall", "start   t (attempt 2)"]
-    said = "stalled: no sign of life for 2s; its stacks are in .mlbuild/runs/1/logs/1-{}.stacks"
-    assert out[3] == f"FAILED  t: {said.format(2)}"
+    said = "no sign of life for 2s; its stacks are in .mlbuild/runs/1/logs/1-{}.stacks"
+    assert out[:4] == [
+        "start   t",
+        f"retry   t in 0.0s, after a stall: {said.format(1)}",
+        "start   t (attempt 2)",
+        f"FAILED  t: stalled: {said.format(2)}",
+    ]
     for number in (1, 2):
         assert "line 5 in fit\n" in workspace.read(f".mlbuild/runs/1/logs/1-{number}.stacks")
-        assert said.format(number) in workspace.run("runs", "1").out
+        assert f"stalled: {said.format(number)}" in workspace.run("runs", "1").out
+
+
+def test_one_that_goes_on_from_its_checkpoint(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        target t:
+            outputs: "t.txt"
+            checkpoint: "saved/"
+            stall: 1s
+            run:
+                test -z "$MLBUILD_RESUME_FROM" || { touch {outputs}; exit; }
+                touch saved/x.tmp; mv saved/x.tmp saved/x
+                sleep 1000
+        """)
+    assert workspace.ok("t").out.splitlines()[:3] == [
+        "start   t",
+        "resume  t from saved/x, after a stall: no sign of life for 1s",
+        "start   t from saved/x (attempt 2)",
+    ]
 
 
 def test_what_ran_out_of_memory() -> None:
@@ -68,11 +90,11 @@ def test_what_ran_out_of_memory() -> None:
         ("signal", -9, "signal 9"),
         ("signal", 137, "signal 9"),
         ("timeout", 0, "timeout"),
-        ("stalled", 0, "a stall"),
+        ("stalled", 0, "a stall: more"),
         ("out_of_memory", -9, "running out of memory"),
         ("preempted", -15, "preemption"),
         ("lost", 0, "losing it"),
     ],
 )
 def test_after_what_it_is_tried_again(reason: str, status: int, said: str) -> None:
-    assert ended(reason, status) == said
+    assert ended(reason, status, "more") == said

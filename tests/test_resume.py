@@ -120,7 +120,7 @@ def test_a_script_that_was_told_to_leave(program: str, workspace: Workspace) -> 
     send(workspace, signal.SIGTERM)
     done = ended(process)
     assert done.status == 0, done.out
-    assert "resume  train from checkpoints/train/epoch-2, after preempted\n" in done.out
+    assert "resume  train from checkpoints/train/epoch-2, after preemption\n" in done.out
     assert "start   train from checkpoints/train/epoch-2 (attempt 2)\n" in done.out
     assert workspace.lines("log") == epochs(1, 4)
 

@@ -95,6 +95,7 @@ class TaskRetried:
     reason: str
     attempt: int
     delay: float
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class TaskPreempted:
     reason: str
     attempt: int
     checkpoint: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

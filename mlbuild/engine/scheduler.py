@@ -494,11 +494,11 @@ class Scheduler:
         if another is None or (self._winding_down and not another.free):
             self._fail(attempt, result)
             return
-        name, reason = task.name, str(result.reason)
+        name, reason, detail = task.name, str(result.reason), result.detail
         if another.free:
-            self._say(events.TaskPreempted(name, reason, attempt.number, result.checkpoint))
+            self._say(events.TaskPreempted(name, reason, attempt.number, result.checkpoint, detail))
         else:
-            self._say(events.TaskRetried(name, result.exit_status, reason, attempt.number, another.delay))
+            self._say(events.TaskRetried(name, result.exit_status, reason, attempt.number, another.delay, detail))
         if self._winding_down:
             self._cancelled(task, result)
             return

@@ -120,11 +120,11 @@ def _number(value: float | str) -> str:
 
 
 def end_text(event: events.TaskFailed | events.TaskRetried) -> str:
-    return ended(event.reason, event.exit_code)
+    return ended(event.reason, event.exit_code, event.detail)
 
 
 def preempted_text(event: events.TaskPreempted) -> str:
-    return f"{event.task} from {event.checkpoint}, after {ended(event.reason, 0)}"
+    return f"{event.task} from {event.checkpoint}, after {ended(event.reason, 0, event.detail)}"
 
 
 def failure_text(event: events.TaskFailed) -> str:

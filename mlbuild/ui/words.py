@@ -72,7 +72,7 @@ def reasons_text(reasons: Sequence[Reason]) -> str:
     return "; ".join(texts) + (f"; and {more} more" if more else "")
 
 
-def ended(reason: str, exit_status: int) -> str:
+def ended(reason: str, exit_status: int, detail: str) -> str:
     """How an attempt ended, as the end of a sentence: «…, after TEXT»."""
     match reason:
         case "exit":
@@ -82,7 +82,7 @@ def ended(reason: str, exit_status: int) -> str:
         case "out_of_memory":
             return "running out of memory"
         case "stalled":
-            return "a stall"
+            return f"a stall: {detail}"  # which says where it hung
         case "preempted":
             return "preemption"
         case "lost":
