@@ -236,7 +236,8 @@ def test_a_file_that_took_the_number_of_the_stacks_stays_as_it_is(
     assert (place.workspace / "data").read_text() == ""
 
 
-def test_who_may_be_silent_for_ever_is_not_prepared_for_it(place: LocalPlace) -> None:
+def test_who_may_be_silent_for_ever_is_not_prepared_for_it(place: LocalPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLBUILD_STACKS", "of the task that this build is a part of")
     code = "import os, sys; print('MLBUILD_STACKS' in os.environ, 'faulthandler' in sys.modules)"
     job = make_job(place, f'{sys.executable} -c "{code}"', log="logs/a1.log", notes="logs/a1.opened")
     assert ended(place, job).ok

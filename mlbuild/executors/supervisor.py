@@ -393,7 +393,7 @@ class Supervisor:
 
 def _is_drivers(name: str) -> bool:
     """Whether a variable is about the job that the driver itself runs in."""
-    return name.startswith("SLURM_") or name in checkpoints.VARIABLES
+    return name.startswith("SLURM_") or name in (*checkpoints.VARIABLES, stacks.STACKS)
 
 
 def _measure(job: Job, result: JobResult, saves: Saves | None) -> Row:
