@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterable
+from functools import cache
 
 from mlbuild.digest import digest_bytes
 
@@ -29,13 +30,18 @@ def parsed(source: bytes) -> ast.Module | None:
         return None
 
 
-def digest(items: Iterable[ast.AST | str], *, documented: bool = False) -> str:
-    """32 hexadecimal digits for pieces of syntax and the texts between them.
+def digests(items: Iterable[ast.AST | str], doc: str | None = None) -> tuple[str, str]:
+    """What pieces of syntax and the texts between them come to, without docstrings and with them.
 
     Args:
-        documented: docstrings count.
+        doc: a docstring that is none of the items'.
+
+    Returns:
+        32 hexadecimal digits each.
     """
     found: list[bytes] = []
+    docs: list[int] = []
+    """Where docstrings stand in it."""
     # A stack of our own, since trees may be deeper than Python's: bytes on it are written as they are.
     left: list[object] = _effective(list(items))[::-1]
     while left:
@@ -44,12 +50,25 @@ def digest(items: Iterable[ast.AST | str], *, documented: bool = False) -> str:
             found.append(item)
         elif isinstance(item, list):
             found.append(b"[")
-            left += [b"]", *reversed(_effective(item))]
+            left.append(b"]")
+            left += _effective(item)[::-1]
         elif isinstance(item, ast.AST):
-            left += reversed(_written(item, documented))
+            found.append(b"(" + type(item).__name__.encode())
+            if (text := docstring(item)) is not None:
+                docs.append(len(found))
+                found.append(b" doc " + constant(text))
+            left += _written(item)[::-1]
         else:
             found.append(constant(item))
-    return digest_bytes(b"".join(found))
+    if doc is not None:
+        docs.append(len(found))
+        found.append(constant(f"doc {doc}"))
+    documented = digest_bytes(b"".join(found))
+    if not docs:
+        return documented, documented
+    for place in docs:
+        found[place] = b""
+    return digest_bytes(b"".join(found)), documented
 
 
 def docstring(node: ast.AST) -> str | None:
@@ -86,23 +105,30 @@ def constant(value: object) -> bytes:
     return b"...;"
 
 
-def _written(node: ast.AST, documented: bool) -> list[object]:
-    row: list[object] = [b"(" + type(node).__name__.encode()]
-    if documented and (text := docstring(node)) is not None:
-        row += [b" doc ", text]
-    for name in node._fields:
+@cache
+def _labelled(fields: tuple[str, ...]) -> list[tuple[str, bytes]]:
+    """Those of the fields that count, and how each begins."""
+    return [(name, b" %b=" % name.encode()) for name in fields if name not in PASSED_OVER]
+
+
+def _written(node: ast.AST) -> list[object]:
+    """What follows the beginning of a node: bytes, nodes and lists."""
+    row: list[object] = []
+    text = b""
+    for name, label in _labelled(node._fields):
         value = getattr(node, name, None)
-        if name in PASSED_OVER or value is None or value == []:
+        if value is None or value == []:
             continue
         if isinstance(value, list) and isinstance(node, ast.JoinedStr):
             value = _joined(value)
         elif name == "format_spec" and isinstance(value, ast.JoinedStr) and not _joined(value.values):
             continue
-        if isinstance(node, ast.Constant):
-            # Bytes on the stack are written as they are, so a literal is written here.
-            value = constant(value)
-        row += [b" %b=" % name.encode(), value]
-    return [*row, b")"]
+        if isinstance(value, list | ast.AST):
+            row += [text + label, value]
+            text = b""
+        else:
+            text += label + constant(value)
+    return [*row, text + b")"]
 
 
 def _effective(items: list[object]) -> list[object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +118,18 @@ class Module:
     shared: tuple[Import, ...] = ()
 
     def as_json(self) -> str:
-        rows = [["r" if isinstance(item, Runs) else "d", *astuple(item)] for item in self.items]
-        return json.dumps([rows, self.assigned, [astuple(one) for one in self.shared]], separators=(",", ":"))
+        rows = [["r" if isinstance(item, Runs) else "d", *_values(item)] for item in self.items]
+        return json.dumps([rows, self.assigned, self.shared], default=_values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Module:
         rows, assigned, shared = json.loads(text)
         items = tuple(_runs(*row) if kind == "r" else _definition(*row) for kind, *row in rows)
         return cls(items, tuple(assigned), tuple(Import(*one) for one in shared))
+
+
+def _values(item: Code | Definition | Dynamic | Import | Runs) -> list[object]:
+    return [getattr(item, name) for name in item.__slots__]
 
 
 def _code(

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlbuild.code import tables
-from mlbuild.code.meaning import digest
+from mlbuild.code.meaning import digests
 from mlbuild.code.module import Code, Dynamic, Import
+from mlbuild.code.tree import children, walk
 
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -56,10 +57,9 @@ class Names:
         left: list[ast.AST] = list(nodes)[::-1]
         while left:
             left += self._look(left.pop(), found)[::-1]
-        meant = digest(items) if items else ""
-        written = digest([*items, *([f"doc {doc}"] if doc is not None else [])], documented=True)
+        meant, written = digests(items, doc)
         return Code(
-            meant,
+            meant if items else "",
             written if items or doc is not None else "",
             tuple(found.names),
             tuple(found.imports),
@@ -115,7 +115,7 @@ class Names:
                 ast.FunctionDef(returns=ast.AST() as annotation) | ast.AsyncFunctionDef(returns=ast.AST() as annotation)
             ):
                 found.names.update(_in_texts(annotation))
-        return list(ast.iter_child_nodes(node))
+        return children(node)
 
     def _note_steps(self, node: ast.Name | ast.Attribute, steps: Sequence[str], found: _Found) -> None:
         for step in steps:
@@ -181,7 +181,7 @@ def is_constant(node: ast.AST, value: object) -> bool:
 
 def _in_texts(part: ast.AST) -> dict[str, None]:
     """The names in the texts of an annotation, which whoever asks for types will evaluate, or of a query."""
-    texts = [node.value for node in ast.walk(part) if isinstance(node, ast.Constant)]
+    texts = [node.value for node in walk(part) if isinstance(node, ast.Constant)]
     return dict.fromkeys(name for text in texts if isinstance(text, str) for name in IDENTIFIER.findall(text))
 
 
@@ -194,7 +194,7 @@ def imported_in(node: ast.ClassDef) -> dict[str, None]:
         if isinstance(part, ast.Import | ast.ImportFrom):
             found.update((one.bound, None) for one in imports_of(part) if one.bound is not None)
         elif not isinstance(part, SCOPES):
-            left += ast.iter_child_nodes(part)
+            left += children(part)
     return found
 
 

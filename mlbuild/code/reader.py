@@ -12,6 +12,7 @@ from dataclasses import replace
 from mlbuild.code.meaning import docstring, has_no_effect, parsed
 from mlbuild.code.module import Code, Definition, Dynamic, Module, Runs
 from mlbuild.code.names import FUNCTIONS, Names, dotted, imported_in, imports_of
+from mlbuild.code.tree import walk
 from mlbuild.code.waiting import Waiting, bound_by, is_dunder
 
 
@@ -29,16 +30,18 @@ class _Reader:
 
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
-        everything = [
-            one for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for one in imports_of(node)
+        nodes = walk(tree)
+        self._imports = [
+            one for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for one in imports_of(node)
         ]
-        has_star = any(one.name == "*" for one in everything)
+        """Those anywhere in the file."""
+        has_star = any(one.name == "*" for one in self._imports)
         imported: dict[str, list[str]] = {}
-        for one in everything:
+        for one in self._imports:
             if one.bound is not None and dotted(one) not in imported.setdefault(one.bound, []):
                 imported[one.bound].append(dotted(one))
         self._names = Names(imported, has_star)
-        self._waiting = Waiting(tree, imported, has_star)
+        self._waiting = Waiting(tree, nodes, imported, has_star)
 
     def module(self) -> Module:
         items: list[Runs | Definition] = []
@@ -49,13 +52,7 @@ class _Reader:
             if not has_no_effect(statement):
                 items += self._items(statement)
             self._waiting.learn(statement)
-        shared = [
-            one
-            for node in ast.walk(self._tree)
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for one in imports_of(node)
-            if one.bound in self._waiting.shared
-        ]
+        shared = [one for one in self._imports if one.bound in self._waiting.shared]
         return Module(tuple(items), tuple(sorted(self._waiting.shared)), tuple(shared))
 
     def _items(self, statement: ast.stmt) -> Iterator[Runs | Definition]:

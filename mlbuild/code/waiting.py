@@ -10,6 +10,7 @@ from mlbuild.code import tables
 from mlbuild.code.literals import is_hashable, is_plain_value, worked_out
 from mlbuild.code.meaning import has_no_effect
 from mlbuild.code.names import chain, imports_of, is_constant, root
+from mlbuild.code.tree import children, walk
 
 PROPERTY_PARTS = [[part] for part in tables.PROPERTY_PARTS]
 
@@ -18,6 +19,8 @@ class Waiting:
     """Walks over the top level of a file, statement by statement, and knows what is certainly bound where it stands.
 
     Args:
+        tree: the file.
+        nodes: all of it, as `walk` gives them.
         imported: name → what imports anywhere in the file bind it to, as absolute dotted names.
         has_star: names may come from an import of all.
 
@@ -26,8 +29,10 @@ class Waiting:
         bindings: every name that may be bound at the top level.
     """
 
-    def __init__(self, tree: ast.Module, imported: Mapping[str, Sequence[str]], has_star: bool) -> None:
-        self.shared = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    def __init__(
+        self, tree: ast.Module, nodes: Sequence[ast.AST], imported: Mapping[str, Sequence[str]], has_star: bool
+    ) -> None:
+        self.shared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
         found = [pair for statement in tree.body for pair in bound_by(statement)]
         self.bindings = {name for name, _ in found} | self.shared
         self._assigned = {name for name, is_import in found if not is_import} | self.shared
@@ -35,9 +40,7 @@ class Waiting:
         self._single = {name for name, count in Counter(name for name, _ in found).items() if count == 1} - self.shared
         self._imported = imported
         self._has_star = has_star
-        self._deleted = {
-            node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)
-        }
+        self._deleted = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)}
         self._certain: set[str] = set()
         """The names that are certainly bound where the walk stands."""
         self._classes: set[str] = set()
@@ -265,10 +268,10 @@ def bound_by(statement: ast.AST) -> Iterator[tuple[str, bool]]:
                 yield name, False
                 # Of what is inside, only an assignment expression in the head may bind here.
                 head = [*node.decorator_list, *(node.bases if isinstance(node, ast.ClassDef) else [node.args])]
-                left += [each for one in head for each in ast.walk(one) if isinstance(each, ast.NamedExpr)]
+                left += [each for one in head for each in walk(one) if isinstance(each, ast.NamedExpr)]
                 continue
             case ast.Lambda():
-                left += [each for each in ast.walk(node.args) if isinstance(each, ast.NamedExpr)]
+                left += [each for each in walk(node.args) if isinstance(each, ast.NamedExpr)]
                 continue
             case ast.Import() | ast.ImportFrom():
                 yield from ((one.bound, True) for one in imports_of(node) if one.bound is not None)
@@ -278,4 +281,4 @@ def bound_by(statement: ast.AST) -> Iterator[tuple[str, bool]]:
                 yield name, False
             case ast.MatchMapping(rest=str(name)):
                 yield name, False
-        left += list(ast.iter_child_nodes(node))
+        left += children(node)
