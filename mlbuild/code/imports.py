@@ -14,6 +14,11 @@ ENDINGS = (".so", ".pyd", ".pyc")
 """Modules that are no text: they count by their bytes."""
 
 
+def may_be_module(name: str) -> bool:
+    """Whether what is called so in a folder can be a module, or a folder of such."""
+    return "." not in name or name.endswith((".py", *ENDINGS))
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A module or package of the workspace.
@@ -31,7 +36,8 @@ class Search:
     """Finds modules by their absolute names.
 
     Args:
-        names: what stands in a folder (relative to the workspace, "" for itself); None if it is no folder.
+        names: what stands in a folder (relative to the workspace, "" for itself) and may be a module; None if it is
+            no folder.
         first: folders that Python looks into before its own library.
         last: folders that it may look into after that.
     """

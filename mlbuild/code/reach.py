@@ -16,6 +16,9 @@ from mlbuild.code.meaning import FORMAT
 from mlbuild.code.module import Code, Definition, Dynamic, Import, Module, Runs
 from mlbuild.digest import digest_bytes
 
+WALK = "1"
+"""Raised when an entry comes to something else for the same files: what is kept of entries is found out anew."""
+
 AT_IMPORT = "what runs at import"
 ORDER = "the order of its definitions"
 IMPORTED = "what its imports find"
@@ -28,7 +31,7 @@ class Reader(Protocol):
     """What reads the files of a workspace; paths are relative to it."""
 
     def names(self, folder: str) -> frozenset[str] | None:
-        """What stands in a folder; None if it is none."""
+        """What stands in a folder and may be a module; None if it is no folder."""
 
     def digest(self, path: str) -> str:
         """The digest of a file's bytes. Raises OSError."""

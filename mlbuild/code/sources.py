@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlbuild.code import reader
+from mlbuild.code.imports import may_be_module
 from mlbuild.code.module import Module
 from mlbuild.digest import digest_bytes
 from mlbuild.files import Files
@@ -36,13 +37,17 @@ class Sources:
         self._modules: dict[str, Module | None] = {}
         self.learned: dict[str, str] = {}
         """What was found out by this command, by digest."""
+        self.is_torn = False
+        """A file was written between two looks at it: what it holds is not that of which we have the digest."""
 
     def names(self, folder: str) -> frozenset[str] | None:
         if folder not in self._names:
             found = self._files.names(folder)
             prefix = f"{folder}/" if folder else ""
             self._names[folder] = (
-                None if found is None else frozenset(name for name in found if not self._is_made(prefix + name))
+                None
+                if found is None
+                else frozenset(name for name in found if may_be_module(name) and not self._is_made(prefix + name))
             )
         return self._names[folder]
 
@@ -63,7 +68,8 @@ class Sources:
             return Module.from_json(known)
         data = self._files.read(path)
         found = reader.read(data)
-        # What is written between two looks at a file is seen by the check that its reader's attempt makes.
-        if found is not None and digest_bytes(data) == digest:
+        if digest_bytes(data) != digest:
+            self.is_torn = True  # the check that its reader's attempt makes will see it
+        elif found is not None:
             self.learned[digest] = found.as_json()
         return found

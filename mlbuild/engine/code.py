@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlbuild.code import data, reader
+from mlbuild.code.kept import Kept, key, walked
 from mlbuild.code.module import Module
-from mlbuild.code.reach import Entry, Reached, Unfollowed, Whole, reach
+from mlbuild.code.reach import Entry, Unfollowed, Whole
 from mlbuild.code.sources import Sources
 from mlbuild.engine.scope import RecipeScope, variable_value
 from mlbuild.errors import StateError
@@ -68,7 +69,7 @@ class Code:
     def look_again(self) -> None:
         """Forget what was seen: files have changed."""
         self._sources = Sources(self._files, self._content, self._remembered, self._is_made)
-        self._reached: dict[Entry, Reached] = {}
+        self._reached: dict[Entry, Kept] = {}
         self._values: dict[str, str] = {}
 
     def of(self, task: Task, declared: Iterable[str], otherwise: Iterable[str]) -> TaskCode:
@@ -86,7 +87,7 @@ class Code:
             try:
                 if isinstance(entry, Entry):
                     reached = self.reached(entry)
-                    if reached.parts:
+                    if not reached.is_empty:
                         found.parts[f"code {name}"] = reached.digest
                     found.files |= reached.files
                     found.whole += reached.whole
@@ -99,16 +100,27 @@ class Code:
                 found.problem = f"{error.filename or name} can't be read: {error.strerror or error}"
         return found
 
-    def reached(self, entry: Entry) -> Reached:
-        """All that counts of an entry. Raises OSError."""
+    def reached(self, entry: Entry) -> Kept:
+        """What an entry comes to. Raises OSError."""
         if entry not in self._reached:
-            found = self._reached[entry] = reach(entry, self._sources)
-            self._definitions[found.digest] = found.parts
-            if self._journal is not None:
-                with suppress(StateError):  # nothing but time and an explanation is lost
-                    self._journal.memory.save_code(self._sources.learned, {found.digest: found.parts})
-                    self._sources.learned.clear()
+            self._reached[entry] = self._kept(entry) or self._walked(entry)
         return self._reached[entry]
+
+    def _kept(self, entry: Entry) -> Kept | None:
+        """What an earlier command found an entry to come to, if that still stands."""
+        text = self._journal.memory.entry(key(entry)) if self._journal else None
+        found = Kept.from_json(text) if text is not None else None
+        return found if found is not None and found.stands(self._sources) else None
+
+    def _walked(self, entry: Entry) -> Kept:
+        found, kept = walked(entry, self._sources)
+        self._definitions[found.digest] = found.parts
+        if self._journal is not None:
+            entries = {} if self._sources.is_torn else {key(entry): (kept.digest, kept.as_json())}
+            with suppress(StateError):  # nothing but time and an explanation is lost
+                self._journal.memory.save_code(self._sources.learned, {found.digest: found.parts}, entries)
+                self._sources.learned.clear()
+        return kept
 
     def definitions(self, digest: str) -> Mapping[str, str]:
         """What a digest of code was made of (`src/a.py: function f` → digest); empty if that is not known."""
@@ -132,7 +144,7 @@ class Code:
         for _, entry in self._entries(task, declared):
             if isinstance(entry, Entry) and entry.module:
                 with suppress(OSError):
-                    if self.reached(entry).parts:
+                    if not self.reached(entry).is_empty:
                         yield f"-m {entry.module}"
             elif isinstance(entry, Entry):
                 yield entry.path or "-c"

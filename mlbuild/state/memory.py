@@ -15,7 +15,7 @@ from mlbuild.state.database import Database
 from mlbuild.state.stats import Record
 
 REMEMBERED = 20_000
-"""How many Python files, and how many digests of code, are remembered."""
+"""How many Python files, how many digests of code, and how many entries are remembered."""
 
 
 class Memory:
@@ -50,11 +50,27 @@ class Memory:
         row = self._db.execute("SELECT definitions FROM code WHERE digest = ?", (digest,)).fetchone()
         return json.loads(zlib.decompress(row[0])) if row else {}
 
-    def save_code(self, modules: Mapping[str, str], code: Mapping[str, Mapping[str, str]]) -> None:
-        """Remember what Python files hold, and what digests of code are made of; the oldest are forgotten."""
+    def entry(self, key: str) -> str | None:
+        """What an entry was found to come to, as `save_code` was given it, while its definitions are remembered."""
+        row = self._db.execute(
+            "SELECT detail FROM entries JOIN code ON entries.code = code.digest WHERE key = ?", (key,)
+        ).fetchone()
+        return zlib.decompress(row[0]).decode() if row else None
+
+    def save_code(
+        self,
+        modules: Mapping[str, str],
+        code: Mapping[str, Mapping[str, str]],
+        entries: Mapping[str, tuple[str, str]],
+    ) -> None:
+        """Remember what was found out about code; the oldest is forgotten.
+
+        Args:
+            modules: digest of a file → what it holds.
+            code: digest of code → what it is made of.
+            entries: key of an entry → (digest of its code, what it comes to).
+        """
         fresh = [digest for digest in code if not self.definitions(digest)]
-        if not modules and not fresh:
-            return
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO modules VALUES (?, ?)",
@@ -64,7 +80,11 @@ class Memory:
                 "INSERT OR IGNORE INTO code VALUES (?, ?)",
                 [(digest, zlib.compress(json.dumps(dict(code[digest])).encode(), 1)) for digest in fresh],
             )
-            for table in ("modules", "code"):
+            self._db.executemany(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
+                [(key, digest, zlib.compress(text.encode(), 1)) for key, (digest, text) in entries.items()],
+            )
+            for table in ("modules", "code", "entries"):
                 self._db.execute(f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - {REMEMBERED}")
 
 

@@ -56,6 +56,7 @@ ALTER TABLE attempts ADD COLUMN saved INTEGER;
 ALTER TABLE attempts ADD COLUMN checkpoint TEXT;
 ALTER TABLE attempts ADD COLUMN grown_from TEXT;
 """,
+    "CREATE TABLE entries (key TEXT PRIMARY KEY, code TEXT NOT NULL, detail BLOB NOT NULL)",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 
