@@ -107,13 +107,14 @@ def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
     """`{inputs}`: the paths of all sources, each source also by its name (a name brought twice is none)."""
     paths = tuple(path for source in sources for path in source.paths)
     names = [source.name for source in sources]
+    rows = [source.rows() for source in sources]
     named = tuple(
-        (source.name, Bundle(source.paths, single=source.single, rows=source.rows()))
-        for source in sources
+        (source.name, Bundle(source.paths, single=source.single, rows=own))
+        for source, own in zip(sources, rows, strict=True)
         if source.name is not None and names.count(source.name) == 1
     )
-    rows = tuple(row for source in sources for row in source.rows())
-    return Bundle(paths, named, single=len(sources) == 1 and sources[0].single, rows=rows)
+    every = tuple(row for own in rows for row in own)
+    return Bundle(paths, named, single=len(sources) == 1 and sources[0].single, rows=every)
 
 
 def with_names(text: str, task: Task) -> str:

@@ -48,7 +48,7 @@ class Fingerprint:
 
     def reading(self, reads: Mapping[str, str]) -> Fingerprint:
         """The same of a run that was seen to read these."""
-        return replace(self, reads=reads)
+        return self if reads == self.reads else replace(self, reads=reads)
 
 
 @dataclass(frozen=True, slots=True)
