@@ -93,6 +93,27 @@ def regions_result(workspace: Workspace) -> None:
     assert 1 < model["area"] < 3  # the table was made with 1.8, and noise
 
 
+def checkpoints_result(workspace: Workspace) -> None:
+    numbers = re.findall(r"\d+\.\d+", workspace.read("build/line.txt"))
+    a, b = (float(number) for number in numbers)
+    assert 2 < a < 4  # the points were made with 3 and 1.5, and noise
+    assert 1.4 < b < 1.6
+    assert sorted(path.name for path in (workspace.root / "build/checkpoints").glob("epoch*")) == [
+        "epoch-350",
+        "epoch-400",
+    ]
+
+
+def flights_result(workspace: Workspace) -> None:
+    assert json.loads(workspace.read("build/metrics.json"))["auc"] > 0.7
+    assert len(list((workspace.root / "build/checkpoints").glob("epoch*"))) == 3
+
+
+def torch_result(workspace: Workspace) -> None:
+    assert json.loads(workspace.read("build/metrics.json"))["accuracy"] > 0.8
+    assert (workspace.root / "build/model.pt").stat().st_size > 10_000
+
+
 REGIONS = ("north", "east", "south", "west")
 HOURS = [f"2026-03-{day}T{hour:02}" for day in (28, 29, 30) for hour in range(24) if (day, hour) != (29, 2)]
 CORRECTED = HOURS.index("2026-03-29T10")
@@ -121,6 +142,9 @@ EXAMPLES_KNOWN = [
     Example(
         "regions", 9, regions_result, "params.yaml", "north: {lr: 0.05", "north: {lr: 0.01", ["report", "train[north]"]
     ),
+    Example("checkpoints", 1, checkpoints_result, "Pipelinefile", "rate = 0.0005", "rate = 0.001", ["fit"]),
+    Example("flights-epochs", 2, flights_result, "train.py", "eta0=params.rate", "eta0=2 * params.rate", ["train"]),
+    Example("torch", 2, torch_result, "train.py", "nn.Dropout(0.05)", "nn.Dropout(0.1)", ["train"]),
 ]
 
 
