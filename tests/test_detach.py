@@ -72,7 +72,7 @@ def test_the_command_returns_while_the_build_goes_on(gated: Workspace) -> None:
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.splitlines() == [
         f"build 1 goes on without this terminal (process {pid})",
-        "`mlbuild attach 1` shows it",
+        "`mlbuild attach 1` shows it, `mlbuild log -F train` follows a task, `mlbuild cancel` stops it",
     ]
     gated.wait_for("started")
     assert os.getsid(pid) == pid

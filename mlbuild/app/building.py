@@ -17,6 +17,7 @@ from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.preconditions import verify_variables
 from mlbuild.engine.recovery import Recovery
+from mlbuild.engine.requests import Requests
 from mlbuild.engine.revision import PATIENCE, Revision
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.errors import MlbuildError, StateError, UsageError
@@ -104,6 +105,8 @@ def build(
         jobs = options.jobs or workspace.config.jobs or available_cpus()
         executor = _local(workspace, run, jobs, prepared)
         stack.callback(executor.close)
+        requests = Requests(layout.run(run))
+        stack.callback(requests.close)
         for task, text in _fit(executor, attempts, order).items():
             word(text, task)
         attempts.finish_publishing()
@@ -120,6 +123,7 @@ def build(
             executor,
             history,
             tell,
+            requests,
             keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
             max_active=options.max_active,
         )

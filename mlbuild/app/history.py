@@ -16,14 +16,20 @@ from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Attempted, Outcome, Run
 
 
-def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> tuple[str, Attempted | None]:
-    """(name of the task, its last attempt or the one of this number). Raises UsageError unless the goal is one task."""
+def the_task(workspace: Workspace, goal: str) -> str:
+    """The name of the task that a goal means. Raises UsageError unless it is one."""
     tasks = select(workspace.graph, [goal], workspace.folder)
     if len(tasks) != 1:
         example = tasks[0].name if tasks else goal
         raise UsageError(f"{goal} is {len(tasks)} tasks; a log is of one", hint=f"for example: {example}")
+    return tasks[0].name
+
+
+def last_attempt(workspace: Workspace, goal: str, number: int | None = None) -> tuple[str, Attempted | None]:
+    """(name of the task, its last attempt or the one of this number). Raises UsageError unless the goal is one task."""
+    name = the_task(workspace, goal)
     with journal_of(workspace.layout) as journal:
-        return tasks[0].name, journal.past.last_attempt(tasks[0].name, number) if journal else None
+        return name, journal.past.last_attempt(name, number) if journal else None
 
 
 def runs(folder: str, limit: int) -> list[Run]:

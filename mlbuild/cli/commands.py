@@ -11,6 +11,7 @@ COMMANDS = {
     "graph": "the graph: a tree with states, or for dot, mermaid, json",
     "log": "what a task's last attempt printed",
     "attach": "the view of a detached build",
+    "cancel": "stop the builds that go on here, or only tasks of them",
     "remove": "remove outputs; what they held stays in the store",
     "store": "how large the store is; drop what nothing recent uses; find damage",
     "runs": "earlier builds: when, what ran, how it ended",
@@ -24,7 +25,7 @@ COMMANDS = {
 }
 NOT_YET = frozenset(
     (
-        *("backfill", "cancel"),
+        *("backfill",),
         *("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),
     )
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -137,9 +138,9 @@ class Leaving:
         return errors
 
     def _tell(self, task: str) -> None:
-        run = self._run
+        run, name = self._run, shlex.quote(task)
         print(f"build {run} goes on without this terminal (process {os.getpid()})")
-        print(f"`mlbuild attach {run}` shows it")
+        print(f"`mlbuild attach {run}` shows it, `mlbuild log -F {name}` follows a task, `mlbuild cancel` stops it")
         sys.stdout.flush()
 
     def _say(self, write: Callable[[], None]) -> None:

@@ -112,7 +112,7 @@ class TaskPreempted:
 
 @dataclass(frozen=True, slots=True)
 class TaskBlocked:
-    """`by` is what failed or is missing."""
+    """`by` is what failed, was cancelled or is missing."""
 
     task: str
     by: str

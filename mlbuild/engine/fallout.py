@@ -11,7 +11,7 @@ from mlbuild.graph.task import Task
 
 
 class Fallout:
-    """Marks tasks failed and blocked.
+    """Marks tasks failed, cancelled and blocked.
 
     Args:
         consumers: task → the tasks that need it.
@@ -44,6 +44,11 @@ class Fallout:
         self.is_broken = self.is_broken or not (tolerated or task.target.on_failure == "continue")
         self._spread(task, task.name)
 
+    def cancel(self, task: Task) -> None:
+        """Somebody wants nothing more of a task: the rest goes on."""
+        self._states.set(task, State.CANCELLED)
+        self._spread(task, task.name)
+
     def block(self, task: Task, by: str) -> None:
         """A task can't be made."""
         self._states.set(task, State.BLOCKED)
@@ -59,7 +64,7 @@ class Fallout:
             for consumer in self._consumers[gone]:
                 if self._graph.may_lack(consumer, gone):
                     self._over(gone, consumer)
-                elif self._states[consumer] is not State.BLOCKED:
+                elif self._states[consumer] not in (State.BLOCKED, State.CANCELLED):
                     self._states.set(consumer, State.BLOCKED)
                     self._say(events.TaskBlocked(consumer.name, by))
                     stack.append(consumer)

@@ -126,6 +126,10 @@ class OtherBuilds:
         conflict = self._journal.leases.conflict(wanted.task.name, wanted.fingerprint.key, self._held_still(wanted))
         return conflict is None or conflict.dead
 
+    def drop(self, task: Task) -> None:
+        """It is not to be made any more."""
+        self._waiting.pop(task, None)
+
     def forget(self) -> None:
         """Everything is decided again: nothing waits any more."""
         self._waiting.clear()

@@ -74,6 +74,13 @@ class Queue:
                 return None
         return None
 
+    def drop(self, task: Task) -> None:
+        """It is not to start any more."""
+        for entries in (self._entries, self._later, *self._lines.values()):
+            entries[:] = [entry for entry in entries if entry[2].task != task]
+            heapq.heapify(entries)
+        self._lines = {name: entries for name, entries in self._lines.items() if entries}
+
     def clear(self) -> None:
         self._entries.clear()
         self._lines.clear()

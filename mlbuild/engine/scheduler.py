@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from mlbuild.engine import events
@@ -19,6 +19,7 @@ from mlbuild.engine.policy import Failures
 from mlbuild.engine.queue import Queue, Wanted
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.reports import Reports
+from mlbuild.engine.requests import Answer, Request, Requests, standing
 from mlbuild.engine.states import ACTIVE, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
@@ -62,6 +63,7 @@ class Scheduler:
         executor: Executor,
         history: History,
         say: Callable[[events.Event], None],
+        requests: Requests,
         *,
         keep_going: bool = False,
         max_active: int | None = None,
@@ -75,6 +77,7 @@ class Scheduler:
         self._executor = executor
         self._history = history
         self._say = say
+        self._requests = requests
         self._keep_going = keep_going
         self._max_active = max_active
 
@@ -100,6 +103,8 @@ class Scheduler:
         self._failures = Failures()
         self._fallout = Fallout(graph, self._consumers, self.states, say, self._is_over)
         self._changes: dict[Task, int] = {}
+        self._unwanted: set[Task] = set()
+        """Somebody has asked to give them up."""
         self._stopping = self._stopped = 0
         self._began = time.time()
 
@@ -111,6 +116,7 @@ class Scheduler:
             if not self._awaited[task]:
                 self._make_ready(task)
         while True:
+            self._requests.answer(self._obey)
             self._decide_ready()
             if self._others.let_go(working=bool(self._running)):
                 self._start_over()
@@ -140,13 +146,42 @@ class Scheduler:
         """
         self._stopping += 1
 
+    def _obey(self, request: Request) -> Answer:
+        """Another command asks how tasks stand, and perhaps to give them up."""
+        tasks = {task.name: task for task in self._order}
+        answer = standing(request, self.states, tasks, self._consumers)
+        if request.stop and request.tasks is None:
+            self._say(events.Said("interrupted by `mlbuild cancel`"))
+            self._stopping = max(self._stopping, 2 if request.now else 1)
+        elif request.stop:
+            for name in (*answer.running, *answer.waiting):
+                self._say(events.Said("is given up: `mlbuild cancel`", name))
+            self._stop([tasks[name] for name in answer.running], now=request.now)
+            self._leave_out([tasks[name] for name in answer.waiting])
+        return answer
+
+    def _stop(self, tasks: Sequence[Task], *, now: bool) -> None:
+        """Stop these, which run, with their signal and grace or at once."""
+        self._unwanted.update(tasks)
+        handles = [self._handles[id] for id, attempt in self._running.items() if attempt.task in tasks]
+        self._executor.cancel(handles, now=now)
+
+    def _leave_out(self, tasks: Collection[Task]) -> None:
+        """Do not start these: what needs others of them first, so that it is not said to be blocked."""
+        for task in (task for task in reversed(self._order) if task in tasks):
+            self._queue.drop(task)
+            self._others.drop(task)
+            self._say(events.TaskCancelled(task.name))
+            self._fallout.cancel(task)
+        self._conditions.look_again()
+
     @property
     def interrupted(self) -> bool:
         return self._stopping > 0
 
     @property
     def failed(self) -> bool:
-        return self.states.count((State.FAILED, State.BLOCKED)) > 0
+        return self.states.count((State.FAILED, State.BLOCKED, State.CANCELLED)) > 0
 
     @property
     def _winding_down(self) -> bool:
@@ -183,6 +218,8 @@ class Scheduler:
         until = time.monotonic() + SLICE
         while self._ready and not self._winding_down and not self._others.yielding:
             task = self._ready.popleft()
+            if self.states[task] is State.CANCELLED:
+                continue
             try:
                 self._decide(task)
             except MlbuildError as error:
@@ -408,7 +445,7 @@ class Scheduler:
         self._others.forget()
         self._absent.clear()
         self._temporaries.start_over()
-        gone = set(self.states.within(State.FAILED, State.BLOCKED))
+        gone = set(self.states.within(State.FAILED, State.BLOCKED, State.CANCELLED))
         kept = gone.union(self.states.within(*ACTIVE))
         for task, needs in self._order.items():
             self._awaited[task] = {need for need in needs if need not in gone}
@@ -431,8 +468,9 @@ class Scheduler:
         if result.ok and (change := self._inspector.changed_remotely(attempt.task, attempt.fingerprint)):
             result = replace(result, reason=jobs.Reason.INPUT_CHANGED, detail=change)
         if result.ok:
+            self._unwanted.discard(attempt.task)  # it was faster
             self._conditions.test(attempt.task, lambda problem: self._conclude(attempt, result, problem))
-        elif result.reason is jobs.Reason.INPUT_CHANGED:
+        elif result.reason is jobs.Reason.INPUT_CHANGED and attempt.task not in self._unwanted:
             self._decide_again(attempt, result)
         else:
             self._failed(attempt, self._attempts.abandon(attempt, result))
@@ -483,7 +521,7 @@ class Scheduler:
     def _failed(self, attempt: Attempt, result: JobResult) -> None:
         """An attempt came to nothing: is there another?"""
         task = attempt.task
-        if self.interrupted and result.reason is jobs.Reason.CANCELLED:
+        if task in self._unwanted or (self.interrupted and result.reason is jobs.Reason.CANCELLED):
             self._cancelled(task, result)
             return
         if result.reason is jobs.Reason.CANCELLED or (attempt.adopted and result.ended < self._began):
@@ -507,8 +545,12 @@ class Scheduler:
         self._queue.push_later(wanted, another.delay)
 
     def _cancelled(self, task: Task, result: JobResult) -> None:
-        self.states.set(task, State.CANCELLED)
         self._say(events.TaskCancelled(task.name, result.checkpoint))
+        if task in self._unwanted:
+            self._fallout.cancel(task)
+            self._conditions.look_again()
+        else:
+            self.states.set(task, State.CANCELLED)
 
     def _stamp(self, task: Task) -> float:
         trace = self._inspector.trace(task)

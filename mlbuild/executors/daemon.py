@@ -5,14 +5,13 @@ Blind to what it works at.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import gc
 import os
 import socket
 import sys
 
-from mlbuild.executors import attempt
+from mlbuild.executors import attempt, lines
 from mlbuild.executors.supervisor import Supervisor, fork
 
 LOCK, SOCKET, CRASH = "supervisor.lock", "socket", "supervisor.log"
@@ -41,7 +40,7 @@ def start(run_folder: str, workspace: str, prepared: socket.socket | None = None
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666, dir_fd=folder)
     fcntl.flock(lock, fcntl.LOCK_EX)
     connection = prepared or prepare()
-    with _listen(folder) as listener:
+    with lines.listen(folder, SOCKET) as listener:
         socket.send_fds(connection, [os.fsencode(workspace)], [folder, lock, listener.fileno()])
     os.close(lock)
     os.close(folder)
@@ -50,19 +49,7 @@ def start(run_folder: str, workspace: str, prepared: socket.socket | None = None
 
 def connect(run_folder: str) -> socket.socket | None:
     """A connection to the supervisor of a run that another process started; None if it no longer lives."""
-    try:
-        folder = os.open(run_folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return None
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(_address(folder))
-    except (FileNotFoundError, ConnectionRefusedError):
-        connection.close()
-        return None
-    finally:
-        os.close(folder)
-    return connection
+    return lines.connect(run_folder, SOCKET)
 
 
 def is_alive(run_folder: str) -> bool:
@@ -75,19 +62,6 @@ def is_alive(run_folder: str) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _address(folder: int) -> str:
-    return f"/proc/self/fd/{folder}/{SOCKET}"  # the path itself may be longer than the 107 bytes a socket's may have
-
-
-def _listen(folder: int) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(SOCKET, dir_fd=folder)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(_address(folder))
-    listener.listen()
-    return listener
 
 
 def _wait(driver: socket.socket) -> None:

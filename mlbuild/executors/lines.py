@@ -5,6 +5,7 @@ Blind to what the objects mean.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -96,6 +97,45 @@ class Channel:
         for file in self.files:
             os.close(file)
         self.connection.close()
+
+
+def listen(folder: str | int, name: str) -> socket.socket:
+    """A socket of this name in a folder (its path, or open), to which others can connect. Raises OSError."""
+    with _opened(folder) as place:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=place)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(_address(place, name))
+    listener.listen()
+    return listener
+
+
+def connect(folder: str, name: str) -> socket.socket | None:
+    """A connection to the socket of this name in a folder; None if nobody listens there."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        with _opened(folder) as place:
+            connection.connect(_address(place, name))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return connection
+
+
+@contextlib.contextmanager
+def _opened(folder: str | int) -> Iterator[int]:
+    if isinstance(folder, int):
+        yield folder
+        return
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield place
+    finally:
+        os.close(place)
+
+
+def _address(folder: int, name: str) -> str:
+    return f"/proc/self/fd/{folder}/{name}"  # the path itself may be longer than the 107 bytes a socket's may have
 
 
 def append(file: int, message: dict[str, Any]) -> None:

@@ -208,6 +208,11 @@ class Runs:
         which = "WHERE task = ? AND (? IS NULL OR number = ?) ORDER BY started DESC LIMIT 1"
         return self._attempt(which, task, number, number)
 
+    def attempts_at(self, task: str, after: float) -> list[Attempted]:
+        """The attempts at a task that started after a moment (epoch seconds), the oldest first."""
+        rows = self._db.execute(f"{ATTEMPTED} WHERE task = ? AND started > ? ORDER BY started", (task, after))
+        return [attempted(row) for row in rows]
+
     def attempt(self, id: str) -> Attempted | None:
         return self._attempt("WHERE id = ?", id)
 

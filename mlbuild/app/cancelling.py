@@ -1,0 +1,172 @@
+"""The verb cancel: what runs in a workspace is stopped by the builds that live, and in the place of those that died."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from mlbuild.app.access import journal_of
+from mlbuild.engine.requests import Answer, Request, ask
+from mlbuild.executors.job import Job, JobResult
+from mlbuild.executors.local import LocalExecutor
+from mlbuild.state.journal import Journal, OpenAttempt
+from mlbuild.state.layout import Layout
+from mlbuild.state.runs import Run
+
+POLL = 0.1
+"""Seconds between two looks at whether something has ended."""
+PATIENCE = 2.0
+"""Seconds without an answer after which it is said who is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A task that ran, or was still to start. `started` and `ended` are in epoch seconds.
+
+    Attributes:
+        attempt: its number; None if it was still to start.
+        reason: how the attempt ended; None: it goes on, since nothing was to be stopped.
+        checkpoint: the one that it could go on from when it ended; empty without any.
+    """
+
+    task: str
+    attempt: int | None = None
+    started: float | None = None
+    ended: float | None = None
+    reason: str | None = None
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What was stopped of a build, or would be.
+
+    Attributes:
+        behind: the tasks that wait for one of those.
+        whole: the build itself, not only tasks of it.
+    """
+
+    run: Run
+    tasks: tuple[Stopped, ...]
+    behind: tuple[str, ...]
+    whole: bool
+
+
+def cancel(
+    folder: str,
+    tasks: Collection[str] | None,
+    wait_for: Callable[[Run], None],
+    *,
+    now: bool = False,
+    dry_run: bool = False,
+) -> list[Cancelled]:
+    """Stop what runs, and wait until it has ended.
+
+    Args:
+        folder: of the workspace, absolute. Its Pipelinefile is not read.
+        tasks: only these, by name: their builds go on without them. None: all builds.
+        wait_for: is told of a build that has not answered for a while.
+        now: without signal and grace.
+        dry_run: stop nothing.
+
+    Returns:
+        the builds in which there was something to stop, the oldest first.
+
+    Raises:
+        StateError: something runs where it can't be reached.
+    """
+    layout = Layout(folder)
+    request = Request(None if tasks is None else tuple(tasks), stop=not dry_run, now=now)
+    with journal_of(layout) as journal:
+        if journal is None:
+            return []
+        asker = _Asker(layout, journal, request, wait_for)
+        found = [asker.living(run) for run in journal.past.living()]
+        dead: dict[int, list[OpenAttempt]] = {}
+        for record in journal.open_attempts():
+            if not journal.lives(record.run) and (tasks is None or record.task in tasks):
+                dead.setdefault(record.run, []).append(record)
+        found += [asker.orphaned(run, records) for number, records in dead.items() if (run := journal.past.run(number))]
+    return sorted((each for each in found if each), key=lambda each: each.run.number)
+
+
+class _Asker:
+    """Has one request met, build by build."""
+
+    def __init__(self, layout: Layout, journal: Journal, request: Request, wait_for: Callable[[Run], None]) -> None:
+        self._layout = layout
+        self._journal = journal
+        self._request = request
+        self._wait_for = wait_for
+
+    def living(self, run: Run) -> Cancelled | None:
+        """Of a build that lives; None if there is nothing to stop in it, or it has ended meanwhile."""
+        whole = self._request.tasks is None
+        answer = self._ask(run)
+        if answer is None or not (whole or answer.running or answer.waiting):
+            return None
+        tasks = [self._ended(run, task) for task in answer.running]
+        if self._request.stop:  # what has no end is that of a build that died meanwhile
+            tasks = [stopped for stopped in tasks if stopped.reason]
+        if whole:
+            if self._request.stop:
+                self._wait_until(lambda: not self._journal.lives(run.number))
+            return Cancelled(run, tuple(tasks), answer.waiting, whole=True)
+        return Cancelled(run, (*tasks, *map(Stopped, answer.waiting)), answer.behind, whole=False)
+
+    def _ask(self, run: Run) -> Answer | None:
+        """What the build says; None if it has ended."""
+        told = time.monotonic() + PATIENCE
+        while (answer := ask(self._layout.run(run.number), self._request)) is None:
+            if not self._journal.lives(run.number):
+                return None
+            if time.monotonic() > told:
+                told = float("inf")
+                self._wait_for(run)
+            time.sleep(POLL)
+        return answer
+
+    def _ended(self, run: Run, task: str) -> Stopped:
+        """A task that was running, once it is not any more."""
+        attempt = self._journal.past.last_attempt(task)
+        assert attempt is not None, "its build says that it runs"
+        id = attempt.id
+        if self._request.stop:
+            self._wait_until(lambda: self._is_over(id) or not self._journal.lives(run.number))
+            attempt = self._journal.past.attempt(id) or attempt
+        return Stopped(task, attempt.number, attempt.started, attempt.ended, attempt.reason, attempt.checkpoint)
+
+    def _is_over(self, id: str) -> bool:
+        attempt = self._journal.past.attempt(id)
+        return attempt is None or attempt.ended is not None
+
+    def _wait_until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            time.sleep(POLL)
+
+    def orphaned(self, run: Run, records: list[OpenAttempt]) -> Cancelled | None:
+        """Of a build that died: what it started may go on, and the next build takes in how it ended."""
+        executor = LocalExecutor(self._layout.run(run.number), self._layout.workspace, 1, 1, None)
+        try:
+            tasks = [stopped for record in records if (stopped := self._stop(executor, record))]
+        finally:
+            executor.close()
+        return Cancelled(run, tuple(tasks), (), whole=self._request.tasks is None) if tasks else None
+
+    def _stop(self, executor: LocalExecutor, record: OpenAttempt) -> Stopped | None:
+        """None if it had ended before."""
+        job = Job.from_json(record.job)
+        handle = record.handle or executor.find(job)
+        if not (handle and executor.reattach(handle, job)) or executor.finished(0):
+            return None
+        attempt = self._journal.past.attempt(record.id)
+        started = attempt.started if attempt else None
+        if not self._request.stop:
+            return Stopped(record.task, record.number, started)
+        executor.cancel([handle], now=self._request.now)
+        results: list[JobResult] = []
+        while not results:
+            results = executor.finished(POLL)
+        (result,) = results
+        return Stopped(record.task, record.number, started, result.ended, str(result.reason), result.checkpoint)
