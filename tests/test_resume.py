@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -231,6 +232,8 @@ def test_everything_died(workspace: Workspace) -> None:
     trains(workspace)
     hold(workspace, 2)
     process = held(workspace)
+    # A script that only renames is seen to do so by what watches over it.
+    workspace.wait_until(lambda: "epoch-2" in workspace.read("checkpoints/train/.mlbuild/journal"))
     kill_all(workspace, process)
     let_go(workspace, 2)
     done = workspace.ok()
@@ -251,3 +254,119 @@ def test_what_was_lost_had_read_something_that_is_not_as_it_was(workspace: Works
     done = workspace.ok()
     assert "start   train (attempt 2)\n" in done.out
     assert workspace.lines("log") == epochs(1, 2) + epochs(1, 4)
+
+
+def test_explain_tells_of_the_checkpoints(workspace: Workspace) -> None:
+    trains(workspace)
+    workspace.ok()
+    assert workspace.run("explain", "epochs=6").out.endswith("\n  it would go on from checkpoints/train/epoch-4\n")
+    said = "its checkpoints in checkpoints/train/ were written with param lr = 0.1: they would be set aside\n"
+    assert workspace.run("explain", "lr=0.2").out.endswith(f"\n  {said}")
+    workspace.ok("lr=0.2")
+    # Back, and further: those that were set aside are for it again.
+    back = workspace.run("explain", "epochs=6").out
+    assert back.endswith(
+        "\n  its checkpoints in checkpoints/train/ were written with param lr = 0.2: they would be set aside"
+        "\n  it would go on from checkpoints/train/epoch-4\n"
+    )
+    told = json.loads(workspace.run("explain", "epochs=6", "--json").out)["tasks"][0]["checkpoints"]
+    differs = [(each["kind"], each["what"], each["old"], each["new"]) for each in told.pop("differs")]
+    assert differs == [("param", "lr", "0.2", "0.1")]
+    where = {"directory": "checkpoints/train/", "resume_from": "checkpoints/train/epoch-4"}
+    assert told == {**where, "set_aside": True}
+
+
+def test_explain_tells_of_the_code_that_wrote_them(workspace: Workspace) -> None:
+    trains(workspace, "python")
+    workspace.ok()
+    workspace.write("train.py", PYTHON.replace("epoch += 1", "epoch = epoch + 1"))
+    said = workspace.run("explain").out.splitlines()[-1]
+    assert said == (
+        "  its checkpoints in checkpoints/train/ were written with other code train.py: what runs at import:"
+        " they would be set aside"
+    )
+
+
+def test_nothing_is_told_of_what_may_yet_change(workspace: Workspace) -> None:
+    """What the task would read is made first."""
+    workspace.pipeline("""
+        param n = 1
+        target data:
+            outputs: "data.txt"
+            run: echo {n} > {outputs}
+        target train:
+            inputs: data
+            checkpoint: "checkpoints/train/"
+            run: cd {checkpoint}; touch .new; mv .new one
+    """)
+    workspace.ok("train")
+    assert "checkpoints" not in workspace.run("explain", "train", "n=2").out
+
+
+def test_a_result_names_what_it_grew_out_of(workspace: Workspace) -> None:
+    """Also once it has been restored."""
+    trains(workspace)
+    workspace.ok()
+    workspace.ok("epochs=6")
+    grown = "it grew out of a checkpoint written with param epochs = 4\n"
+    assert workspace.run("explain", "epochs=6").out.endswith(f"; {grown}")
+    (workspace.root / "model.txt").unlink()
+    assert workspace.ok("epochs=6").restored == ["train"]
+    assert workspace.run("explain", "epochs=6").out.endswith(f"; {grown}")
+    shown = workspace.run("show", "train", "epochs=6").out
+    assert "\ngrown from  a checkpoint written with param epochs = 4\n" in shown
+    made = json.loads(workspace.run("show", "train", "epochs=6", "--json").out)["made"]["grown_from"]
+    assert [each["what"] for each in made[0]["differs"]] == ["epochs"]
+
+
+def test_runs_tell_where_attempts_went_on(workspace: Workspace) -> None:
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    send(workspace, signal.SIGTERM)
+    ended(process)
+    rows = json.loads(workspace.run("runs", "1", "--json").out)["tasks"]
+    told = [(row["state"], row["reason"], row["resumed_from"], row["checkpoint"]) for row in rows]
+    second, fourth = "checkpoints/train/epoch-2", "checkpoints/train/epoch-4"
+    assert told == [("preempted", "preempted", None, second), ("built", "ok", second, fourth)]
+    lines = workspace.run("runs", "1").out.splitlines()[-2:]
+    assert [line.split()[1] for line in lines] == ["preempted", "built"]
+    assert lines[1].endswith("  from checkpoints/train/epoch-2")
+
+
+def test_checkpoints_can_be_removed(workspace: Workspace) -> None:
+    trains(workspace)
+    workspace.ok()
+    workspace.ok("lr=0.2")
+    would = workspace.run("remove", "--checkpoints", "-n", "train")
+    assert would.out == "would be removed checkpoints/train/\ncheckpoints of 1 task would be removed\n"
+    assert workspace.run("remove", "--checkpoints", "train").out == (
+        "removed checkpoints/train/\ncheckpoints of 1 task removed\n"
+    )
+    assert not workspace.exists("checkpoints/train")
+    assert workspace.exists("model.txt")
+    assert workspace.run("remove", "--checkpoints", "--all").out == "checkpoints of 0 tasks removed\n"
+    assert "  checkpoints of 1 task removed  " in workspace.run("runs", "--limit", "1").out
+    assert workspace.ok("epochs=5").out.startswith("start   train\n")
+
+
+def test_what_others_put_there_is_not_removed(workspace: Workspace) -> None:
+    trains(workspace)
+    workspace.write("checkpoints/train/mine", "1")
+    kept = workspace.run("remove", "--checkpoints", "train")
+    assert (kept.out, kept.err) == (
+        "checkpoints of 0 tasks removed\n",
+        "checkpoints/train/ stays: mlbuild did not make it\n",
+    )
+
+
+def test_checkpoints_in_use_are_not_removed(workspace: Workspace) -> None:
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    refused = workspace.run("remove", "--checkpoints", "train")
+    assert refused.status == 1
+    assert refused.err.startswith(f"error: build 1 (process {process.pid}) works on or needs train\n")
+    let_go(workspace, 2)
+    assert ended(process).status == 0
+    assert workspace.lines("log") == epochs(1, 4)

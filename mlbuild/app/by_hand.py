@@ -77,7 +77,7 @@ class Removed:
     """What `remove` did, or would do, by path.
 
     Attributes:
-        removed: outputs that were as mlbuild had left them.
+        removed: outputs that were as mlbuild had left them; or directories of checkpoints.
         stored: those of them that can be restored.
         edited: (path, where it was moved to or '') of outputs that were edited by hand.
         foreign: what stands at outputs, and mlbuild did not make.
@@ -90,9 +90,17 @@ class Removed:
 
 
 def remove(
-    workspace: Workspace, goals: Sequence[str], *, command: str = "mlbuild remove", dry_run: bool = False
+    workspace: Workspace,
+    goals: Sequence[str],
+    *,
+    checkpoints: bool = False,
+    command: str = "mlbuild remove",
+    dry_run: bool = False,
 ) -> Removed:
     """Remove the outputs and metrics of goals, of a group those of what it gathers. They stay in the store.
+
+    Args:
+        checkpoints: remove the checkpoints instead, which are stored nowhere.
 
     Raises:
         UsageError: nothing is called so.
@@ -100,7 +108,8 @@ def remove(
     """
     with opened(workspace) as (journal, store, stats):
         outputs = Outputs(workspace.layout)
-        found = removal.standing(_gathered(workspace.graph, workspace.wanted(goals)), journal, outputs, stats)
+        tasks = _gathered(workspace.graph, workspace.wanted(goals))
+        found = removal.checkpoints(tasks, outputs) if checkpoints else removal.standing(tasks, journal, outputs, stats)
         ours = [each for each in found if each.kind is not removal.Kind.FOREIGN]
         foreign = tuple(each.path for each in found if each.kind is removal.Kind.FOREIGN)
         stored = frozenset(each.path for each in ours if each.fingerprint and store.holds(each.fingerprint))
@@ -112,7 +121,8 @@ def remove(
                 removal.hold(found, journal)
                 done = removal.remove(ours, journal, outputs)
             finally:
-                journal.end(int(len(done) < len(ours)), {"removed": len(done)})
+                what = "checkpoints" if checkpoints else "removed"
+                journal.end(int(len(done) < len(ours)), {what: len(done)})
         removed = tuple(each.path for each, _ in done if each.kind is removal.Kind.MADE)
         edited = tuple((each.path, place) for each, place in done if each.kind is removal.Kind.EDITED)
         return Removed(removed, stored, edited, foreign)

@@ -31,7 +31,7 @@ OPTIONS = {
     "graph": ("--key", "--format", "--tasks", "--json"),
     "log": ("--follow", "--attempt"),
     "cancel": ("--dry-run", "--now", "--key", "--json"),
-    "remove": ("--all", "--key", "--dry-run"),
+    "remove": ("--all", "--checkpoints", "--key", "--dry-run"),
     "store": ("--older-than", "--max-size", "--dry-run", "--json"),
     "runs": ("--limit", "--json"),
     "show": ("--json",),

@@ -1,4 +1,4 @@
-"""`mlbuild remove GOAL…`: remove outputs; what they held stays in the store."""
+"""`mlbuild remove GOAL…`: remove outputs, and what they held stays in the store; or checkpoints."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mlbuild.ui.words import counted
 def run(arguments: list[str], command: str) -> int:
     parser = Parser(command, "Remove the outputs and metrics of goals. What they held stays in the store.")
     parser.add_argument("--all", action="store_true", help="of all targets, instead of goals")
+    parser.add_argument("--checkpoints", action="store_true", help="the checkpoints, instead of the outputs")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be removed; remove nothing")
     add_key_option(parser)
     options = parse(parser, arguments)
@@ -23,14 +24,16 @@ def run(arguments: list[str], command: str) -> int:
         raise UsageError(given, hint="name goals, as in 'train[*]', or give --all")
     words = shlex.join(["mlbuild", command, *arguments]).encode(errors="replace").decode()
     goals = list(workspace.pipeline.targets) if options.all else goals
-    done = remove(workspace, goals, command=words, dry_run=options.dry_run)
+    done = remove(workspace, goals, checkpoints=options.checkpoints, command=words, dry_run=options.dry_run)
     would = "would be " if options.dry_run else ""
     for path in done.foreign:
         print(f"{path} stays: mlbuild did not make it", file=sys.stderr)
     for path, place in done.edited:
         print(f"{path} was edited by hand: {would}moved to {place or '.mlbuild/failed'}")
     for path in done.removed:
-        lost = "" if path in done.stored else " (not in the store: its task will have to run again)"
-        print(f"{would}removed {path}{lost}")
-    print(f"{counted(len(done.removed) + len(done.edited), 'output')} {would}removed")
+        lost = " (not in the store: its task will have to run again)"
+        print(f"{would}removed {path}{'' if options.checkpoints or path in done.stored else lost}")
+    count = len(done.removed) + len(done.edited)
+    what = f"checkpoints of {counted(count, 'task')}" if options.checkpoints else counted(count, "output")
+    print(f"{what} {would}removed")
     return 0

@@ -99,7 +99,7 @@ def decide(facts: Facts) -> Decision:
         assert trace is not None
         return Decision(Verdict.FRESH, recheck=untested)
     told = (each for change in changes for each in by_definition(change, facts.definitions))
-    reasons = out_of_place or tuple(dict.fromkeys(_reason(change) for change in told)) or (Reason("never built"),)
+    reasons = out_of_place or tuple(dict.fromkeys(as_reason(change) for change in told)) or (Reason("never built"),)
     stored = facts.stored
     if stored is not None and _in_place(facts, stored.outputs):
         return Decision(Verdict.FRESH, reasons, take=stored, recheck=untested)
@@ -134,5 +134,6 @@ def _edited(facts: Facts) -> tuple[str, ...]:
     return tuple(path for path, digest in facts.present.items() if digest is not None and digest != left.get(path))
 
 
-def _reason(change: Change) -> Reason:
+def as_reason(change: Change) -> Reason:
+    """A change as a reason to run."""
     return Reason(change.kind, change.what, change.old, change.new)

@@ -9,6 +9,7 @@ from mlbuild.code.reach import Whole
 from mlbuild.engine.causes import Alike, Causes
 from mlbuild.engine.decide import Verdict
 from mlbuild.engine.facts import Inspector
+from mlbuild.engine.lying import Grown, Lying, grown, lying
 from mlbuild.engine.survey import Seen, Survey
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -26,6 +27,7 @@ class Origin:
         seconds: that making them took.
         inputs: how many files it read that count by their content.
         again: tasks that it needs and that ran again since, and came out the same.
+        grown: out of whose checkpoints it grew, beside its own.
     """
 
     how: str
@@ -35,14 +37,19 @@ class Origin:
     inputs: int
     acceptance: Acceptance | None = None
     again: tuple[str, ...] = ()
+    grown: tuple[Grown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A task that was asked for; without an origin if nothing of it is in place or stored."""
+    """A task that was asked for; without an origin if nothing of it is in place or stored.
+
+    `lying` is what it would find of checkpoints, if it would run.
+    """
 
     seen: Seen
     origin: Origin | None
+    lying: Lying | None = None
 
     @property
     def task(self) -> Task:
@@ -90,31 +97,41 @@ def explain(
         seen: every task of the survey.
     """
     causes = Causes(graph, survey.tasks, journal)
-    origins = {task: _origin(task, graph, survey, journal) if journal else None for task in wanted}
+    origins = {task: _origin(task, graph, survey, inspector, journal) if journal else None for task in wanted}
     kinds = causes.behind(wanted, lambda cause: cause.kind)
     groups: dict[tuple[object, ...], list[Explained]] = {}
     for task in wanted:
         origin, surveyed = origins[task], survey.tasks[task]
         comes_from = (origin.how, origin.again) if origin else None
         same = (task.target.name, seen[task].state, surveyed.decision.verdict, surveyed.maybe, comes_from)
-        groups.setdefault((*same, kinds[task]), []).append(Explained(seen[task], origin))
+        lies = _lying(task, graph, survey, inspector, journal) if journal else None
+        groups.setdefault((*same, kinds[task]), []).append(Explained(seen[task], origin, lies))
     return Explanation(
         tuple(Group(tuple(group), tuple(causes.first(each.task for each in group))) for group in groups.values()),
-        tuple(_nodes(causes, seen, origins)),
+        tuple(_nodes(causes, seen, {each.task: each for group in groups.values() for each in group})),
         tuple(dict.fromkeys(whole for task in wanted for whole in inspector.code(task).whole)),
     )
 
 
-def _nodes(causes: Causes, seen: Mapping[Task, Seen], origins: Mapping[Task, Origin | None]) -> Iterator[Node]:
-    tasks = dict.fromkeys(origins)
+def _nodes(causes: Causes, seen: Mapping[Task, Seen], explained: Mapping[Task, Explained]) -> Iterator[Node]:
+    tasks = dict.fromkeys(explained)
     for task in (queue := list(tasks)):
         behind = dict.fromkeys(other for other, after in causes.link((task, None)).before if after is None)
         queue += [other for other in behind if other not in tasks]
         tasks.update(behind)
-        yield Node(Explained(seen[task], origins.get(task)), tuple(other.name for other in behind))
+        yield Node(explained.get(task) or Explained(seen[task], None), tuple(other.name for other in behind))
 
 
-def _origin(task: Task, graph: Graph, survey: Survey, journal: Journal) -> Origin | None:
+def _lying(task: Task, graph: Graph, survey: Survey, inspector: Inspector, journal: Journal) -> Lying | None:
+    """Of a task that would run, and of which it is known what it would run on."""
+    surveyed = survey.tasks[task]
+    waits = surveyed.blocked or any(reason.kind == "upstream" for reason in surveyed.decision.reasons)
+    if not surveyed.runs or waits or task.is_group:
+        return None
+    return lying(task, survey.facts(task).fingerprint, graph, inspector, journal)
+
+
+def _origin(task: Task, graph: Graph, survey: Survey, inspector: Inspector, journal: Journal) -> Origin | None:
     surveyed = survey.tasks[task]
     decision = surveyed.decision
     if decision.verdict is Verdict.RESTORE or (decision.verdict is Verdict.FRESH and decision.take is not None):
@@ -129,4 +146,6 @@ def _origin(task: Task, graph: Graph, survey: Survey, journal: Journal) -> Origi
     inputs = sum(name.startswith("input ") for name in trace.fingerprint.parts)
     producers = [need.name for need in graph.producers(task)]
     again = tuple(name for name in producers if journal.made(name, after=trace.run))
-    return Origin(how, trace.run, trace.finished, trace.seconds, inputs, acceptance, again)
+    attempt = journal.past.attempt_behind(trace.task, trace.attempt, trace.fingerprint)
+    grew = () if acceptance else grown(attempt, trace.fingerprint, inspector, journal)
+    return Origin(how, trace.run, trace.finished, trace.seconds, inputs, acceptance, again, grew)

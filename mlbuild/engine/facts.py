@@ -71,6 +71,11 @@ class Inspector:
         self._remotes: dict[str, str | None] = {}
         self._code = Code(graph, files, stats, journal)
 
+    @property
+    def folder(self) -> str:
+        """That of the workspace, absolute."""
+        return self._files.root
+
     def facts(self, task: Task, planned: Mapping[str, str | None] | None = None) -> Facts:
         """What is known of a task now.
 

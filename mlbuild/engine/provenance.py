@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from mlbuild.engine.facts import Inspector
+from mlbuild.engine.lying import Grown, grown
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Acceptance, Journal, Trace
@@ -25,6 +26,7 @@ class Origin:
         run: the build that started the attempt.
         again: the build that restored them or took them as they stood, if it was no attempt that put them there.
         accepted: who took them for the result, if this success is somebody's word.
+        grown: out of whose checkpoints they grew, beside their own.
         outputs: each with whether it is as it was made: `as made`, `changed`, `gone`; `removed` if it is temporary.
     """
 
@@ -34,6 +36,7 @@ class Origin:
     again: Run | None
     accepted: Acceptance | None
     outputs: tuple[tuple[Stored, str], ...]
+    grown: tuple[Grown, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,7 @@ def origin(task: Task, journal: Journal, inspector: Inspector) -> Origin | None:
     if trace is None:
         return None
     past = journal.past
-    if trace.attempt is not None:
-        attempt = past.attempt(trace.attempt)
-    else:
-        attempt = past.attempt_that_made(task.name, trace.fingerprint.reading({}).key)
+    attempt = past.attempt_behind(task.name, trace.attempt, trace.fingerprint)
     accepted = journal.acceptance(trace)
     if accepted and trace.attempt is None:
         attempt = None  # what it was made by is not known: that is why somebody had to say so
@@ -87,6 +87,7 @@ def origin(task: Task, journal: Journal, inspector: Inspector) -> Origin | None:
         past.run(trace.run) if trace.attempt is None and not accepted else None,
         accepted,
         tuple((output, _how(output, task, inspector)) for output in trace.outputs),
+        grown(attempt, trace.fingerprint, inspector, journal),
     )
 
 

@@ -1,4 +1,4 @@
-"""Removing outputs because somebody asks for it. Blind to the store, which keeps what they held."""
+"""Removing outputs or checkpoints because somebody asks for it. Blind to the store, which keeps what outputs held."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mlbuild.errors import StateError
+from mlbuild.executors.checkpoints import OWN
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Journal
@@ -28,7 +29,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An output that is in place."""
+    """An output that is in place, or a checkpoint directory."""
 
     task: Task
     path: str
@@ -49,6 +50,16 @@ def standing(tasks: Iterable[Task], journal: Journal | None, outputs: Outputs, s
             edited = whole and not stats.is_as_seen(path, made[path])
             kind = Kind.EDITED if edited else Kind.MADE if path in made else Kind.FOREIGN
             found.append(Standing(task, path, kind, trace.fingerprint if trace else None))
+    return found
+
+
+def checkpoints(tasks: Iterable[Task], outputs: Outputs) -> list[Standing]:
+    """The checkpoint directories of tasks that are there."""
+    found = []
+    for task in tasks:
+        for path in outputs.lingering([task.checkpoint] if task.checkpoint else ()):
+            is_foreign = outputs.standing((path,)) and not outputs.standing((path + OWN,))
+            found.append(Standing(task, path, Kind.FOREIGN if is_foreign else Kind.MADE, None))
     return found
 
 

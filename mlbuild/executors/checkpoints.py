@@ -199,6 +199,14 @@ def newest(job: Job) -> str:
     return ""
 
 
+def belong_to(job: Job) -> str | None:
+    """The resume key that the checkpoints which lie in the job's directory are for; None if there are none, or if that
+    can't be told."""
+    with contextlib.suppress(OSError):
+        return _Directory(job).belong_to()
+    return None
+
+
 def conclude(job: Job) -> str:
     """An attempt is over, and nobody has seen how it ended: write down what it left, and what its notes say it read.
 
@@ -402,6 +410,12 @@ class _Directory:
             ]
             made = len(lineage.put_by(self._job.attempt))
             self.close(Reason.LOST, failed=False, made=made, reads=reads)
+
+    def belong_to(self) -> str | None:
+        """As the function of this name."""
+        lineage = self._lineage()
+        there = lineage.names.intersection(os.listdir(self._path))
+        return lineage.last["key"] if lineage.last and there else None
 
     def newest(self) -> str:
         """The name of what the next attempt at the same task will go on from, as it stands; empty without any."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlbuild.state.database import Database
+from mlbuild.state.fingerprint import Fingerprint
 
 INTERRUPTED = 130
 """The exit status that is recorded for a build that was interrupted, by whatever signal."""
@@ -216,8 +217,12 @@ class Runs:
     def attempt(self, id: str) -> Attempted | None:
         return self._attempt("WHERE id = ?", id)
 
-    def attempt_that_made(self, task: str, fingerprint: str) -> Attempted | None:
-        """The last one that succeeded with this fingerprint, which is of what is declared."""
+    def attempt_behind(self, task: str, id: str | None, fingerprint: Fingerprint) -> Attempted | None:
+        """What made the result of a task: the attempt of its trace, if that names one, else the last that succeeded
+        with this fingerprint."""
+        return self._attempt_that_made(task, fingerprint.reading({}).key) if id is None else self.attempt(id)
+
+    def _attempt_that_made(self, task: str, fingerprint: str) -> Attempted | None:
         which = "WHERE task = ? AND fingerprint = ? AND reason = 'ok' ORDER BY started DESC LIMIT 1"
         return self._attempt(which, task, fingerprint)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlbuild.code.reach import Whole
 from mlbuild.engine.causes import Alike, Cause
 from mlbuild.engine.decide import Verdict
 from mlbuild.engine.explain import Explanation, Group, Node, Origin
+from mlbuild.engine.lying import Grown, Lying
 from mlbuild.engine.survey import Seen
 from mlbuild.ui.survey import task_json
-from mlbuild.ui.words import and_more, counted, duration, failed, reason_json, reason_text
+from mlbuild.ui.words import SHOWN, and_more, counted, duration, failed, reason_json, reason_text, written_with
 
 WAY = 3
 """How many tasks between a cause and what it explains are named."""
@@ -26,7 +27,7 @@ def explain_lines(explanation: Explanation) -> list[str]:
         name = and_more([each.task.name for each in group.tasks])
         said = f"{name} {_happens(group)}"
         causes = [line for some in _of_one_file(group.causes) for line in _cause(some, group)]
-        below = [*_attempted(first.seen, count), *causes]
+        below = [*_attempted(first.seen, count), *causes, *_checkpoints(group)]
         lines += [f"{said}:", *(f"  {line}" for line in below)] if below else [said]
     return [*lines, *(_whole(whole) for whole in explanation.whole)]
 
@@ -60,6 +61,8 @@ def _happens(group: Group) -> str:
 
 def _comes_from(origins: Sequence[Origin]) -> str:
     text, again = f"{_made(origins)}, and {_inputs(origins)}", origins[0].again
+    if origins[0].grown:
+        text = f"{text}; it grew out of a checkpoint {_grown(origins[0].grown)}"
     return f"{text}; {and_more(again)} ran again since, and came out the same" if again else text
 
 
@@ -96,6 +99,25 @@ def _attempted(seen: Seen, count: int) -> list[str]:
     how = f"with {how}" if last.reason == "exit" else f"({how})"
     whose = "its last attempt failed" if count == 1 else f"their last attempts failed, that at {task}"
     return [f"{whose} {how}, in run {last.run}: `mlbuild log {task}`"]
+
+
+def _grown(grown: Sequence[Grown]) -> str:
+    """What a result grew out of."""
+    return " and of one ".join(f"written with {written_with(each.differs)}" for each in grown)
+
+
+def _checkpoints(group: Group) -> Iterator[str]:
+    """What becomes of the checkpoints of tasks that would run, and what they would go on from."""
+    some = [(each.task.name, each.lying) for each in group.tasks if each.lying]
+    for name, lying in some[:SHOWN]:
+        who, whose = ("it", "its") if len(group.tasks) == 1 else (name, "the")
+        if lying.set_aside:
+            how = f"were written with {written_with(lying.differs)}: they would be set aside"
+            yield f"{whose} checkpoints in {lying.directory} {how}"
+        if lying.resume_from:
+            yield f"{who} would go on from {lying.resume_from}"
+    if len(some) > SHOWN:
+        yield f"and so on for {counted(len(some) - SHOWN, 'more task')}"
 
 
 def _of_one_file(causes: Sequence[Alike]) -> list[list[Alike]]:
@@ -171,6 +193,7 @@ def _node_json(node: Node) -> dict[str, Any]:
         "maybe": surveyed.maybe,
         "behind": list(node.behind),
         "origin": _origin_json(origin) if origin else None,
+        "checkpoints": _lying_json(node.explained.lying) if node.explained.lying else None,
     }
 
 
@@ -202,4 +225,18 @@ def _origin_json(origin: Origin) -> dict[str, Any]:
     row: dict[str, Any] = {"how": origin.how, "run": origin.run, "time": origin.time, "seconds": origin.seconds}
     if origin.acceptance:
         row |= {"who": origin.acceptance.who, "why": origin.acceptance.why}
-    return row | {"again": list(origin.again)}
+    return row | {"again": list(origin.again), "grown_from": grown_json(origin.grown)}
+
+
+def _lying_json(lying: Lying) -> dict[str, Any]:
+    return {
+        "directory": lying.directory,
+        "resume_from": lying.resume_from or None,
+        "set_aside": lying.set_aside,
+        "differs": [reason_json(reason) for reason in lying.differs],
+    }
+
+
+def grown_json(grown: Sequence[Grown]) -> list[dict[str, Any]]:
+    """Out of whose checkpoints a result grew."""
+    return [{"fingerprint": one.fingerprint, "differs": [reason_json(each) for each in one.differs]} for one in grown]

@@ -80,9 +80,11 @@ def _why(run: Run, attempt: Attempted) -> str:
         return f"by build {attempt.run}"
     if attempt.begun != run.number:
         return f"taken over from build {attempt.begun}"
-    if attempt.reason in (None, "ok", "cancelled"):
-        return attempt.message
-    return failed(attempt.reason, attempt.exit_status or 0, attempt.message).replace("\n", " ")
+    said = attempt.message
+    if attempt.reason not in (None, "ok", "cancelled"):
+        said = failed(attempt.reason, attempt.exit_status or 0, attempt.message).replace("\n", " ")
+    origin = f"from {attempt.resumed_from}" if attempt.resumed_from else ""
+    return ": ".join(text for text in (origin, said) if text)
 
 
 def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome
 
 KEYS = (
     *("task", "state", "attempt", "seconds", "max_rss", "cpu_seconds", "executor", "reason", "exit_status", "detail"),
-    *("log", "taken_over_from", "taken_over_by"),
+    *("log", "resumed_from", "checkpoint", "taken_over_from", "taken_over_by"),
 )
 
 
@@ -105,6 +107,8 @@ def _attempt_json(run: Run, attempt: Attempted) -> dict[str, Any]:
         "attempt": attempt.number,
         "detail": attempt.message,
         "log": attempt.log or None,
+        "resumed_from": attempt.resumed_from or None,
+        "checkpoint": attempt.checkpoint or None,
         "taken_over_from": attempt.begun if attempt.begun != run.number else None,
         "taken_over_by": attempt.run if attempt.run != run.number else None,
     }

@@ -7,8 +7,9 @@ from typing import Any
 
 from mlbuild.engine.provenance import Origin, Shown
 from mlbuild.graph.task import Task
+from mlbuild.ui.explain import grown_json
 from mlbuild.ui.runs import commit_text
-from mlbuild.ui.words import counted, duration, size, table, when
+from mlbuild.ui.words import counted, duration, size, table, when, written_with
 
 DIGITS = 12
 """Of a digest and a commit, for people."""
@@ -62,6 +63,7 @@ def _facts(task: Task, origin: Origin) -> list[tuple[str, str]]:
     if origin.accepted:
         said = origin.accepted
         facts.append(("accepted", f"by {said.who}, build {said.run}, {when(said.at)}: {said.why}"))
+    facts += [("grown from", f"a checkpoint written with {written_with(each.differs)}") for each in origin.grown]
     if attempt:
         facts += zip(["command", *[""] * len(attempt.command)], attempt.command.splitlines(), strict=False)
     if run and run.overrides:
@@ -157,6 +159,7 @@ def _made(shown: Shown, origin: Origin) -> dict[str, Any]:
         "restored_by": origin.again.number if origin.again else None,
         "accepted": {"run": said.run, "time": said.at, "who": said.who, "why": said.why} if said else None,
         "fingerprint": fingerprint.key,
+        "grown_from": grown_json(origin.grown),
         "outputs": [
             {"path": output.path, "digest": output.digest, "size": output.size, "now": how}
             for output, how in origin.outputs

@@ -59,6 +59,23 @@ def _how(reason: Reason) -> str:
     return "new" if reason.old is None else "no longer there" if reason.new is None else "renamed"
 
 
+def written_with(differs: Sequence[Reason]) -> str:
+    """What a checkpoint was written with, of which these are the differences to what is wanted: `param lr = 0.1`."""
+    texts = [_earlier(reason) for reason in differs[:SHOWN]]
+    more = [f"{len(differs) - SHOWN} more differences"] if len(differs) > SHOWN else []
+    *before, last = [*texts, *more] or ["something else"]
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def _earlier(reason: Reason) -> str:
+    name = f"{reason.kind} {reason.what}".rstrip()
+    if reason.old is None:
+        return f"no {name}"
+    if reason.kind in ("param", "environ"):
+        return f"{name} = {reason.old}"
+    return "another recipe" if reason.kind == "recipe" else f"other {name}"
+
+
 def reason_json(reason: Reason) -> dict[str, Any]:
     """A reason as every JSON document holds it; `old` and `new` only where there is one."""
     row: dict[str, Any] = {"kind": reason.kind, "what": reason.what, "text": reason_text(reason)}
@@ -124,6 +141,8 @@ def did_text(counts: Mapping[str, int]) -> str:
     did = [counted(counts[state], "task") + f" {word}" for state, word in DONE.items() if counts.get(state)]
     if removed := counts.get("removed", 0):
         did.append(f"{counted(removed, 'output')} removed")
+    if removed := counts.get("checkpoints", 0):
+        did.append(f"checkpoints of {counted(removed, 'task')} removed")
     if stopped := counts.get("cancelled", 0):
         did.append(f"{counted(stopped, 'task')} not run")
     return ", ".join(did)

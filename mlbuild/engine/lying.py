@@ -1,0 +1,76 @@
+"""The checkpoints of a task: what it would go on from, what those that lie there are for; what a result grew out of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlbuild.engine.decide import Reason, as_reason
+from mlbuild.engine.facts import Inspector
+from mlbuild.engine.resume import on_checkpoints
+from mlbuild.executors import checkpoints
+from mlbuild.executors.job import Job
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import Fingerprint, by_definition, difference
+from mlbuild.state.journal import Journal
+from mlbuild.state.runs import Attempted
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """What an attempt at a task would find.
+
+    Attributes:
+        directory: relative to the workspace.
+        resume_from: the checkpoint that it would go on from, relative to the workspace; empty without any.
+        set_aside: whether those that lie there now are for something else, so that they would be set aside.
+        differs: from what they are for to what is wanted; empty if that is not known, too.
+    """
+
+    directory: str
+    resume_from: str
+    set_aside: bool
+    differs: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Another fingerprint, out of whose checkpoint a result grew: its key, and what differs from there to the result's
+    own; empty if that is not known."""
+
+    fingerprint: str
+    differs: tuple[Reason, ...]
+
+
+def lying(task: Task, fingerprint: Fingerprint, graph: Graph, inspector: Inspector, journal: Journal) -> Lying | None:
+    """None if it has no checkpoints, or there are none that matter to it."""
+    if not task.checkpoint:
+        return None
+    resume = inspector.resume_fingerprint(task, fingerprint)
+    told = on_checkpoints(graph, task, fingerprint, resume, journal.run)
+    job = Job("", task.name, inspector.folder, "", **told)
+    key, resume_from = checkpoints.belong_to(job), checkpoints.newest(job)
+    set_aside = key not in (None, told["checkpoints"].key)
+    differs = tuple(_differences(key, resume, inspector, journal)) if key and set_aside else ()
+    return Lying(task.checkpoint, resume_from, set_aside, differs) if resume_from or set_aside else None
+
+
+def grown(
+    attempt: Attempted | None, fingerprint: Fingerprint, inspector: Inspector, journal: Journal
+) -> tuple[Grown, ...]:
+    """What a result grew out of, beside itself.
+
+    Args:
+        attempt: that made it.
+        fingerprint: of the result.
+    """
+    keys, own = attempt.grown_from if attempt else (), fingerprint.reading({})
+    return tuple(Grown(key, tuple(_differences(key, own, inspector, journal))) for key in keys)
+
+
+def _differences(key: str, new: Fingerprint, inspector: Inspector, journal: Journal) -> Iterator[Reason]:
+    old = journal.remembered(key)
+    for change in difference(old, new) if old else ():
+        digests = [digest for digest in (change.old, change.new) if digest and change.kind == "code"]
+        yield from map(as_reason, by_definition(change, {digest: inspector.definitions(digest) for digest in digests}))
