@@ -7,7 +7,7 @@ from workspace import Workspace
 
 from mlbuild.ui.words import ended, failed
 
-LOST = "its supervisor died (if that was a bug, runs/1/supervisor.log tells)"
+LOST = "its supervisor died (if that was a bug, .mlbuild/runs/1/supervisor.log tells)"
 CLASSES = {
     "exit": ("", "exit 3", "exit status 3", "with exit status 3"),
     "signal": ("", "kill -SEGV $$", "killed by SIGSEGV", ""),

@@ -215,7 +215,8 @@ class LocalExecutor:
         for name in [name for name, (_, where) in self._running.items() if where == folder]:
             if not self._recall(folder, name):
                 self._end(folder, name)
-                detail = f"its supervisor died (if that was a bug, {folder}/{daemon.CRASH} tells)"
+                log = os.path.relpath(os.path.join(self._path(folder), daemon.CRASH), self._workspace)
+                detail = f"its supervisor died (if that was a bug, {log} tells)"
                 self._take(JobResult(name, Reason.LOST, detail=detail, ended=time.time()))
 
     def find(self, job: Job) -> str | None:
