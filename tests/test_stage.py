@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from workspace import PATIENCE, ROOT, Workspace
+from workspace import PATIENCE, ROOT, Workspace, is_supervisor
 
 from mlbuild import stage
 from mlbuild.executors import lineage
@@ -363,6 +364,76 @@ def test_by_hand_nothing_is_kept(tmp_path: Path) -> None:
 def test_by_hand_a_directory_can_be_named(directory: Path) -> None:
     assert ok(SAVE, {"MLBUILD_CHECKPOINT_DIR": str(directory)}) == f"{directory}/one\n"
     assert not (directory / ".mlbuild/journal").exists()
+
+
+# --- in a build
+
+TRAIN = """
+from pathlib import Path
+from mlbuild.stage import checkpoint, outputs, params
+import os, time
+
+start = checkpoint.latest()
+print("goes on from", start and start.name)
+done = int(start.read_text()) if start else 0
+for epoch in range(done + 1, 5):
+    if epoch == 3 and not start:
+        Path("waits").touch()
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+    with checkpoint.save(f"epoch-{epoch}") as path:
+        path.write_text(str(epoch))
+    if epoch == 3 and not start:
+        Path("saved").touch()
+        time.sleep(600)
+Path(outputs).touch()
+"""
+PIPELINE = """
+target train:
+    outputs: "model"
+    checkpoint: "checkpoints/"
+    run: python train.py
+"""
+
+
+def test_kill_9_of_all_loses_no_checkpoint(workspace: Workspace) -> None:
+    """The third is saved while whoever watches is held, so nobody but the script itself can tell that it is whole."""
+    workspace.write("train.py", TRAIN)
+    workspace.pipeline(PIPELINE)
+    process = workspace.start()
+    workspace.wait_for("waits")
+    (watching,) = (pid for pid in workspace.processes() if is_supervisor(pid))
+    os.kill(watching, signal.SIGSTOP)
+    workspace.write("go", "")
+    workspace.wait_for("saved")
+    for pid in workspace.processes():
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    workspace.wait_until_quiet()
+    workspace.ok()
+    assert workspace.run("log", "train").out == "goes on from epoch-3\n"
+
+
+@pytest.mark.parametrize(
+    ("moment", "from_"),
+    [("_put_on_disk", "epoch-2"), ("_note", "epoch-2"), ("_move", "epoch-2"), ("_sync(directory)", "epoch-3")],
+)
+def test_killed_while_it_saves(workspace: Workspace, moment: str, from_: str) -> None:
+    """Just before each step of the third save: what is offered is whole, and not older than it need be."""
+    text = (ROOT / "mlbuild/stage.py").read_text()
+    step = re.compile(rf"^( +)(?={re.escape(moment)})", re.MULTILINE)
+    assert len(step.findall(text[text.index("def save(") :])) >= 1
+    start = text.index("def save(")
+    dies = r"\1path.name == 'epoch-3' and not os.path.exists('died') and (open('died', 'w').close(), os.kill(0, 9))\n\1"
+    # A copy of the module, found before it, that is killed once.
+    workspace.write("own/mlbuild/__init__.py", "")
+    (workspace.root / "own/mlbuild/stage.py").write_text(text[:start] + step.sub(dies, text[start:], count=1))
+    workspace.write("train.py", TRAIN.replace("epoch == 3 and not start", "False"))
+    workspace.pipeline(PIPELINE.replace("python", 'PYTHONPATH="$PWD/own:$PYTHONPATH" python'))
+    assert workspace.build().failed == ["train"]
+    workspace.ok()
+    assert workspace.run("log", "train").out == f"goes on from {from_}\n"
+    assert {path.name for path in (workspace.root / "checkpoints").glob("*")} >= {"epoch-3", "epoch-4"}
 
 
 # --- a stop that is asked for

@@ -253,10 +253,10 @@ class Attempts:
         return "".join(f"{item}\n" for item in content), "txt"
 
     def _given(self, task: Task, attempt: str) -> dict[str, str]:
-        """The variable that names the file from which `mlbuild.stage` learns of the task, if that is of use."""
+        """The variable that names the file from which `mlbuild.stage` learns of the task; empty if it need not."""
         text = self._inspector.given(task)
         if text is None:
-            return {}
+            return {"MLBUILD_TASK": ""}  # and not what it is where this build is a recipe itself
         path = self._layout.given(attempt)
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
