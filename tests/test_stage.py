@@ -191,6 +191,12 @@ def test_who_is_not_seen_to_ask_is_told_so(workspace: Workspace) -> None:
     ) in workspace.build().out
 
 
+def test_a_build_within_a_recipe_hears_nothing_of_the_outer_task(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    run: echo "[$MLBUILD_TASK]"\n')
+    workspace.ok(env={"MLBUILD_TASK": "outer"})
+    assert workspace.run("log", "t").out == "[]\n"
+
+
 def test_by_hand_there_is_no_task() -> None:
     status, _, err = run("from mlbuild.stage import inputs", {})
     assert status == 1

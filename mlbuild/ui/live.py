@@ -69,7 +69,9 @@ class Live:
         table = Table.grid(padding=(0, 1))
         running = sorted(progress.running.items(), key=lambda item: item[1])
         for task, since in running[:SHOWN]:
-            table.add_row(Text("▸", "blue"), Text(task), Text(duration(now - since), "dim"), self._reported(task, now))
+            table.add_row(
+                Text("▸", "blue"), Text(task), Text(duration(now - since), "dim"), Text(self._reported(task, now))
+            )
         if len(running) > SHOWN:
             table.add_row("", Text(f"and {len(running) - SHOWN} more", "dim"), "", "")
         return Group(table, self._bar(now))
