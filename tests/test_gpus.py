@@ -303,6 +303,67 @@ def test_a_build_within_a_recipe_has_what_the_recipe_was_lent(workspace: Workspa
     assert workspace.lines("t.txt") == [uuid(workspace, 0)]
 
 
+USING = """
+    target t:
+        outputs: "t.txt"
+        resources: gpus = 1
+        retry: 0
+        run:
+            echo "$$ 3221225472" > nvml/$CUDA_VISIBLE_DEVICES
+            echo computing
+            for i in $(seq 1000); do test -e nvml/looks && test $(wc -l < nvml/looks) -ge 2 && break; sleep 0.05; done
+            touch {outputs}
+"""
+
+
+def test_what_a_task_did_with_its_gpus_is_told(workspace: Workspace) -> None:
+    workspace.pipeline(USING)
+    (finished,) = [
+        row
+        for row in workspace.ok(env=nvml(workspace, {"busy": 80, "memory": 16 * GIB})).events
+        if row["event"] == "task_finished"
+    ]
+    assert finished["gpu_utilization"] == pytest.approx(0.8)
+    assert finished["max_gpu_memory"] == 3 * GIB
+    (row,) = json.loads(workspace.run("runs", "1", "--json").out)["tasks"]
+    made = json.loads(workspace.run("show", "t", "--json").out)["made"]
+    for told in (row, made):
+        assert (told["gpu_utilization"], told["max_gpu_memory"]) == (finished["gpu_utilization"], 3 * GIB)
+    log = workspace.run("log", "t")
+    assert log.out == "computing\n"
+    for text in (log.err, workspace.run("runs", "1").out, workspace.run("show", "t").out):
+        assert " of CPU, 3.0G of GPU memory, GPU 80% busy\n" in text
+
+
+def test_of_an_attempt_that_failed_too(workspace: Workspace) -> None:
+    workspace.pipeline(USING.replace("touch {outputs}", "exit 3"))
+    assert workspace.build(env=nvml(workspace, {"busy": 80, "memory": 16 * GIB})).status == 1
+    (row,) = json.loads(workspace.run("runs", "1", "--json").out)["tasks"]
+    assert (row["gpu_utilization"], row["max_gpu_memory"]) == (pytest.approx(0.8), 3 * GIB)
+
+
+def test_where_the_driver_does_not_say_whose_memory_it_is(workspace: Workspace) -> None:
+    """As in many a container: then it is the task's what came to be used since it began, if it is alone there."""
+    nvml(workspace, {"memory": 9, "used": 7})
+    (workspace.root / "nvml/devices.json").rename(workspace.root / "nvml/later.json")
+    env = nvml(workspace, {"memory": 9, "used": 2})
+    change = """
+            for i in $(seq 1000); do test -e nvml/looks && break; sleep 0.05; done
+            mv $NVML_STANDIN/later.json $NVML_STANDIN/devices.json
+            rm nvml/looks
+    """
+    workspace.pipeline(USING.replace('echo "$$ 3221225472" > nvml/$CUDA_VISIBLE_DEVICES', change.strip()))
+    (finished,) = [row for row in workspace.ok(env=env).events if row["event"] == "task_finished"]
+    assert (finished["gpu_utilization"], finished["max_gpu_memory"]) == (None, 5)
+
+
+def test_without_a_driver_that_tells_nothing_is_told(workspace: Workspace) -> None:
+    workspace.write("mlbuild.toml", "gpus = 1\n")
+    workspace.pipeline(ONE)
+    (finished,) = [row for row in workspace.ok().events if row["event"] == "task_finished"]
+    assert (finished["gpu_utilization"], finished["max_gpu_memory"]) == (None, None)
+
+
 def test_environment_of_a_task_without(workspace: Workspace) -> None:
     workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo ${CUDA_VISIBLE_DEVICES-unset} > {outputs}\n')
     workspace.ok(env=nvml(workspace, {}))

@@ -9,6 +9,7 @@ from mlbuild.app.following import follow
 from mlbuild.app.history import last_attempt, the_task
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
 from mlbuild.errors import UsageError
+from mlbuild.ui.runs import used
 
 
 def run(arguments: list[str], command: str) -> int:
@@ -35,9 +36,12 @@ def run(arguments: list[str], command: str) -> int:
         file = open(workspace.files.full(attempt.log), "rb")
     except FileNotFoundError:
         print(f"{task} printed nothing (attempt {attempt.number}, build {attempt.run})", file=sys.stderr)
-        return 0
-    with file:
-        shutil.copyfileobj(file, sys.stdout.buffer)
+    else:
+        with file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+    if took := used(attempt):
+        sys.stdout.flush()
+        print(f"{task}: {took}", file=sys.stderr)
     return 0
 
 

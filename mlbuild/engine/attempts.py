@@ -463,6 +463,8 @@ def _outcome(result: JobResult) -> dict[str, object]:
         "seconds": result.ended - result.started,
         "max_rss": result.max_rss,
         "cpu_seconds": result.cpu_seconds,
+        "gpu_utilization": result.gpu_utilization,
+        "max_gpu_memory": result.max_gpu_memory,
         "message": result.detail,
         "resumed_from": result.resumed_from,
         "saved": result.saved,

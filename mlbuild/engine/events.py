@@ -60,7 +60,7 @@ class TaskRestored:
 
 @dataclass(frozen=True, slots=True)
 class TaskFinished:
-    """It ran and succeeded; `max_rss` is in bytes."""
+    """It ran and succeeded; memory is in bytes. `gpu_utilization` is from 0 to 1; what is None is not known."""
 
     task: str
     seconds: float
@@ -68,6 +68,8 @@ class TaskFinished:
     cpu_seconds: float
     executor: str
     attempt: int
+    gpu_utilization: float | None = None
+    max_gpu_memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -493,7 +493,14 @@ class Scheduler:
         seconds = result.ended - result.started
         self._say(
             events.TaskFinished(
-                task.name, seconds, result.max_rss, result.cpu_seconds, attempt.job.executor, attempt.number
+                task.name,
+                seconds,
+                result.max_rss,
+                result.cpu_seconds,
+                attempt.job.executor,
+                attempt.number,
+                result.gpu_utilization,
+                result.max_gpu_memory,
             )
         )
         if attempt.adopted:

@@ -12,7 +12,8 @@ import socket
 import sys
 
 from mlbuild.executors import attempt, lines
-from mlbuild.executors.supervisor import Supervisor, fork
+from mlbuild.executors.processes import fork
+from mlbuild.executors.supervisor import Supervisor
 
 LOCK, SOCKET, CRASH = "supervisor.lock", "socket", "supervisor.log"
 """Files in a run's folder. The lock is held for as long as the process lives; the crash log is seldom there."""

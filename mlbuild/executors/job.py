@@ -161,6 +161,10 @@ class JobResult:
     ended: float = 0.0
     max_rss: int = 0
     cpu_seconds: float = 0.0
+    gpu_utilization: float | None = None
+    """For which part of its time its GPUs were at work, on average, from 0 to 1; None if nobody can tell."""
+    max_gpu_memory: int | None = None
+    """The most bytes that it held on all its GPUs together; None if nobody can tell."""
     node: str = ""
     made: tuple[Made, ...] = ()
     opened: tuple[Opened, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 
 KILL_EVERY = 0.05
 """Seconds between two rounds of KILL: a process may have forked while its session was being listed."""
@@ -22,6 +23,18 @@ def epoch() -> str:
 def now() -> int:
     """The moment in which a process that started now would have started: clock ticks since boot."""
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+def fork(work: Callable[[], object]) -> int:
+    """The pid of a child that does this and leaves, without ever returning into the caller's stack."""
+    if pid := os.fork():
+        return pid
+    status = 1
+    try:
+        work()
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def start_time(pid: int) -> int | None:

@@ -18,11 +18,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mlbuild.executors import attempt, checkpoints, lines, processes, stacks
+from mlbuild.executors import attempt, checkpoints, lines, processes, sampler, stacks
 from mlbuild.executors.attempt import Attempt
 from mlbuild.executors.checkpoints import Saves
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.oom import Kills
+from mlbuild.executors.processes import fork
+from mlbuild.executors.sampler import Sampler
 from mlbuild.executors.silence import Silence
 from mlbuild.executors.watch import Watch
 from mlbuild.killpoint import reach
@@ -43,18 +45,6 @@ STARTED, RESULTS = "started", "results"
 Row = dict[str, Any]
 
 
-def fork(work: Callable[[], object]) -> int:
-    """The pid of a child that does this and leaves, without ever returning into the caller's stack."""
-    if pid := os.fork():
-        return pid
-    status = 1
-    try:
-        work()
-        status = 0
-    finally:
-        os._exit(status)
-
-
 class Running:
     """An attempt that was accepted and whose result isn't told yet."""
 
@@ -73,6 +63,8 @@ class Running:
         """How many processes the kernel had killed when it started."""
         self.silence: Silence | None = None
         """How long it has been silent, if that counts."""
+        self.sampler: Sampler | None = None
+        """Who looks at its GPUs, if the driver can be asked about them."""
         self.saves: Saves | None = None
         """Its checkpoints, once their directory is ready."""
 
@@ -203,6 +195,7 @@ class Supervisor:
         process.release()
         reach("supervisor-released")
         running.process = process
+        running.sampler = sampler.of(running.job, process.pid)
         if running.job.stall is not None:
             running.silence = Silence(running.job, time.monotonic())
         self._watch(process.fd, partial(self._settle, running, process))
@@ -223,7 +216,9 @@ class Supervisor:
         if process.settle():
             running.process = None
             self._hush(running)
-            result = running.result = self._kills.judge(process.result(self._node), running.kills)
+            busy, most = running.sampler.end() if running.sampler else (None, None)
+            result = self._kills.judge(process.result(self._node), running.kills)
+            result = running.result = replace(result, gpu_utilization=busy, max_gpu_memory=most)
             reach("supervisor-reaped")
             self._close_saves(running)
             if not (running.saves and running.saves.is_looking):

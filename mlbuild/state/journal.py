@@ -372,13 +372,14 @@ class Journal:
         """How an attempt ended, and with a trace that it succeeded: at once, so that neither is without the other.
 
         Args:
-            outcome: reason, exit_status, seconds, max_rss, cpu_seconds, message, resumed_from, saved, checkpoint,
-                grown_from.
+            outcome: reason, exit_status, seconds, max_rss, cpu_seconds, gpu_utilization, max_gpu_memory, message,
+                resumed_from, saved, checkpoint, grown_from.
         """
         with self._transaction():
             self._db.execute(
                 "UPDATE attempts SET ended = :ended, reason = :reason, exit_status = :exit_status, seconds = :seconds,"
-                " max_rss = :max_rss, cpu_seconds = :cpu_seconds, message = :message, resumed_from = :resumed_from,"
+                " max_rss = :max_rss, cpu_seconds = :cpu_seconds, gpu_utilization = :gpu_utilization,"
+                " max_gpu_memory = :max_gpu_memory, message = :message, resumed_from = :resumed_from,"
                 " saved = :saved, checkpoint = :checkpoint, grown_from = :grown_from WHERE id = :id",
                 {"id": attempt, "ended": time.time(), **outcome},
             )

@@ -59,7 +59,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """One attempt as it is remembered. Times are epoch seconds, `max_rss` is in bytes.
+    """One attempt as it is remembered. Times are epoch seconds, memory is in bytes.
 
     Attributes:
         run: the build that took its result: not `begun`, which started it, if that one died.
@@ -84,6 +84,8 @@ class Attempted:
     seconds: float | None
     max_rss: int | None
     cpu_seconds: float | None
+    gpu_utilization: float | None
+    max_gpu_memory: int | None
     begun: int
     executor: str
     resumed_from: str
@@ -103,8 +105,8 @@ class Attempted:
 
 ATTEMPTED = (
     "SELECT id, task, run, number, started, ended, reason, exit_status, coalesce(message, ''), log, seconds, max_rss,"
-    " cpu_seconds, coalesce(begun, run), coalesce(executor, 'local'), coalesce(resumed_from, ''),"
-    " coalesce(checkpoint, ''), coalesce(grown_from, ''), command FROM attempts"
+    " cpu_seconds, gpu_utilization, max_gpu_memory, coalesce(begun, run), coalesce(executor, 'local'),"
+    " coalesce(resumed_from, ''), coalesce(checkpoint, ''), coalesce(grown_from, ''), command FROM attempts"
 )
 """Asks for what `attempted` reads."""
 

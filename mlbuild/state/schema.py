@@ -57,6 +57,10 @@ ALTER TABLE attempts ADD COLUMN checkpoint TEXT;
 ALTER TABLE attempts ADD COLUMN grown_from TEXT;
 """,
     "CREATE TABLE entries (key TEXT PRIMARY KEY, code TEXT NOT NULL, detail BLOB NOT NULL)",
+    """
+ALTER TABLE attempts ADD COLUMN gpu_utilization REAL;
+ALTER TABLE attempts ADD COLUMN max_gpu_memory INTEGER;
+""",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlbuild.state.runs import Attempted, Outcome, Run
-from mlbuild.ui.words import did_text, duration, failed, table, when
+from mlbuild.ui.words import did_text, duration, failed, size, table, when
 
 
 def runs_lines(runs: Sequence[Run]) -> list[str]:
@@ -54,9 +54,9 @@ def run_lines(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcom
         facts.append(("commit", commit_text(run.commit, run.dirty)))
     lines = [f"build {run.number}: {run.end}", *table(facts)]
     rows = [_attempt_row(run, each) for each in attempts]
-    rows += [(each.task, each.state, "", "", each.detail, "") for each in outcomes]
+    rows += [(each.task, each.state, "", "", each.detail, "", "") for each in outcomes]
     if rows:
-        columns = zip(("task", "state", "took", "attempt", "why", "log"), *rows, strict=True)
+        columns = zip(("task", "state", "took", "attempt", "why", "log", "used"), *rows, strict=True)
         told = [column for column in columns if any(column[1:])]
         right = [number for number, column in enumerate(told) if column[0] in ("took", "attempt")]
         lines += ["", *table(list(zip(*told, strict=True)), right)]
@@ -72,7 +72,19 @@ def commit_text(commit: str, dirty: bool | None) -> str:
 def _attempt_row(run: Run, attempt: Attempted) -> tuple[str, ...]:
     state = attempt.state(run.number, lives=run.lives)
     took = "" if attempt.seconds is None else duration(attempt.seconds)
-    return (attempt.task, state, took, str(attempt.number), _why(run, attempt), attempt.log)
+    return (attempt.task, state, took, str(attempt.number), _why(run, attempt), attempt.log, used(attempt))
+
+
+def used(attempt: Attempted) -> str:
+    """What an attempt took of its machine, as far as that is known."""
+    if not attempt.max_rss:
+        return ""
+    parts = [f"{size(attempt.max_rss)} of memory", f"{duration(attempt.cpu_seconds or 0)} of CPU"]
+    if attempt.max_gpu_memory is not None:
+        parts.append(f"{size(attempt.max_gpu_memory)} of GPU memory")
+    if attempt.gpu_utilization is not None:
+        parts.append(f"GPU {attempt.gpu_utilization:.0%} busy")
+    return ", ".join(parts)
 
 
 def _why(run: Run, attempt: Attempted) -> str:
@@ -95,6 +107,7 @@ def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome
 
 KEYS = (
     *("task", "state", "attempt", "seconds", "max_rss", "cpu_seconds", "executor", "reason", "exit_status", "detail"),
+    *("gpu_utilization", "max_gpu_memory"),
     *("log", "resumed_from", "checkpoint", "taken_over_from", "taken_over_by"),
 )
 

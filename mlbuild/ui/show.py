@@ -8,7 +8,7 @@ from typing import Any
 from mlbuild.engine.provenance import Origin, Shown
 from mlbuild.graph.task import Task
 from mlbuild.ui.explain import grown_json
-from mlbuild.ui.runs import commit_text
+from mlbuild.ui.runs import commit_text, used
 from mlbuild.ui.words import counted, duration, size, table, when, written_with
 
 DIGITS = 12
@@ -77,8 +77,7 @@ def _cost(origin: Origin) -> str:
     attempt = origin.attempt
     if attempt is None or attempt.seconds is None:
         return ""
-    memory = f", {size(attempt.max_rss)} of memory" if attempt.max_rss else ""
-    return f", took {duration(attempt.seconds)}{memory}"
+    return ", took " + ", ".join(filter(None, (duration(attempt.seconds), used(attempt))))
 
 
 def _parts(origin: Origin) -> list[tuple[str, str, str]]:
@@ -151,6 +150,8 @@ def _made(shown: Shown, origin: Origin) -> dict[str, Any]:
         "seconds": attempt.seconds if attempt else None,
         "max_rss": attempt.max_rss if attempt else None,
         "cpu_seconds": attempt.cpu_seconds if attempt else None,
+        "gpu_utilization": attempt.gpu_utilization if attempt else None,
+        "max_gpu_memory": attempt.max_gpu_memory if attempt else None,
         "executor": attempt.executor if attempt else None,
         "command": attempt.command if attempt else None,
         "overrides": [list(each) for each in run.overrides] if run else [],
