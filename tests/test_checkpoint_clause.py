@@ -464,3 +464,29 @@ def test_where_it_can_not_lie(case: str, workspace: Workspace) -> None:
     ended = workspace.run("check")
     assert ended.status == 2
     assert ended.err == said
+
+
+@pytest.mark.parametrize("recipe", ["run: train {steps} {params:file}", "run python: print(steps, params)"])
+def test_what_is_ignored_in_vain_is_doubtful(recipe: str, workspace: Workspace) -> None:
+    workspace.write("params.yaml", "patience: 3")
+    workspace.pipeline(f"""
+        param epochs = 20
+        let steps = epochs * 100
+        params "params.yaml"
+        target train:
+            checkpoint: "c/", ignore = [epochs, steps, params.patience]
+            {recipe}
+    """)
+    checked = workspace.run("check")
+    assert checked.status == 0
+    assert checked.out == "1 target, 0 partitions: no mistake found, 1 doubt\n"
+    assert (
+        checked.err
+        == """\
+Pipelinefile:5:33: doubtful: `epochs` is ignored, and `train` does not use it
+  5 |     checkpoint: "c/", ignore = [epochs, steps, params.patience]
+    |                                 ^^^^^^
+  hint: leave it out; of a let that is worked out of it, name the let
+
+"""
+    )

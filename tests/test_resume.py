@@ -331,7 +331,7 @@ def test_runs_tell_where_attempts_went_on(workspace: Workspace) -> None:
     assert told == [("preempted", "preempted", None, second), ("built", "ok", second, fourth)]
     lines = workspace.run("runs", "1").out.splitlines()[-2:]
     assert [line.split()[1] for line in lines] == ["preempted", "built"]
-    assert lines[1].endswith("  from checkpoints/train/epoch-2")
+    assert "  from checkpoints/train/epoch-2  " in lines[1]
 
 
 def test_checkpoints_can_be_removed(workspace: Workspace) -> None:
@@ -370,3 +370,71 @@ def test_checkpoints_in_use_are_not_removed(workspace: Workspace) -> None:
     let_go(workspace, 2)
     assert ended(process).status == 0
     assert workspace.lines("log") == epochs(1, 4)
+
+
+def test_a_script_that_stalled(workspace: Workspace) -> None:
+    trains(workspace, clauses="stall: 2s")
+    hold(workspace, 2)
+    done = workspace.ok()
+    (event,) = [row for row in done.events if row["event"] == "task_preempted"]
+    assert (event["reason"], event["checkpoint"]) == ("stalled", "checkpoints/train/epoch-2")
+    assert workspace.lines("log") == epochs(1, 4)
+
+
+def test_a_let_and_a_value_of_a_file_can_be_ignored(workspace: Workspace) -> None:
+    """At each key its own, and as files and variables give them, too."""
+    workspace.write("params.yaml", "a: {epochs: 2, lr: 1}\nb: {epochs: 1, lr: 1}\n")
+    workspace.pipeline("""
+        params "params.yaml"
+        param n = 1
+        let twice = n * 2
+        partition model: ["a", "b"]
+        target train[model]:
+            outputs: "{model}.txt"
+            environ: TWICE = twice
+            checkpoint: "c/{model}/", ignore = [twice, params[model].epochs]
+            run:
+                echo "{model} $TWICE {params[model].epochs} {params[model].lr} from ${MLBUILD_RESUME_FROM##*/}" >> log
+                touch {checkpoint}.new; mv {checkpoint}.new {checkpoint}{model}-$TWICE
+                touch {outputs}
+    """)
+    workspace.ok("train[*]", "-j1")
+    workspace.ok("train[*]", "-j1", "n=2", "params.a.epochs=3")
+    workspace.ok("train[a]", "-j1", "n=3", "params.a.epochs=2")
+    workspace.ok("train[b]", "-j1", "n=3", "params.b.lr=2")
+    assert workspace.lines("log") == [
+        *("a 2 2 1 from ", "b 2 1 1 from "),
+        *("a 4 3 1 from a-2", "b 4 1 1 from b-2"),
+        "a 6 2 1 from a-2",  # what was written for 3 epochs is not for 2
+        "b 6 1 2 from ",  # another rate
+    ]
+
+
+def test_what_is_ignored_at_a_key_must_be_one_value(workspace: Workspace) -> None:
+    workspace.write("params.yaml", "a: {epochs: [1, 2]}\n")
+    workspace.pipeline("""
+        params "params.yaml"
+        partition model: ["a"]
+        target train[model]:
+            checkpoint: "c/{model}/", ignore = params[model].epochs
+            run: echo {params[model].epochs}
+    """)
+    failed = workspace.build("train[a]")
+    assert failed.status == 1
+    assert (
+        "Pipelinefile:4:40: error: `params[model].epochs` is a list, and what is ignored is one value\n" in failed.out
+    )
+
+
+def test_a_checkpoint_that_the_recipe_names_is_no_code(workspace: Workspace) -> None:
+    """It would be stale for what it has written itself."""
+    workspace.pipeline("""
+        target train:
+            outputs: "model.txt"
+            checkpoint: "c/"
+            run:
+                if [ ! -e c/last ]; then echo 1 > c/.new; mv c/.new c/last; fi
+                cp c/last {outputs}
+    """)
+    workspace.ok()
+    assert workspace.states() == {"train": "fresh"}

@@ -129,11 +129,12 @@ class Code:
         return self._definitions[digest]
 
     def named(self, task: Task) -> list[str]:
-        """The files of the workspace that the words of a recipe name and no target makes."""
-        return self._named(self._said(task))
+        """The files of the workspace that the words of a recipe name and no target makes, nor leaves as checkpoints."""
+        return self._named(task, self._said(task))
 
-    def _named(self, said: Words) -> list[str]:
-        return [path for path in said.paths if self._is_code(path)]
+    def _named(self, task: Task, said: Words) -> list[str]:
+        own = (task.checkpoint,) if task.checkpoint else ()
+        return [path for path in said.paths if not path.startswith(own) and self._is_code(path)]
 
     def is_script(self, task: Task, path: str) -> bool:
         """Whether of a file that a recipe names only that counts which is reached when Python runs it."""
@@ -163,7 +164,7 @@ class Code:
             if path not in seen:
                 seen.add(path)
                 yield path, Entry(path, whole=True, search=search) if path.endswith(".py") else path
-        for path in self._named(said):
+        for path in self._named(task, said):
             if path not in seen:
                 seen.add(path)
                 whole = path not in said.scripts

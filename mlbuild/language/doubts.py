@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator
 
 from mlbuild.errors import Doubt, Location
 from mlbuild.expression import Attribute, Between, Name, Node, One, Point, Reference, Slot, Template, written
+from mlbuild.language import python
 from mlbuild.language.names import TASK_NAMES
 from mlbuild.language.places import BARE, DOUBLE, REOPENED, SINGLE
 from mlbuild.language.text import BODY, NAME, STEP
-from mlbuild.language.words import slots
+from mlbuild.language.words import params_used, root, slots
 from mlbuild.target import Glob, Input, Partition, Pipeline, Target
 
 OPERAND = rf"(?:{NAME}(?:{STEP})*|\d+(?:\.\d+)?)"
@@ -34,6 +35,7 @@ def doubts(pipeline: Pipeline, options: Collection[str]) -> list[Doubt]:
     for target in pipeline.targets.values():
         for text, names in _texts(target):
             found += _missed(text, {*pipeline.constants, *target.partitions, *names}, pipeline)
+        found += _ignored_in_vain(target)
         if target.recipe and target.recipe.kind == "shell":
             text = target.recipe.text
             found += [*_quoted(text), *_eaten(text, target, pipeline), *_joined(text, target, pipeline)]
@@ -50,6 +52,27 @@ def _named_like_options(partitions: Iterable[Partition], options: Collection[str
         if {option, f"--{partition.name}"} & set(options):
             hint = f"its keys are chosen by --key {partition.name}=…"
             yield Doubt(f"`{option}` is an option, so it does not choose keys of this partition", partition.at, hint)
+
+
+def _ignored_in_vain(target: Target) -> Iterator[Doubt]:
+    """A param that checkpoints may differ in, and that is nothing to the target."""
+    used = set(_used(target))
+    for node in target.checkpoint.ignore if target.checkpoint else ():
+        name = written(node)
+        if not any(f"{name}.".startswith(f"{one}.") or name.startswith(f"{one}[") for one in used):
+            hint = "leave it out; of a let that is worked out of it, name the let"
+            yield Doubt(f"`{name}` is ignored, and `{target.name}` does not use it", node.at, hint)
+
+
+def _used(target: Target) -> Iterator[str]:
+    """The values that a target is given, as they are written."""
+    for node in (*target.params, *(variable.value for variable in target.environ if variable.value)):
+        yield from params_used(node)
+    if target.recipe and target.recipe.kind == "shell":
+        yield from params_used(target.recipe.text)
+    elif target.recipe:
+        roots = [root(node) or "" for node in (target.checkpoint.ignore if target.checkpoint else ())]
+        yield from (name for name, _ in python.uses(target.recipe.text, roots))
 
 
 # --- Braces that are not read
