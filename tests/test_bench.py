@@ -1,4 +1,4 @@
-"""The part of mlbuild in the benchmark of edits: nothing is missed, and what is not needed runs where it must."""
+"""The benchmarks run; in that of edits mlbuild misses nothing, and what is not needed runs where it must."""
 
 from __future__ import annotations
 
@@ -34,4 +34,27 @@ def test_ten_edits() -> None:
         "| a param of one model | 2 | 2 |",
         "| that param, and back | 0 | 0 |",
         "| a file that a script reads and nobody declared | 6 | 6 |",
+    ]
+
+
+def test_checkpoints() -> None:
+    ended = subprocess.run(
+        [sys.executable, ROOT / "bench/checkpoints.py", "--rounds", "1", "--seconds", "0.1", "--many", "10"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    rows = [line.split(" | ") for line in ended.stdout.splitlines() if line.startswith("| ")]
+    assert [row[0].strip("| ") for row in rows if "---" not in row[0]] == [
+        "an attempt",
+        "without checkpoints",
+        "with an empty directory",
+        "the same file written, without checkpoints",
+        "one saved, `keep = 2`",
+        "nothing saved, 10 there",
+        "watching over",
+        "10 checkpoints, nothing saved",
+        "10 checkpoints, one saved a second",
     ]

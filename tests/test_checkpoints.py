@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from executor_contract import as_read, make_job, results_of, wait_for
 from executor_contract import run as run_job
 from test_executor_local import LocalPlace
 
-from mlbuild.executors import lines
+from mlbuild import killpoint
+from mlbuild.executors import checkpoints, lines
+from mlbuild.executors.directory import KILL_POINTS
 from mlbuild.executors.job import Checkpoints, Job, JobResult, Reason
 from mlbuild.executors.lineage import signature
 
@@ -360,3 +364,130 @@ def test_a_stop_of_ours_keeps_its_reason(trainer: Trainer) -> None:
     trainer.executor.cancel(handles)
     (result,) = results_of(trainer.executor)
     assert (result.reason, result.resumed_from, result.saved) == (Reason.CANCELLED, "ckpt/last", 1)
+
+
+# --- what goes wrong
+
+
+def test_a_directory_that_can_not_be_made(trainer: Trainer) -> None:
+    (trainer.root / "ckpt").write_text("a file")
+    result = trainer.run("touch ran")
+    assert (result.reason, result.started) == (Reason.NOT_STARTED, 0)
+    assert result.detail == f"ckpt/ can't be used for checkpoints: Not a directory: {trainer.root}/ckpt/.mlbuild"
+    assert not (trainer.root / "ran").exists()
+
+
+def test_the_kernel_watches_no_more(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Library())
+    trainer.again()
+    result = trainer.run("touch ran")
+    reason = "the kernel watches no more folders (fs.inotify.max_user_instances)"
+    assert result.reason is Reason.NOT_STARTED
+    assert result.detail == f"ckpt/ can't be used for checkpoints: {reason}"
+    monkeypatch.undo()
+    trainer.again()
+    assert trainer.run("true").ok
+
+
+class Library:
+    """A C library whose every call fails for want of files."""
+
+    def inotify_init1(self, flags: int) -> int:
+        ctypes.set_errno(errno.EMFILE)
+        return -1
+
+
+def test_a_full_disk(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sync(file: int, really: Callable[[int], None] = os.fdatasync) -> None:
+        if os.path.exists("full"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really(file)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    trainer.again()
+    assert trainer.run("save one; exit 1").saved == 1
+    result = trainer.run("touch full; save two; sleep 0.2; rm full; save three; exit 1")
+    assert (result.reason, result.saved, result.checkpoint) == (Reason.EXIT, 2, "ckpt/three")
+    result = trainer.run("touch full; save four; kill -TERM $$")
+    assert (result.reason, result.resumed_from, result.saved) == (Reason.SIGNAL, "ckpt/three", 0)
+    result = trainer.run("touch ran")
+    assert result.reason is Reason.NOT_STARTED
+    assert result.detail == "ckpt/ can't be used for checkpoints: No space left on device"
+    (trainer.root / "full").unlink()
+    assert trainer.run("true").ok
+    assert {"one", "two", "three", "four"} == set(trainer.there())
+
+
+def test_lines_that_make_no_sense_are_passed_over(trainer: Trainer) -> None:
+    trainer.run("save one; exit 1")
+    with open(trainer.root / "ckpt/.mlbuild/journal", "a") as journal:
+        journal.write('\n5\n[]\n{}\n{"put": "x"}\n{"begin": "b", "key": 1}\n{"end": []}\n\x00\n{"put": "one", "atte')
+    assert trainer.run("save two").resumed_from == "ckpt/one"
+    assert trainer.run("true").resumed_from == "ckpt/two"
+
+
+def test_without_its_journal_nothing_is_offered_and_nothing_lost(trainer: Trainer) -> None:
+    trainer.run("save one; exit 1")
+    (trainer.root / "ckpt/.mlbuild/journal").unlink()
+    assert trainer.run("true").resumed_from == ""
+    assert (trainer.root / "ckpt/.mlbuild/aside/unknown/one").read_text() == "one\n"
+
+
+def test_a_marker_that_nobody_saw_counts_but_only_of_that_attempt(trainer: Trainer) -> None:
+    (trainer.root / "foreign").mkdir()
+    (trainer.root / "foreign/DONE").touch()
+    time.sleep(0.1)
+    recipe = f"{FOLDER} kill -STOP $PPID; folder half; folder one; touch ckpt/one/DONE; kill -KILL $PPID; sleep 1000"
+    recipe = recipe.replace(
+        "folder half", "folder half; folder cut; touch ckpt/cut/DONE; sleep 0.1; : > ckpt/cut/weights"
+    )
+    result = trainer.run(recipe, complete="DONE")
+    assert result.reason is Reason.LOST
+    subprocess.run(["cp", "-a", "foreign", "ckpt/foreign"], cwd=trainer.root, check=True)
+    result = trainer.run("true", complete="DONE")
+    assert (result.resumed_from, trainer.there()) == ("ckpt/one", ["cut", "foreign", "half", "one"])
+
+
+def test_one_that_was_cancelled_before_it_began_changes_nothing(trainer: Trainer) -> None:
+    trainer.run("save one; exit 1")
+    result = trainer.run("true", environment={"A": "\0"})
+    assert result.reason is Reason.NOT_STARTED
+    assert trainer.run("save two").resumed_from == "ckpt/one"
+    assert [row["reason"] for row in trainer.journal() if "end" in row][1] == "not_started"
+
+
+def test_a_journal_does_not_grow_for_ever(trainer: Trainer) -> None:
+    trainer.run("save one; exit 1")
+    for _ in range(30):
+        job = trainer.job("", "B")
+        assert not checkpoints.prepare(job)["problem"]
+        checkpoints.call_off(job)
+    assert len(trainer.journal()) < 30
+    assert trainer.run("true").resumed_from == "ckpt/one"
+
+
+BEFORE = KILL_POINTS[: KILL_POINTS.index("checkpoints-put")]
+
+
+@pytest.mark.parametrize("point", KILL_POINTS)
+def test_killed_while_it_sees_to_checkpoints(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    trainer.run("save one; exit 1")
+    trainer.run("save one; save b; exit 1", "B")
+    with open(trainer.root / "ckpt/.mlbuild/journal", "a") as journal:  # so much of no use that it is written anew
+        journal.write('\n{"end": "x", "reason": "ok", "failed": false, "made": 0, "reads": []}' * 40)
+    monkeypatch.setattr(killpoint, "_point", point)
+    monkeypatch.setattr(killpoint, "_left", 1)
+    trainer.again()
+    result = trainer.run("save two", keep=1)
+    if point == "checkpoints-gone":  # the look at the end of the attempt does what was left
+        assert result.ok and [row.get("put") for row in trainer.journal()].count("two") == 2
+    else:
+        assert result.reason is Reason.LOST, f"{point} was never passed"
+    monkeypatch.undo()
+    trainer.again()
+    result = trainer.run("true", keep=1)
+    assert result.resumed_from == ("ckpt/one" if point in BEFORE else "ckpt/two")
+    assert not (trainer.root / "ckpt/.mlbuild/gone").exists()
+    assert trainer.run("true", "B").resumed_from == "ckpt/b"
+    assert trainer.there() == ["b", "one"]
+    assert point in BEFORE or (trainer.root / "ckpt/.mlbuild/aside/a3/two").read_text() == "two\n"

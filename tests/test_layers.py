@@ -57,6 +57,7 @@ PACKAGES = {
 STANDARD_ONLY = {
     "executors/attempt.py",
     "executors/checkpoints.py",
+    "executors/directory.py",
     "executors/lineage.py",
     "executors/observed.py",
     "executors/oom.py",

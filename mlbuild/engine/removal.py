@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mlbuild.errors import StateError
-from mlbuild.executors.checkpoints import OWN
+from mlbuild.executors.directory import OWN
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Journal

@@ -2,11 +2,11 @@
 
 It is the file `.mlbuild/journal` of the directory, JSON lines that are appended (each begins with a line break of its
 own, so that a torn one spoils no other) and now and then written anew without those that are of no use. What is not
-such a line is passed over. Times are epoch seconds.
+such a line is passed over. Times are epoch seconds; the `at` of what is put is that of its marker, if it has one.
 
     {"begin": ATTEMPT, "key", "fingerprint", "ignored", "from": [PUTTER, NAME] or null, "at"}
     {"put": NAME, "attempt": ATTEMPT, "signature", "at"}
-    {"void": NAME, "attempt": ATTEMPT, "signature"}
+    {"void": NAME, "attempt": ATTEMPT, "signature", "at"}
     {"end": ATTEMPT, "reason", "failed", "made", "reads": [[path, digest, is_new, by_other], …]}
 
 An entry of the directory is whole if there is a `put` of its name with the signature that it has. A recipe may write
@@ -78,7 +78,7 @@ class Lineage:
         self.ends: dict[str, Row] = {}
         self.puts: dict[Mark, Row] = {}
         self.names: set[str] = set()
-        self._void: set[tuple[str, str, str]] = set()
+        self._void: dict[tuple[str, str, str], Row] = {}
         self._size = 0
         for row in lines.read(path):
             self._take(row)
@@ -90,12 +90,12 @@ class Lineage:
             case {"begin": str(attempt), "key": str(), "fingerprint": str(), "ignored": dict(), "at": float()}:
                 if _is_origin(row.get("from")):
                     self.begins[attempt] = row
-            case {"put": str(name), "attempt": str(), "signature": str(signature)}:
+            case {"put": str(name), "attempt": str(), "signature": str(signature), "at": float()}:
                 self.puts.pop((name, signature), None)  # what was put again is the newest
                 self.puts[name, signature] = row
                 self.names.add(name)
-            case {"void": str(name), "attempt": str(attempt), "signature": str(signature)}:
-                self._void.add((name, signature, attempt))
+            case {"void": str(name), "attempt": str(attempt), "signature": str(signature), "at": float()}:
+                self._void[name, signature, attempt] = row
                 self.names.add(name)
             case {"end": str(attempt), "failed": bool(), "made": int(), "reads": list()}:
                 self.ends[attempt] = row
@@ -105,10 +105,13 @@ class Lineage:
         """The attempt that began last."""
         return next(reversed(self.begins.values()), None)
 
-    def put_by(self, attempt: str) -> set[str]:
-        """The names that the attempt has put there, those that are void among them."""
-        names = {name for (name, _), put in self.puts.items() if put["attempt"] == attempt}
-        return names | {name for name, _, putter in self._void if putter == attempt}
+    def put_by(self, attempt: str) -> dict[str, float]:
+        """The names that the attempt has put there, those that are void among them, and `at` of the last of each."""
+        rows = [*self._void.values(), *self.puts.values()]
+        ours = [row for row in rows if row["attempt"] == attempt]
+        return {
+            row["put"] if "put" in row else row["void"]: row["at"] for row in sorted(ours, key=lambda row: row["at"])
+        }
 
     def chain(self, attempt: str) -> list[Row]:
         """The attempt and those on whose checkpoints it has grown, the oldest at the end; empty if that isn't known."""
@@ -126,10 +129,14 @@ class Lineage:
         return [read for begin in chain for read in self.ends.get(begin["begin"], {"reads": []})["reads"]]
 
     @cached_property
-    def _dead_ends(self) -> set[tuple[str, str]]:
-        """(putter, name) of what an attempt failed from, by itself and without making a new one."""
-        ends = ((begin["from"], self.ends.get(attempt)) for attempt, begin in self.begins.items())
-        return {(origin[0], origin[1]) for origin, end in ends if origin and end and end["failed"] and not end["made"]}
+    def _dead_ends(self) -> dict[tuple[str, str], str]:
+        """(putter, name) of what an attempt failed from, by itself and without making a new one → that attempt."""
+        found = {}
+        for name, end in self.ends.items():
+            origin = self.begins[name]["from"] if name in self.begins else None
+            if origin and end["failed"] and not end["made"]:
+                found[origin[0], origin[1]] = name
+        return found
 
     def fitting(self, asked: Checkpoints, is_same: Callable[[str, str], bool]) -> list[Mark]:
         """What of all that was put an attempt may go on from, if it is still there; the newest at the end.
@@ -165,7 +172,7 @@ class Lineage:
         puts = {mark: put for mark, put in self.puts.items() if mark in there}
         putters = {(put["attempt"], put["put"]) for put in puts.values()}
         attempts = {begin["begin"] for putter, _ in putters for begin in self.chain(putter)}
-        attempts |= {name for name, begin in self.begins.items() if tuple(begin["from"] or ()) in putters}
+        attempts |= {name for origin, name in self._dead_ends.items() if origin in putters}
         attempts |= {self.last["begin"]} if self.last else set()
         begins = [begin for name, begin in self.begins.items() if name in attempts]
         ends = [end for name, end in self.ends.items() if name in attempts]

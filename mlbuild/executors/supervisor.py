@@ -20,7 +20,7 @@ from typing import Any
 
 from mlbuild.executors import attempt, checkpoints, lines, processes, sampler, stacks
 from mlbuild.executors.attempt import Attempt
-from mlbuild.executors.checkpoints import Saves
+from mlbuild.executors.directory import Saves
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.oom import Kills
 from mlbuild.executors.processes import fork

@@ -1,0 +1,383 @@
+"""The checkpoint directory of a task, on disk: made ready for an attempt, kept in order while it runs, closed after it.
+
+Its folder `.mlbuild` holds the journal (`lineage` tells its form), `aside/` with what is not for the attempt that runs,
+and for moments `gone/`. Every step may be cut off: the next `begin` does it again, or goes on from it.
+Blind to why an attempt is wanted, and to two attempts at once in one directory, from which leases keep it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from mlbuild import digest
+from mlbuild.executors import attempt, lines, observed
+from mlbuild.executors.job import Job, Reason
+from mlbuild.executors.lineage import Lineage, Mark, Row, signature
+from mlbuild.executors.watch import counts
+from mlbuild.killpoint import reach
+
+KILL_POINTS = (
+    "checkpoints-cleared",
+    "checkpoints-adopted",
+    "checkpoints-set-aside",
+    "checkpoints-brought-back",
+    "checkpoints-rewritten",
+    "checkpoints-begun",
+    "checkpoints-put",
+    "checkpoints-gone",
+    "checkpoints-removed",
+    "checkpoints-ended",
+)
+OWN, JOURNAL, LOCK, ASIDE, GONE = ".mlbuild", "journal", "lock", "aside", "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What an attempt finds in its directory.
+
+    Attributes:
+        name: of the entry from which it may go on; empty without any.
+        grown_from: as in its result.
+        reads: what those were seen to read that led to that entry, as in an `end` line.
+        whole: marks of all that it may go on from, the newest at the end.
+        inputs: path → signature of what it reads.
+    """
+
+    name: str
+    grown_from: list[str]
+    reads: list[list[Any]]
+    whole: list[Mark]
+    inputs: dict[str, str]
+
+
+class Saves:
+    """What an attempt that runs has left so far: known to the process that watches over it.
+
+    Attributes:
+        start: what it began with.
+        made: marks of the whole checkpoints that it has left.
+        whole: as `start.whole`, with those and without what `keep` has removed.
+        waiting: names of entries that are worth a look.
+        is_looking: whether a child is having that look.
+    """
+
+    def __init__(self, start: Row) -> None:
+        self.start = Start(**start)
+        self.made: list[Mark] = []
+        self.whole = _marks(self.start.whole)
+        self.waiting: list[str] = []
+        self.is_looking = False
+
+    def take(self, names: list[str], row: Row | None) -> None:
+        """Learn what a look at these entries came to (see `put`); without an answer they wait for another."""
+        self.is_looking = False
+        if row is None:
+            self.waiting = names + self.waiting
+        else:
+            self.made += _marks(row["made"])
+            self.whole = _marks(row["whole"])
+
+
+def _marks(rows: Iterable[Iterable[str]]) -> list[Mark]:
+    return [(name, text) for name, text in rows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """Something that lies in `folder`, and its mark if it is a whole checkpoint."""
+
+    name: str
+    folder: str
+    mark: Mark | None
+
+
+class Directory:
+    """The directory of a job. Raises OSError throughout."""
+
+    def __init__(self, job: Job) -> None:
+        assert job.checkpoints
+        self._job = job
+        self._asked = job.checkpoints
+        self._path = os.path.join(job.workspace, job.checkpoints.directory)
+        self._own = os.path.join(self._path, OWN)
+        self._is_same = cache(self._compare)
+
+    def begin(self, inputs: dict[str, str]) -> Start:
+        """Have nothing lie there but what is for this attempt, and the newest of what is as it should be."""
+        os.makedirs(os.path.join(self._own, ASIDE), exist_ok=True)
+        with self._held() as lock:
+            self._clear()
+            reach("checkpoints-cleared")
+            lineage = self._adopt(self._lineage())
+            here = list(self._entries(lineage, self._path))
+            entries = [*here, *self._set_aside(lineage)]
+            best = self._best(lineage, entries)
+            self._sort_out(lineage, here, best)
+            self._bring_back(best)
+            rows = lineage.of_use({entry.mark for entry in entries if entry.mark})
+            if rows is not None:
+                self._rewrite(rows)
+            name = next(reversed(best), "")
+            mark = best[name].mark if name else None
+            putter = lineage.puts[mark]["attempt"] if mark else ""
+            chain = lineage.chain(putter)
+            self._append(
+                {
+                    "begin": self._job.attempt,
+                    "key": self._asked.key,
+                    "fingerprint": self._asked.fingerprint,
+                    "ignored": self._asked.ignored,
+                    "from": [putter, name] if name else None,
+                    "at": _now(lock),
+                }
+            )
+            reach("checkpoints-begun")
+        keys = dict.fromkeys(begin["fingerprint"] for begin in chain)
+        keys.pop(self._asked.fingerprint, None)
+        whole = [entry.mark for entry in best.values() if entry.mark] if self._asked.keep else []
+        return Start(name, list(keys), lineage.reads(chain), whole, inputs)
+
+    def _adopt(self, lineage: Lineage) -> Lineage:
+        """Count the folders that got their marker after whoever watched for it had died."""
+        last = lineage.last
+        if last and last["begin"] not in lineage.ends:
+            rows = [self._put_row(last["begin"], mark) for mark in self._marked(lineage, last)]
+            if rows:
+                self._append(*rows)
+                lineage = self._lineage()
+        reach("checkpoints-adopted")
+        return lineage
+
+    def unseen(self) -> list[str]:
+        """Folders that hold the marker and of which nobody has told."""
+        lineage = self._lineage()
+        return [name for name, _ in self._marked(lineage, lineage.begins[self._job.attempt])]
+
+    def _marked(self, lineage: Lineage, begin: Row) -> list[Mark]:
+        """Folders that got their marker after an attempt had begun, and after it was last known to put them there.
+
+        What has changed in a folder since then was spoilt by something.
+        """
+        found = []
+        known = lineage.put_by(begin["begin"])
+        for name in os.listdir(self._path) if self._asked.complete else ():
+            path, moment = os.path.join(self._path, name), self._marked_at(name) if counts(name) else None
+            if moment and moment >= begin["at"] and moment > known.get(name, 0.0):
+                text = signature(path)
+                is_as_marked = all(status.st_mtime <= moment for _, status in digest.entries(path))
+                # What is known was put there by the attempt before, a moment ago.
+                if text and is_as_marked and (name, text) not in lineage.puts:
+                    found.append((moment, name, text))
+        return [(name, text) for _, name, text in sorted(found)]
+
+    def _marked_at(self, name: str) -> float | None:
+        """When a folder got its marker; None if it has none, or there is to be none."""
+        path = os.path.join(self._path, name)
+        if self._asked.complete and os.path.isdir(path) and not os.path.islink(path):
+            with contextlib.suppress(FileNotFoundError):
+                return os.stat(os.path.join(path, self._asked.complete)).st_mtime
+        return None
+
+    def _entries(self, lineage: Lineage, folder: str) -> Iterator[_Entry]:
+        for name in os.listdir(folder):
+            if name != OWN:
+                mark = name, (signature(os.path.join(folder, name)) or "") if name in lineage.names else ""
+                yield _Entry(name, folder, mark if mark in lineage.puts else None)
+
+    def _set_aside(self, lineage: Lineage) -> Iterator[_Entry]:
+        aside = os.path.join(self._own, ASIDE)
+        for label in os.listdir(aside):
+            yield from self._entries(lineage, os.path.join(aside, label))
+
+    def _best(self, lineage: Lineage, entries: list[_Entry]) -> dict[str, _Entry]:
+        """Of each name the newest entry that fits; the newest of all at the end."""
+        found = {entry.mark: entry for entry in reversed(entries) if entry.mark}
+        best: dict[str, _Entry] = {}
+        for mark in lineage.fitting(self._asked, self._is_same):
+            if mark in found:
+                best.pop(mark[0], None)
+                best[mark[0]] = found[mark]
+        return best
+
+    def _sort_out(self, lineage: Lineage, here: list[_Entry], best: dict[str, _Entry]) -> None:
+        """Set aside the checkpoints that are not for this attempt, and under a new key whatever else lies there."""
+        last = lineage.last
+        is_new = last is None or last["key"] != self._asked.key
+        for entry in here:
+            if best.get(entry.name) is not entry and (is_new or entry.name in lineage.names):
+                putter = lineage.puts[entry.mark] if entry.mark else {}
+                label = putter.get("attempt") or (last["begin"] if last else "unknown")
+                self._move(entry.name, ASIDE, label)
+                reach("checkpoints-set-aside")
+
+    def _bring_back(self, best: dict[str, _Entry]) -> None:
+        for entry in best.values():
+            if entry.folder != self._path:
+                os.rename(os.path.join(entry.folder, entry.name), os.path.join(self._path, entry.name))
+                reach("checkpoints-brought-back")
+                with contextlib.suppress(OSError):  # there is more in it
+                    os.rmdir(entry.folder)
+
+    def put(self, saves: Saves, names: list[str]) -> Row:
+        """As `checkpoints.put`."""
+        found: list[Mark] = []
+        for name in dict.fromkeys(names):
+            text = signature(os.path.join(self._path, name)) if self._is_whole(name) else None
+            if text and (name, text) not in saves.made:
+                found.append((name, text))
+        if not found:
+            return {"made": [], "whole": saves.whole}
+        reads = tuple(replace(read, signature=saves.start.inputs[read.path]) for read in self._job.reads)
+        is_void = bool(attempt.changed(replace(self._job, reads=reads)))
+        with self._held():
+            self._append(*(self._put_row(self._job.attempt, mark, is_void=is_void) for mark in found))
+        reach("checkpoints-put")
+        if is_void:
+            return {"made": [], "whole": saves.whole}
+        news = dict(found)
+        whole = [mark for mark in saves.whole if mark[0] not in news] + found
+        return {"made": found, "whole": self._keep(whole) if self._asked.keep else []}
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether what was put there counts: a folder has the marker, where there is to be one."""
+        is_folder = os.path.isdir(os.path.join(self._path, name))
+        return not is_folder or not self._asked.complete or self._marked_at(name) is not None
+
+    def _keep(self, whole: list[Mark]) -> list[Mark]:
+        """Remove all but the newest; those that are no longer as they were neither count nor go."""
+        kept: list[Mark] = []
+        for mark in reversed(whole):
+            if signature(os.path.join(self._path, mark[0])) != mark[1]:
+                continue
+            if len(kept) < (self._asked.keep or 0):
+                kept.append(mark)
+            else:
+                self._move(mark[0], GONE, self._job.attempt)
+                reach("checkpoints-gone")
+        self._clear()
+        reach("checkpoints-removed")
+        return kept[::-1]
+
+    def close(self, reason: Reason, *, failed: bool, made: int, reads: list[list[Any]]) -> None:
+        """Write down how the attempt ended."""
+        row = {"end": self._job.attempt, "reason": str(reason), "failed": failed, "made": made, "reads": reads}
+        with self._held():
+            self._append(row)
+        reach("checkpoints-ended")
+
+    def conclude(self) -> None:
+        """As `checkpoints.conclude`; nothing, if the end of the attempt is known here or it never began."""
+        with self._held():
+            lineage = self._adopt(self._lineage())
+        begin = lineage.begins.get(self._job.attempt)
+        if begin and self._job.attempt not in lineage.ends:
+            reads = [
+                [each.path, each.digest, each.is_new, each.by_other] for each in observed.opened(self._job, begin["at"])
+            ]
+            made = len(lineage.put_by(self._job.attempt))
+            self.close(Reason.LOST, failed=False, made=made, reads=reads)
+
+    def belong_to(self) -> str | None:
+        """As `checkpoints.belong_to`."""
+        lineage = self._lineage()
+        there = lineage.names.intersection(os.listdir(self._path))
+        return lineage.last["key"] if lineage.last and there else None
+
+    def newest(self) -> str:
+        """The name of what the next attempt at the same task will go on from, as it stands; empty without any."""
+        lineage = self._lineage()
+        aside = list(self._set_aside(lineage))
+        for name, text in reversed(lineage.fitting(self._asked, self._is_same)):
+            is_here = signature(os.path.join(self._path, name)) == text
+            if is_here or any(entry.mark == (name, text) for entry in aside):
+                return name
+        return ""
+
+    def _compare(self, path: str, text: str) -> bool:
+        try:
+            found = digest.digest_path(os.path.join(self._job.workspace, path))
+        except OSError:
+            return False
+        return found is not None and found[0] == text
+
+    def _move(self, name: str, to: str, label: str) -> None:
+        """Out of the way, beside what bears this name there already."""
+        for number in itertools.count(1):
+            folder = os.path.join(self._own, to, label if number == 1 else f"{label}.{number}")
+            if not os.path.lexists(os.path.join(folder, name)):
+                os.makedirs(folder, exist_ok=True)
+                os.rename(os.path.join(self._path, name), os.path.join(folder, name))
+                return
+
+    def _clear(self) -> None:
+        """Delete what has been removed; what can't be stays where it is in nobody's way."""
+        gone = os.path.join(self._own, GONE)
+        if os.path.exists(gone):
+            import shutil
+
+            shutil.rmtree(gone, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[int]:
+        """Alone: a child of a supervisor that was killed may still be at work here."""
+        file = os.open(os.path.join(self._own, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+
+    # The journal
+
+    def _lineage(self) -> Lineage:
+        return Lineage(os.path.join(self._own, JOURNAL))
+
+    def _put_row(self, putter: str, mark: Mark, *, is_void: bool = False) -> Row:
+        kind = "void" if is_void else "put"
+        moment = self._marked_at(mark[0]) or time.time()
+        return {kind: mark[0], "attempt": putter, "signature": mark[1], "at": moment}
+
+    def _append(self, *rows: Row) -> None:
+        path = os.path.join(self._own, JOURNAL)
+        is_new = not os.path.exists(path)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            for row in rows:
+                lines.append(file, row)
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+        if is_new:
+            _sync(self._own)
+
+    def _rewrite(self, rows: list[Row]) -> None:
+        path = os.path.join(self._own, JOURNAL)
+        with open(f"{path}.new", "wb") as file:
+            file.write(b"".join(map(lines.encode, rows)))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(f"{path}.new", path)
+        _sync(self._own)
+        reach("checkpoints-rewritten")
+
+
+def _now(lock: int) -> float:
+    """The moment, by the clock of the file system that stamps the markers."""
+    os.utime(lock)
+    return os.stat(lock).st_mtime
+
+
+def _sync(folder: str) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
