@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from textwrap import dedent
 
 import pytest
 from workspace import Ended, Workspace
@@ -438,3 +439,37 @@ def test_a_checkpoint_that_the_recipe_names_is_no_code(workspace: Workspace) -> 
     """)
     workspace.ok()
     assert workspace.states() == {"train": "fresh"}
+
+
+def test_what_is_preempted_while_nothing_more_starts(workspace: Workspace) -> None:
+    """Something else has failed: it is not gone on with, but it has not failed."""
+    trains(workspace)
+    more = """
+        target bad:
+            run: while [ ! -e held ]; do sleep 0.02; done; touch failed; exit 1
+    """
+    workspace.pipeline(dedent(workspace.read("Pipelinefile")) + dedent(more))
+    hold(workspace, 2)
+    process = workspace.start("train", "bad", "-j2", events=str(workspace.root / "events.jsonl"))
+    workspace.wait_until(lambda: "task_failed" in workspace.read("events.jsonl") if workspace.exists("held") else False)
+    send(workspace, signal.SIGTERM)
+    done = ended(process)
+    assert done.status == 1
+    assert "stopped train\n" in done.out
+    assert "FAILED  train" not in done.out
+    assert done.out.endswith("\ntrain can go on from checkpoints/train/epoch-2\n")
+    assert workspace.ok("train").out.startswith("start   train from checkpoints/train/epoch-2\n")
+
+
+def test_what_a_dead_build_left_running_and_nobody_wants(workspace: Workspace) -> None:
+    """It is stopped; what it has saved is there once it is wanted again."""
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    process.kill()
+    process.communicate()
+    workspace.ok("lr=0.2", "epochs=1")
+    assert workspace.lines("log") == epochs(1, 2) + epochs(1, 1, "0.2")
+    let_go(workspace, 2)
+    workspace.ok()
+    assert workspace.lines("log") == epochs(1, 2) + epochs(1, 1, "0.2") + epochs(3, 4)
