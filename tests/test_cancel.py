@@ -280,6 +280,46 @@ def test_it_says_from_which_checkpoint_it_can_go_on(workspace: Workspace) -> Non
     workspace.wait_until_quiet()
 
 
+def test_a_build_that_does_not_answer_is_waited_for(gated: Workspace) -> None:
+    pid = begun(gated)
+    os.kill(pid, signal.SIGSTOP)
+    process = gated.start("cancel", "train")
+    assert process.stderr
+    assert process.stderr.readline() == f"waits for build 1 (process {pid}) to answer\n"
+    os.kill(pid, signal.SIGCONT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "train was stopped" in out
+
+
+def test_many_tasks_that_have_not_started(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(3000)
+        target gate:
+            outputs: "gate.txt"
+            run: echo > started; while ! [ -e g[o] ]; do sleep 0.02; done; echo > gate.txt
+        target part[k]:
+            inputs: gate
+            outputs: "out/{k}.txt"
+            run: echo > {outputs}
+        target all:
+            inputs: part[*]
+            outputs: "all.txt"
+            run: cat {inputs} > {outputs}
+        """
+    )
+    detach(workspace, "all")
+    workspace.wait_for("started")
+    (build,) = json.loads(workspace.run("cancel", "--json", "part[*]").out)["builds"]
+    assert len(build["tasks"]) == 3000
+    assert build["waiting"] == ["all"]
+    workspace.write("go", "")
+    assert workspace.run("attach", "1").status == 1
+    assert workspace.exists("gate.txt")
+    assert not workspace.exists("out")
+
+
 def test_a_task_of_one_of_two_builds(gated: Workspace) -> None:
     detach(gated, "train")
     second = detach(gated, "other")

@@ -250,7 +250,7 @@ def test_the_exit_status_of_the_view_is_that_of_the_build(workspace: Workspace) 
 def test_the_view_on_a_terminal(gated: Workspace) -> None:
     pid = detach(gated)
     gated.wait_for("started")
-    status, shown = on_a_terminal(gated, "attach", typed=b"\x03", after=b"0/2")
+    status, shown = on_a_terminal(gated, "attach", typed=b"\x03", after="▸".encode())
     assert status == 130
     assert re.search(r"▸ train +\d", shown)
     assert f"left the view; build 1 goes on (process {pid}), `mlbuild attach 1` shows it again" in shown
@@ -313,3 +313,45 @@ def test_the_view_of_one_that_was_killed(gated: Workspace) -> None:
     gated.write("go", "")
     assert "taken over from build 1, which died" in gated.ok().out
     assert gated.lines("started") == [""]
+
+
+# --- what a dead build had started
+
+
+def killed(workspace: Workspace) -> None:
+    """A build is killed while it trains, which has gone on for more than a second."""
+    pid = detach(workspace)
+    workspace.wait_for("started")
+    os.kill(pid, signal.SIGKILL)
+    workspace.wait_until(lambda: time.time() > (workspace.root / "started").stat().st_mtime + 1.1)
+
+
+def test_what_is_taken_over_is_told_in_lines(gated: Workspace) -> None:
+    killed(gated)
+    second = gated.start()
+    assert second.stdout
+    first = second.stdout.readline()
+    gated.write("go", "")
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, err) == (0, "")
+    match = re.fullmatch(r"goes on train: taken over from build 1, which died; it was started (\d+\.\d)s ago\n", first)
+    assert match
+    assert float(match[1]) > 1
+    assert re.sub(r"\d+\.\ds", "0.0s", out).splitlines() == [
+        "done    train in 0.0s",
+        "start   evaluate",
+        "done    evaluate in 0.0s",
+        "2 tasks run in 0.0s",
+        "train was started by build 1, which died",
+    ]
+    assert gated.lines("started") == [""]
+
+
+def test_what_is_taken_over_is_told_on_a_terminal(gated: Workspace) -> None:
+    killed(gated)
+    status, shown = on_a_terminal(gated, typed=b"\x03", after="▸".encode())
+    assert status == 130
+    assert re.search(r"! train: taken over from build 1, which died; it was started \d+\.\ds ago", shown)
+    # How long it has run, not since when it is watched.
+    assert re.search(r"▸ train +[1-9]\d*(\.\d)?s", shown)
+    assert "train was started by build 1, which died" in shown

@@ -19,7 +19,8 @@ def test_a_build_takes_over_what_still_runs(workspace: Workspace) -> None:
     process.kill()
     process.communicate(timeout=60)
     second = workspace.start(events="second.jsonl")
-    workspace.wait_until(lambda: workspace.exists("second.jsonl") and "taken over" in workspace.read("second.jsonl"))
+    told = '"taken_over_from": 1'
+    workspace.wait_until(lambda: workspace.exists("second.jsonl") and told in workspace.read("second.jsonl"))
     workspace.write("go", "")
     out, _ = second.communicate(timeout=60)
     assert second.returncode == 0

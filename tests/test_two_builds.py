@@ -137,7 +137,7 @@ def test_a_build_takes_over_from_the_one_it_waits_for(workspace: Workspace) -> N
     wait_until_it_waits(workspace, "two.jsonl")
     one.kill()
     one.communicate(timeout=60)
-    workspace.wait_until(lambda: "taken over" in workspace.read("two.jsonl"))
+    workspace.wait_until(lambda: '"taken_over_from": 1' in workspace.read("two.jsonl"))
     workspace.write("go", "")
     out, err = two.communicate(timeout=60)
     assert two.returncode == 0, err

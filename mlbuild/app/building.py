@@ -110,7 +110,7 @@ def build(
         for task, text in _fit(executor, attempts, order).items():
             word(text, task)
         attempts.finish_publishing()
-        recovery = Recovery(order, journal, executor, attempts, word)
+        recovery = Recovery(order, journal, executor, attempts)
         history = History(journal.durations(), order)
         scheduler = Scheduler(
             graph,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from mlbuild.app.access import journal_of
-from mlbuild.engine.requests import Answer, Request, ask
+from mlbuild.engine.requests import PATIENCE, Answer, Request, ask
 from mlbuild.executors.job import Job, JobResult
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.state.journal import Journal, OpenAttempt
@@ -16,8 +16,6 @@ from mlbuild.state.runs import Run
 
 POLL = 0.1
 """Seconds between two looks at whether something has ended."""
-PATIENCE = 2.0
-"""Seconds without an answer after which it is said who is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +115,12 @@ class _Asker:
 
     def _ask(self, run: Run) -> Answer | None:
         """What the build says; None if it has ended."""
-        told = time.monotonic() + PATIENCE
-        while (answer := ask(self._layout.run(run.number), self._request)) is None:
+        late = time.monotonic() + PATIENCE
+        while (answer := ask(self._layout.run(run.number), self._request, lambda: self._wait_for(run))) is None:
             if not self._journal.lives(run.number):
                 return None
-            if time.monotonic() > told:
-                told = float("inf")
+            if time.monotonic() > late:  # it lives, and does not listen
+                late = float("inf")
                 self._wait_for(run)
             time.sleep(POLL)
         return answer
@@ -160,8 +158,7 @@ class _Asker:
         handle = record.handle or executor.find(job)
         if not (handle and executor.reattach(handle, job)) or executor.finished(0):
             return None
-        attempt = self._journal.past.attempt(record.id)
-        started = attempt.started if attempt else None
+        started = record.started
         if not self._request.stop:
             return Stopped(record.task, record.number, started)
         executor.cancel([handle], now=self._request.now)

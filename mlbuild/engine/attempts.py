@@ -69,7 +69,10 @@ class Attempt:
     job: Job
     had: tuple[str, ...]
     edited: tuple[str, ...]
-    adopted: bool = False
+    died: int | None = None
+    """The build that it is taken over from."""
+    began: float = 0.0
+    """When that had started it, in epoch seconds."""
     reasons: tuple[Reason, ...] = ()
     """Why it is made."""
     resume: Fingerprint | None = None
@@ -78,6 +81,10 @@ class Attempt:
     @property
     def id(self) -> str:
         return self.job.attempt
+
+    @property
+    def adopted(self) -> bool:
+        return self.died is not None
 
     @property
     def command(self) -> str:
@@ -217,11 +224,12 @@ class Attempts:
             attempt.job.as_json(),
             attempt.had,
             attempt.edited,
+            time.time(),
         )
         log = os.path.relpath(attempt.job.log, self._layout.workspace)
         reasons = [(reason.kind, reason.what, reason.old, reason.new) for reason in attempt.reasons]
         kept = {each.key: each for each in (attempt.resume, attempt.fingerprint)} if attempt.resume else {}
-        self._journal.intend(record, time.time(), log, attempt.command, reasons, kept)
+        self._journal.intend(record, log, attempt.command, reasons, kept)
         self._outputs.prepare(attempt.task.made, attempt.id)
         reach("prepared")
 

@@ -35,12 +35,15 @@ class TaskReady:
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
-    """`resumed_from` is the checkpoint that it goes on from, empty without any."""
+    """`resumed_from` is the checkpoint that it goes on from, empty without any. `taken_over_from` is the build that had
+    started it `ran` seconds ago, and died; None: it starts now."""
 
     task: str
     attempt: int
     executor: str
     resumed_from: str = ""
+    taken_over_from: int | None = None
+    ran: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

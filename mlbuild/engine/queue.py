@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from mlbuild.engine.decide import Reason
@@ -74,10 +74,10 @@ class Queue:
                 return None
         return None
 
-    def drop(self, task: Task) -> None:
-        """It is not to start any more."""
+    def drop(self, tasks: Container[Task]) -> None:
+        """They are not to start any more."""
         for entries in (self._entries, self._later, *self._lines.values()):
-            entries[:] = [entry for entry in entries if entry[2].task != task]
+            entries[:] = [entry for entry in entries if entry[2].task not in tasks]
             heapq.heapify(entries)
         self._lines = {name: entries for name, entries in self._lines.items() if entries}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mlbuild.engine.attempts import Attempt, Attempts
 from mlbuild.executors.job import Executor, Job, JobResult, Reason
 from mlbuild.graph.dag import Order
@@ -16,7 +14,6 @@ class Recovery:
 
     Args:
         order: the tasks of this build.
-        say: a word to the user about a task.
     """
 
     def __init__(
@@ -25,13 +22,11 @@ class Recovery:
         journal: Journal,
         executor: Executor,
         attempts: Attempts,
-        say: Callable[[str, Task], None],
     ) -> None:
         self._order = order
         self._journal = journal
         self._executor = executor
         self._attempts = attempts
-        self._say = say
         self._open: dict[str, list[OpenAttempt]] = {}
         self.look_again()
 
@@ -53,12 +48,11 @@ class Recovery:
             if self._journal.lives(record.run) or not self._journal.adopt(record):
                 continue
             job = Job.from_json(record.job)
-            attempt = Attempt(task, record.number, record.fingerprint, job, record.had, record.edited, adopted=True)
             handle = record.handle or self._executor.find(job)
             if handle and self._executor.reattach(handle, job):
-                self._say(f"taken over from build {record.run}, which died", task)
-                return attempt, handle
-            self._attempts.abandon(attempt, JobResult(record.id, Reason.LOST, detail="its build died"))
+                known = record.fingerprint, job, record.had, record.edited
+                return Attempt(task, record.number, *known, died=record.run, began=record.started), handle
+            self._attempts.undo(job, record.had, JobResult(record.id, Reason.LOST, detail="its build died"))
         return None
 
     def _is_in_the_way(self, record: OpenAttempt) -> bool:

@@ -19,6 +19,8 @@ from mlbuild.graph.task import Task
 
 SOCKET = "driver"
 """Its name in the run's folder."""
+PATIENCE = 2.0
+"""Seconds without an answer after which whoever asks is told that it takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,19 @@ class Requests:
                 os.unlink(os.path.join(self._folder, SOCKET))
 
 
-def ask(folder: str, request: Request) -> Answer | None:
-    """The answer of the build whose run has this folder; None if it has ended, or can't be asked."""
+def ask(folder: str, request: Request, late: Callable[[], None] = lambda: None) -> Answer | None:
+    """The answer of the build whose run has this folder; None if it has ended, or can't be asked.
+
+    Args:
+        late: is called, once, if the answer takes its time.
+    """
     connection = lines.connect(folder, SOCKET)
     if connection is None:
         return None
     channel, messages = lines.Channel(connection), list[dict[str, Any]]()
     channel.send([asdict(request)])
+    if not select.select([channel], [], [], PATIENCE)[0]:
+        late()
     while not (messages or channel.closed):
         select.select([channel], [], [])
         messages = channel.receive()

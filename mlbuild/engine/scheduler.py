@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import cached_property
 
 from mlbuild.engine import events
 from mlbuild.engine.attempts import Attempt, Attempts, InputChanged
@@ -148,7 +150,7 @@ class Scheduler:
 
     def _obey(self, request: Request) -> Answer:
         """Another command asks how tasks stand, and perhaps to give them up."""
-        tasks = {task.name: task for task in self._order}
+        tasks = self._by_name
         answer = standing(request, self.states, tasks, self._consumers)
         if request.stop and request.tasks is None:
             self._say(events.Said("interrupted by `mlbuild cancel`"))
@@ -156,20 +158,24 @@ class Scheduler:
         elif request.stop:
             for name in (*answer.running, *answer.waiting):
                 self._say(events.Said("is given up: `mlbuild cancel`", name))
-            self._stop([tasks[name] for name in answer.running], now=request.now)
-            self._leave_out([tasks[name] for name in answer.waiting])
+            self._stop({tasks[name] for name in answer.running}, now=request.now)
+            self._leave_out({tasks[name] for name in answer.waiting})
         return answer
 
-    def _stop(self, tasks: Sequence[Task], *, now: bool) -> None:
+    @cached_property
+    def _by_name(self) -> dict[str, Task]:
+        return {task.name: task for task in self._order}
+
+    def _stop(self, tasks: AbstractSet[Task], *, now: bool) -> None:
         """Stop these, which run, with their signal and grace or at once."""
         self._unwanted.update(tasks)
         handles = [self._handles[id] for id, attempt in self._running.items() if attempt.task in tasks]
         self._executor.cancel(handles, now=now)
 
-    def _leave_out(self, tasks: Collection[Task]) -> None:
+    def _leave_out(self, tasks: AbstractSet[Task]) -> None:
         """Do not start these: what needs others of them first, so that it is not said to be blocked."""
+        self._queue.drop(tasks)
         for task in (task for task in reversed(self._order) if task in tasks):
-            self._queue.drop(task)
             self._others.drop(task)
             self._say(events.TaskCancelled(task.name))
             self._fallout.cancel(task)
@@ -419,7 +425,9 @@ class Scheduler:
         self._handles[attempt.id] = handle
         self._reports.follow(attempt.id, attempt.task.name, self._attempts.progress(attempt))
         self.states.set(attempt.task, State.RUNNING)
-        self._say(events.TaskStarted(attempt.task.name, attempt.number, attempt.job.executor, resumed_from))
+        ran = time.time() - attempt.began if attempt.adopted else 0.0
+        name, executor = attempt.task.name, attempt.job.executor
+        self._say(events.TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran))
 
     # --- other builds
 

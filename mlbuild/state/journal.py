@@ -96,6 +96,8 @@ class OpenAttempt:
     """The outputs that stood there before it, to be put back if it fails."""
     edited: tuple[str, ...]
     """Those of them that were edited by hand: never dropped."""
+    started: float
+    """Epoch seconds."""
 
 
 class Journal:
@@ -324,7 +326,6 @@ class Journal:
     def intend(
         self,
         attempt: OpenAttempt,
-        started: float,
         log: str,
         command: str,
         reasons: Sequence[Why] = (),
@@ -350,7 +351,7 @@ class Journal:
                     attempt.fingerprint.key,
                     _packed(json.dumps([attempt.job, attempt.had, attempt.edited])),
                     _pack(attempt.fingerprint),
-                    started,
+                    attempt.started,
                     log,
                     attempt.run,
                     attempt.job["executor"],
@@ -405,7 +406,7 @@ class Journal:
 
     def _attempts(self, which: str) -> list[OpenAttempt]:
         rows = self._db.execute(
-            f"SELECT id, task, run, number, detail, handle, job FROM attempts WHERE {which} ORDER BY started"
+            f"SELECT id, task, run, number, detail, handle, job, started FROM attempts WHERE {which} ORDER BY started"
         ).fetchall()
         return [_open_attempt(row) for row in rows]
 
@@ -433,7 +434,7 @@ class Journal:
 
 def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
     job, had, edited = json.loads(zlib.decompress(row[6]))
-    return OpenAttempt(row[0], row[1], row[2], row[3], _unpack(row[4]), row[5], job, tuple(had), tuple(edited))
+    return OpenAttempt(row[0], row[1], row[2], row[3], _unpack(row[4]), row[5], job, tuple(had), tuple(edited), row[7])
 
 
 def _reasons(data: bytes | None) -> tuple[Why, ...]:

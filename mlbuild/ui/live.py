@@ -13,7 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from mlbuild.engine import events
-from mlbuild.ui.plain import closing_lines, end_text, failure_block, failure_text, preempted_text, progress_text
+from mlbuild.ui.plain import (
+    closing_lines,
+    end_text,
+    failure_block,
+    failure_text,
+    preempted_text,
+    progress_text,
+    taken_over_text,
+)
 from mlbuild.ui.progress import Progress
 from mlbuild.ui.words import duration, reasons_text
 
@@ -45,6 +53,10 @@ class Live:
         match event:
             case events.TaskFinished():
                 self._print("✓", "green", f"{event.task} in {duration(event.seconds)}")
+            case events.TaskStarted() if event.taken_over_from is not None:
+                self._print("!", "yellow", taken_over_text(event))
+            case events.TaskCancelled():
+                self._print("■", "yellow", f"{event.task} stopped")
             case events.TaskRestored():
                 self._print("↺", "cyan", f"{event.task} restored")
             case events.TaskFailed():
@@ -102,5 +114,5 @@ class Live:
             self._console.print(Text("\n".join(["", *failure_block(failure)])))
         if self._progress.failed:
             self._console.print()
-        for line in closing_lines(event, self._progress.resumable):
+        for line in closing_lines(event, self._progress.resumable, self._progress.taken_over):
             self._console.print(Text(line, "bold red" if event.exit_status else "bold"))

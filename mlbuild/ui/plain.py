@@ -39,12 +39,15 @@ class Plain:
         """Task → when something was said of it while it runs."""
         self._failures: list[events.TaskFailed] = []
         self._resumable: list[events.TaskCancelled] = []
+        self._taken_over: list[events.TaskStarted] = []
         self._blocked = 0
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.TaskStarted():
                 self._last_said[event.task] = self._clock()
+                if event.taken_over_from is not None:
+                    self._taken_over.append(event)
             case events.TaskFailed():
                 self._failures.append(event)
             case events.TaskCancelled() if event.checkpoint:
@@ -63,6 +66,8 @@ class Plain:
                 return f"        {event.task}: {reasons_text(event.reasons)}"
             case events.TaskFresh() if self._verbose:
                 return f"fresh   {event.task}"
+            case events.TaskStarted() if event.taken_over_from is not None:
+                return f"goes on {taken_over_text(event)}"
             case events.TaskStarted():
                 again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
                 origin = f" from {event.resumed_from}" if event.resumed_from else ""
@@ -101,7 +106,7 @@ class Plain:
         if self._failures:
             self._write("")
         if not self._quiet:
-            for line in closing_lines(event, self._resumable):
+            for line in closing_lines(event, self._resumable, self._taken_over):
                 self._write(line)
 
     def _write(self, line: str) -> None:
@@ -127,6 +132,11 @@ def preempted_text(event: events.TaskPreempted) -> str:
     return f"{event.task} from {event.checkpoint}, after {ended(event.reason, 0, event.detail)}"
 
 
+def taken_over_text(event: events.TaskStarted) -> str:
+    ran = duration(event.ran)
+    return f"{event.task}: taken over from build {event.taken_over_from}, which died; it was started {ran} ago"
+
+
 def failure_text(event: events.TaskFailed) -> str:
     return failed(event.reason, event.exit_code, event.detail)
 
@@ -143,13 +153,18 @@ def failure_block(event: events.TaskFailed) -> list[str]:
     return lines
 
 
-def closing_lines(event: events.BuildFinished, resumable: Sequence[events.TaskCancelled] = ()) -> list[str]:
-    """What a build came to: one line, one for each task that was stopped and can go on from a checkpoint, and one more
-    if it was built with overrides."""
+def closing_lines(
+    event: events.BuildFinished,
+    resumable: Sequence[events.TaskCancelled] = (),
+    taken_over: Sequence[events.TaskStarted] = (),
+) -> list[str]:
+    """What a build came to: one line, one for each task that was taken over, or was stopped and can go on from a
+    checkpoint, and one more if it was built with overrides."""
     did = did_text(event.counts)
     took = f" in {duration(event.seconds)}"
     fresh = counted(event.counts.get("fresh", 0), "task")
     lines = [did + took if did else f"nothing to do: {fresh} fresh"]
+    lines += [f"{adopted.task} was started by build {adopted.taken_over_from}, which died" for adopted in taken_over]
     lines += [f"{stopped.task} can go on from {stopped.checkpoint}" for stopped in resumable]
     if event.overrides:
         with_, back = (", ".join(f"{name}={values[which]}" for name, *values in event.overrides) for which in (0, 1))

@@ -35,6 +35,7 @@ class Progress:
         total: tasks that the goals need.
         jobs: how many tasks run at once.
         done: tasks that need no more thought, by name.
+        taken_over: those that a build which died had started.
         running: task → when it started, in seconds of the clock that `add` is given.
         resumable: those of the cancelled that can go on from a checkpoint.
         reported: task → what it says of its progress while it runs.
@@ -53,6 +54,7 @@ class Progress:
     blocked: dict[str, str] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     resumable: list[events.TaskCancelled] = field(default_factory=list)
+    taken_over: list[events.TaskStarted] = field(default_factory=list)
     running: dict[str, float] = field(default_factory=dict)
     reported: dict[str, Reported] = field(default_factory=dict)
     queued: dict[str, float | None] = field(default_factory=dict)
@@ -66,7 +68,9 @@ class Progress:
             case events.TaskReady():
                 self.queued[event.task] = event.expected
             case events.TaskStarted():
-                self.running[event.task] = now
+                self.running[event.task] = now - event.ran
+                if event.taken_over_from is not None:
+                    self.taken_over.append(event)
                 self.reported.pop(event.task, None)
             case events.TaskProgress():
                 began = self.reported.setdefault(event.task, Reported(event.done, now, event, now))
@@ -100,7 +104,8 @@ class Progress:
     @property
     def done(self) -> int:
         """Tasks about which nothing more will be heard."""
-        return len(self.fresh | self.restored | self.built.keys() | self.failed.keys() | self.blocked.keys())
+        ended = self.built.keys() | self.failed.keys() | self.blocked.keys() | self.cancelled
+        return len(self.fresh | self.restored | ended)
 
     def remaining(self, now: float) -> float | None:
         """Seconds until the tasks known to run are through; None where too little is known."""
