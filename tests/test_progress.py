@@ -145,7 +145,7 @@ def test_what_is_left_goes_by_what_was_seen_done() -> None:
     assert reported.left(17.0) == 14.0
     assert reported.left(100.0) == 0.0
     progress.queued["train"] = 1000.0
-    assert progress.remaining(7.0, 1) == 24.0
+    assert progress.remaining(7.0) == 24.0
     progress.add(event(13, None), 8.0)
     assert reported.left(8.0) is None
     progress.add(events.TaskStarted("train", 2, "local"), 9.0)

@@ -156,7 +156,9 @@ class _Asker:
         """None if it had ended before."""
         job = Job.from_json(record.job)
         handle = record.handle or executor.find(job)
-        if not (handle and executor.reattach(handle, job)) or executor.finished(0):
+        if not (handle and executor.reattach(handle, job)):
+            return None
+        if any(result.attempt == record.id for result in executor.finished(0)):
             return None
         started = record.started
         if not self._request.stop:
