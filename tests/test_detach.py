@@ -16,6 +16,8 @@ from test_display import on_a_terminal
 from workspace import COMMAND, ROOT, Ended, Workspace
 
 from mlbuild.cli.detach import KILL_POINTS
+from mlbuild.engine.attempts import KILL_POINTS as ATTEMPT_KILL_POINTS
+from mlbuild.executors.supervisor import KILL_POINTS as SUPERVISOR_KILL_POINTS
 
 GATED = """
     target train:
@@ -214,6 +216,31 @@ def test_killed_while_it_leaves(gated: Workspace, point: str) -> None:
     gated.write("go", "")
     gated.ok()
     assert (gated.lines("started"), gated.lines("evaluated")) == ([""], [""])
+
+
+POINTS = [point for point in ATTEMPT_KILL_POINTS if not point.startswith(("restored", "discarded", "put-back"))]
+"""Of an attempt that goes well, in a workspace where nothing stands yet."""
+
+
+@pytest.mark.parametrize("point", [*POINTS, *SUPERVISOR_KILL_POINTS])
+def test_killed_at_a_named_point_of_an_attempt(workspace: Workspace, point: str) -> None:
+    workspace.pipeline(
+        """
+        target train:
+            outputs: "model.txt"
+            run:
+                exec 9> lock
+                flock -n 9 || { echo >> doubled; exit 9; }
+                echo half > model.txt; sleep 0.1; echo whole > model.txt
+        """
+    )
+    assert workspace.run("--detach", env={"MLBUILD_TEST_KILL": point}).status == 0
+    workspace.wait_until_quiet()
+    assert workspace.build().status == 0
+    assert not workspace.exists("doubled")
+    assert workspace.read("model.txt") == "whole\n"
+    assert not [*workspace.root.rglob("*mlbuild-aside*")]
+    assert workspace.ok().ran == []
 
 
 # --- the view
