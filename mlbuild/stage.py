@@ -306,17 +306,34 @@ class _Stop:
 
     def __init__(self) -> None:
         self.signal = 0
-        self._watches = False
+        self._before: dict[int, Any] = {}
+        """Signal → what happened at it before it was watched for."""
+        self._mask: set[int] = set()
+        os.register_at_fork(before=self._hold, after_in_parent=self._let_go, after_in_child=self._forget)
 
     def watch(self) -> None:
         """From now on such a signal is noted instead of ending the process."""
-        if self._watches:
+        if self._before:
             return
         if threading.current_thread() is not threading.main_thread():
             raise StageError("call `stopping()` in the main thread first: Python takes signals only there")
         for number in {signal.SIGTERM, signal.SIGINT, _asked_by_mlbuild()}:
-            signal.signal(number, self._note)
-        self._watches = True
+            self._before[number] = signal.signal(number, self._note)
+
+    def _hold(self) -> None:
+        """What arrives during a fork waits until it is clear whose it is."""
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._before)
+
+    def _let_go(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+    def _forget(self) -> None:
+        """A worker that is forked off is ended by signals as ever, unless it asks for itself."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+        self.signal = 0
+        self._let_go()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal and number == signal.SIGINT:

@@ -444,6 +444,43 @@ def test_killed_while_it_saves(workspace: Workspace, moment: str, from_: str) ->
 
 # --- a stop that is asked for
 
+WORKERS = """
+import multiprocessing, time
+from mlbuild.stage import checkpoint, leave, stopping
+
+def work(pipe):
+    while True:
+        pipe.send(pipe.recv() + 1)
+
+if __name__ == "__main__":
+    stopping()
+    ours, theirs = multiprocessing.Pipe()
+    multiprocessing.get_context({kind!r}).Process(target=work, args=(theirs,), daemon=True).start()
+    ours.send(1)
+    assert ours.recv() == 2
+    open("ready", "w").close()
+    while not stopping():
+        time.sleep(0.01)
+    time.sleep(0.5)  # whoever else was sent the signal has it by now
+    ours.send(2)
+    with checkpoint.save("one") as path:
+        path.write_text(str(ours.recv()))
+    leave()
+"""
+
+
+@pytest.mark.parametrize("kind", ["fork", "spawn", "forkserver"])
+def test_a_script_that_is_told_to_stop_still_has_its_workers(workspace: Workspace, kind: str) -> None:
+    workspace.write("train.py", WORKERS.replace("{kind!r}", repr(kind)))
+    workspace.pipeline('target t:\n    checkpoint: "checkpoints/"\n    outputs: "t"\n    run: python train.py\n')
+    process = workspace.start()
+    workspace.wait_for("ready")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert "t can go on from checkpoints/one" in out, err
+    assert workspace.read("checkpoints/one") == "3"
+
+
 LOOP = """
 import time
 from mlbuild.stage import leave, stopping
@@ -485,6 +522,20 @@ def test_a_script_that_never_asks_is_stopped_as_ever() -> None:
     process.terminate()
     process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGTERM
+
+
+def test_a_forked_worker_is_ended_as_ever() -> None:
+    text = """
+    import multiprocessing, time
+    from mlbuild.stage import stopping
+    stopping()
+    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    worker.start()
+    worker.terminate()
+    worker.join()
+    print(worker.exitcode)
+    """
+    assert ok(text, {}) == "-15\n"
 
 
 def test_it_is_asked_in_the_main_thread_first() -> None:

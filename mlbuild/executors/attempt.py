@@ -98,7 +98,10 @@ class Attempt:
         if self._ending and not now:
             return
         self._ending = True
-        processes.send(processes.session(self.pid), signal.SIGKILL if now else self.job.signal)
+        if now:
+            processes.send(processes.session(self.pid), signal.SIGKILL)
+        else:
+            processes.send(processes.to_tell(self.pid, self.job.signal), self.job.signal)
         self.alarm = time.monotonic() + (processes.KILL_EVERY if now else self.job.grace)
 
     def ring(self) -> None:

@@ -67,6 +67,40 @@ def followers(sid: int) -> list[int]:
     return [pid for pid in session(sid) if pid != sid and start_time(pid) is not None]
 
 
+def to_tell(sid: int, number: int) -> list[int]:
+    """The pids of a session's processes that are to be sent a signal so that they end in good order.
+
+    What a process that catches it has started of its own program (workers that load data, say) is left for it to end:
+    without those it could not finish what it is at.
+    """
+    looks = {pid: look for pid in session(sid) if (look := _look(pid, number)) is not None}
+    own: dict[int, bool] = {}
+
+    def is_another_s(pid: int) -> bool:
+        """Whether it is for another to end."""
+        if pid not in own:
+            parent, program, _ = looks[pid]
+            above = looks.get(parent)
+            own[pid] = above is not None and above[1] == program and (above[2] or is_another_s(parent))
+        return own[pid]
+
+    return [pid for pid in looks if not is_another_s(pid)]
+
+
+def _look(pid: int, number: int) -> tuple[int, str, bool] | None:
+    """(parent, program, whether it catches the signal) of a process; None if it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            rows = dict(line.split(":", 1) for line in file if line.startswith(("PPid:", "SigCgt:")))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    try:
+        program = os.readlink(f"/proc/{pid}/exe")
+    except OSError:  # it only waits to be reaped, or is another user's
+        program = f"{pid}"
+    return int(rows["PPid"]), program, bool(int(rows["SigCgt"], 16) >> (number - 1) & 1)
+
+
 def send(pids: list[int], number: int) -> None:
     """Send each of them a signal; those that are gone are passed over."""
     for pid in pids:
