@@ -221,9 +221,7 @@ def test_a_build_that_works_on_it_stands_in_the_way(built: Workspace) -> None:
     built.write("model.txt", "x\n")
     ended = built.run("accept", "train", "--because", "x")
     assert ended.status == 1
-    assert ended.err == (
-        f"error: build 2 (process {one.pid}) works on or needs train\n  hint: wait until it has ended\n"
-    )
+    assert ended.err == (f"error: run 2 (process {one.pid}) works on or needs train\n  hint: wait until it has ended\n")
     built.write("go", "")
     one.communicate(timeout=60)
     assert built.states("train")["train"] == "fresh"

@@ -78,7 +78,7 @@ def attempts(workspace: Workspace, run: int) -> dict[str, str]:
 def test_all_that_goes_on_is_interrupted(gated: Workspace) -> None:
     pid = begun(gated)
     assert steady(gated.run("cancel")) == [
-        f"build 1 (process {pid}) was interrupted",
+        f"run 1 (process {pid}) was interrupted",
         "    train was stopped after 0.0s",
         "    other was stopped after 0.0s",
         "    evaluate and 1 more task did not start",
@@ -94,7 +94,7 @@ def test_all_that_goes_on_is_interrupted(gated: Workspace) -> None:
 def test_a_build_with_a_terminal_is_interrupted_too(gated: Workspace) -> None:
     process = gated.start("train")
     gated.wait_for("started")
-    assert steady(gated.run("cancel"))[0] == f"build 1 (process {process.pid}) was interrupted"
+    assert steady(gated.run("cancel"))[0] == f"run 1 (process {process.pid}) was interrupted"
     process.communicate(timeout=60)
     assert process.returncode == 130
 
@@ -102,7 +102,7 @@ def test_a_build_with_a_terminal_is_interrupted_too(gated: Workspace) -> None:
 def test_only_what_is_named_is_stopped_and_the_rest_goes_on(gated: Workspace) -> None:
     pid = begun(gated)
     assert steady(gated.run("cancel", "train")) == [
-        f"build 1 (process {pid}) goes on without",
+        f"run 1 (process {pid}) goes on without",
         "    train was stopped after 0.0s",
         "    evaluate and 1 more task are blocked by that",
     ]
@@ -122,7 +122,7 @@ def test_only_what_is_named_is_stopped_and_the_rest_goes_on(gated: Workspace) ->
 def test_what_has_not_started_will_not(gated: Workspace) -> None:
     pid = begun(gated)
     assert steady(gated.run("cancel", "evaluate")) == [
-        f"build 1 (process {pid}) goes on without",
+        f"run 1 (process {pid}) goes on without",
         "    evaluate will not start",
         "    report is blocked by that",
     ]
@@ -158,13 +158,13 @@ def test_a_retry_that_is_still_to_come_will_not(gated: Workspace) -> None:
 def test_what_would_be_stopped(gated: Workspace) -> None:
     pid = begun(gated)
     assert steady(gated.run("cancel", "-n")) == [
-        f"build 1 (process {pid}) would be interrupted",
+        f"run 1 (process {pid}) would be interrupted",
         "    train runs since NOW (0.0s)",
         "    other runs since NOW (0.0s)",
         "    evaluate and 1 more task would not start",
     ]
     assert steady(gated.run("cancel", "-n", "train")) == [
-        f"build 1 (process {pid}) would go on without",
+        f"run 1 (process {pid}) would go on without",
         "    train runs since NOW (0.0s)",
         "    evaluate and 1 more task wait for that",
     ]
@@ -231,11 +231,11 @@ def test_what_a_dead_build_left_is_stopped_and_the_next_build_runs_it_again(gate
     os.kill(pid, signal.SIGKILL)
     gated.wait_until(lambda: start_time(pid) is None)
     assert steady(gated.run("cancel", "-n", "train")) == [
-        "build 1 died, and what it had started went on",
+        "run 1 died, and what it had started went on",
         "    train runs since NOW (0.0s)",
     ]
     assert steady(gated.run("cancel", "train")) == [
-        "build 1 died, and what it had started went on",
+        "run 1 died, and what it had started went on",
         "    train was stopped after 0.0s",
     ]
     assert gated.lines("told") == [""]
@@ -252,7 +252,7 @@ def test_a_build_that_took_over_is_asked(gated: Workspace) -> None:
     second = detach(gated, "-j2")
     gated.wait_until(lambda: attempts(gated, 2).get("train") == "running")
     assert steady(gated.run("cancel", "train"))[:2] == [
-        f"build 2 (process {second}) goes on without",
+        f"run 2 (process {second}) goes on without",
         "    train was stopped after 0.0s",
     ]
     gated.write("on", "")
@@ -285,7 +285,7 @@ def test_a_build_that_does_not_answer_is_waited_for(gated: Workspace) -> None:
     os.kill(pid, signal.SIGSTOP)
     process = gated.start("cancel", "train")
     assert process.stderr
-    assert process.stderr.readline() == f"waits for build 1 (process {pid}) to answer\n"
+    assert process.stderr.readline() == f"waits for run 1 (process {pid}) to answer\n"
     os.kill(pid, signal.SIGCONT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -326,7 +326,7 @@ def test_a_task_of_one_of_two_builds(gated: Workspace) -> None:
     gated.wait_for("started")
     gated.wait_for("other_started")
     assert steady(gated.run("cancel", "other")) == [
-        f"build 2 (process {second}) goes on without",
+        f"run 2 (process {second}) goes on without",
         "    other was stopped after 0.0s",
     ]
     assert [run["ended"] for run in json.loads(gated.run("runs", "--json").out)["runs"]][1] == "running"

@@ -53,7 +53,7 @@ def detach(workspace: Workspace, *arguments: str) -> int:
 
 
 def driver(ended: Ended) -> int:
-    match = re.search(r"^build \d+ goes on without this terminal \(process (\d+)\)$", ended.out, re.MULTILINE)
+    match = re.search(r"^run \d+ goes on without this terminal \(process (\d+)\)$", ended.out, re.MULTILINE)
     assert match, ended.out
     return int(match[1])
 
@@ -73,7 +73,7 @@ def test_the_command_returns_while_the_build_goes_on(gated: Workspace) -> None:
     pid = driver(ended)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.splitlines() == [
-        f"build 1 goes on without this terminal (process {pid})",
+        f"run 1 goes on without this terminal (process {pid})",
         "`mlbuild attach 1` shows it, `mlbuild log -F train` follows a task, `mlbuild cancel` stops it",
     ]
     gated.wait_for("started")
@@ -196,11 +196,11 @@ def test_another_build_waits_for_it(gated: Workspace) -> None:
     pid = detach(gated)
     gated.wait_for("started")
     second = gated.start(events="two.jsonl")
-    gated.wait_until(lambda: gated.exists("two.jsonl") and "waits for build" in gated.read("two.jsonl"))
+    gated.wait_until(lambda: gated.exists("two.jsonl") and "waits for run" in gated.read("two.jsonl"))
     gated.write("go", "")
     out, err = second.communicate(timeout=60)
     assert (second.returncode, err) == (0, "")
-    assert f"train: waits for build 1 (process {pid}), which makes it" in out
+    assert f"train: waits for run 1 (process {pid}), which makes it" in out
     gated.wait_until_quiet()
     assert gated.lines("started") == [""]
 
@@ -280,7 +280,7 @@ def test_the_view_on_a_terminal(gated: Workspace) -> None:
     status, shown = on_a_terminal(gated, "attach", typed=b"\x03", after="▸".encode())
     assert status == 130
     assert re.search(r"▸ train +\d", shown)
-    assert f"left the view; build 1 goes on (process {pid}), `mlbuild attach 1` shows it again" in shown
+    assert f"left the view; run 1 goes on (process {pid}), `mlbuild attach 1` shows it again" in shown
     assert not gated.exists("told")
     go(gated)
     status, shown = on_a_terminal(gated, "attach", "1")
@@ -296,7 +296,7 @@ def test_what_there_is_instead_of_a_detached_build(gated: Workspace) -> None:
     ended = gated.run("attach")
     assert (ended.status, ended.out) == (2, "")
     assert re.fullmatch(
-        r"error: no detached build goes on here; the last one was build 1: ok, [-\d]+ [:\d]+\n"
+        r"error: no detached build goes on here; the last one was run 1: ok, [-\d]+ [:\d]+\n"
         r"  hint: `mlbuild attach 1` shows it\n",
         ended.err,
     )
@@ -305,13 +305,13 @@ def test_what_there_is_instead_of_a_detached_build(gated: Workspace) -> None:
     gated.wait_until(lambda: len(gated.lines("started")) == 2)
     ended = gated.run("attach")
     assert ended.status == 2
-    assert f"build 2 (process {process.pid}, since " in ended.err
-    assert gated.run("attach", "2").err == f"error: build 2 has a terminal of its own (process {process.pid})\n"
-    assert "error: there is no build 9\n" in gated.run("attach", "9").err
+    assert f"run 2 (process {process.pid}, since " in ended.err
+    assert gated.run("attach", "2").err == f"error: run 2 has a terminal of its own (process {process.pid})\n"
+    assert "error: there is no run 9\n" in gated.run("attach", "9").err
     assert "error: attach takes the number of one build\n" in gated.run("attach", "train").err
     gated.write("go", "")
     process.communicate(timeout=60)
-    assert "error: build 2 was not detached\n" in gated.run("attach", "2").err
+    assert "error: run 2 was not detached\n" in gated.run("attach", "2").err
 
 
 def test_of_several_detached_builds_one_is_asked_for(gated: Workspace) -> None:
@@ -320,9 +320,7 @@ def test_of_several_detached_builds_one_is_asked_for(gated: Workspace) -> None:
     assert ended.status == 2
     assert ended.err.startswith("error: 2 detached builds go on; which one?\n")
     for number, pid in enumerate(pids, 1):
-        assert re.search(
-            rf"^    build {number} \(process {pid}, since .*\): mlbuild --detach$", ended.err, re.MULTILINE
-        )
+        assert re.search(rf"^    run {number} \(process {pid}, since .*\): mlbuild --detach$", ended.err, re.MULTILINE)
     assert ended.err.endswith("  hint: `mlbuild attach 1`\n")
     go(gated)
 
@@ -336,9 +334,9 @@ def test_the_view_of_one_that_was_killed(gated: Workspace) -> None:
     os.kill(pid, signal.SIGKILL)
     _, err = view.communicate(timeout=60)
     assert view.returncode == 1
-    assert err.startswith("error: build 1 was killed: its process ended without a word\n")
+    assert err.startswith("error: run 1 was killed: its process ended without a word\n")
     gated.write("go", "")
-    assert "taken over from build 1, which died" in gated.ok().out
+    assert "taken over from run 1, which died" in gated.ok().out
     assert gated.lines("started") == [""]
 
 
@@ -361,7 +359,7 @@ def test_what_is_taken_over_is_told_in_lines(gated: Workspace) -> None:
     gated.write("go", "")
     out, err = second.communicate(timeout=60)
     assert (second.returncode, err) == (0, "")
-    match = re.fullmatch(r"goes on train: taken over from build 1, which died; it was started (\d+\.\d)s ago\n", first)
+    match = re.fullmatch(r"goes on train: taken over from run 1, which died; it was started (\d+\.\d)s ago\n", first)
     assert match
     assert float(match[1]) > 1
     assert re.sub(r"\d+\.\ds", "0.0s", out).splitlines() == [
@@ -369,7 +367,7 @@ def test_what_is_taken_over_is_told_in_lines(gated: Workspace) -> None:
         "start   evaluate",
         "done    evaluate in 0.0s",
         "2 tasks run in 0.0s",
-        "train was started by build 1, which died",
+        "train was started by run 1, which died",
     ]
     assert gated.lines("started") == [""]
 
@@ -378,7 +376,7 @@ def test_what_is_taken_over_is_told_on_a_terminal(gated: Workspace) -> None:
     killed(gated)
     status, shown = on_a_terminal(gated, typed=b"\x03", after="▸".encode())
     assert status == 130
-    assert re.search(r"! train: taken over from build 1, which died; it was started \d+\.\ds ago", shown)
+    assert re.search(r"! train: taken over from run 1, which died; it was started \d+\.\ds ago", shown)
     # How long it has run, not since when it is watched.
     assert re.search(r"▸ train +[1-9]\d*(\.\d)?s", shown)
-    assert "train was started by build 1, which died" in shown
+    assert "train was started by run 1, which died" in shown

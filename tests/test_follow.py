@@ -73,7 +73,7 @@ def test_from_before_it_starts_through_its_attempts_to_its_end(gated: Workspace)
     gated.wait_for("first_started")
     following = Following(gated, "train")
     gated.wait_until(lambda: bool(following.err))
-    assert following.err == [f"train is still to start in build 1 (process {pid}): waits for it\n"]
+    assert following.err == [f"train is still to start in run 1 (process {pid}): waits for it\n"]
     gated.write("on", "")
     gated.wait_until(lambda: "attempt 1 begins\n" in following.out)
     gated.write("go1", "")
@@ -84,9 +84,9 @@ def test_from_before_it_starts_through_its_attempts_to_its_end(gated: Workspace)
     assert status == 0
     assert out == ["attempt 1 begins", "attempt 1 ends", "attempt 2 begins", "attempt 2 ends"]
     assert [line for line in err if "waits for it" not in line] == [
-        "train: attempt 1 in build 1",
+        "train: attempt 1 in run 1",
         "train: exit status 1, after 0.0s",
-        "train: attempt 2 in build 1",
+        "train: attempt 2 in run 1",
         "train: done, after 0.0s",
     ]
 
@@ -97,7 +97,7 @@ def test_what_ended_long_ago_is_shown_only_if_nothing_comes(gated: Workspace) ->
     gated.ok("train")
     status, out, err = Following(gated, "train").ended()
     assert (status, out) == (0, ["attempt 2 begins", "attempt 2 ends"])
-    assert err[0] == "train does not run: this is what its last attempt printed, in build 1"
+    assert err[0] == "train does not run: this is what its last attempt printed, in run 1"
     (gated.root / "go2").unlink()
     (gated.root / "started2").unlink()
     detach(gated, "train", "--always-make")
@@ -129,7 +129,7 @@ def test_it_ends_with_a_task_that_is_cancelled_or_blocked(gated: Workspace) -> N
     gated.wait_until(lambda: bool(following.err))
     assert gated.run("cancel", "first").status == 0
     status, out, err = following.ended()
-    assert (status, out, err[1:]) == (0, [], ["train will not start in build 1"])
+    assert (status, out, err[1:]) == (0, [], ["train will not start in run 1"])
 
 
 def test_it_goes_on_though_the_build_dies(gated: Workspace) -> None:
@@ -142,7 +142,7 @@ def test_it_goes_on_though_the_build_dies(gated: Workspace) -> None:
     gated.write("go1", "")
     status, out, err = following.ended()
     assert (status, out) == (0, ["attempt 1 begins", "attempt 1 ends"])
-    assert err == ["train: its build 1 was killed; the next one sees how the attempt ended"]
+    assert err == ["train: its run 1 was killed; the next one sees how the attempt ended"]
 
 
 def test_a_log_that_is_large_and_no_text(workspace: Workspace) -> None:

@@ -63,7 +63,7 @@ def test_against_an_earlier_build(built: Workspace) -> None:
     assert (
         told(built, "train[tree]", "test", "--against", "1")
         == """\
-task         metric         build 1         now  difference
+task         metric           run 1         now  difference
 train[tree]  auc                0.5        0.25       -0.25
 train[tree]  by.class.a           3           3
 train[tree]  folds       [0.1, 0.2]  [0.1, 0.2]
@@ -111,7 +111,7 @@ def test_csv(built: Workspace) -> None:
         for row in csv.DictReader(told(built, "--format", "csv", "--against", "1").splitlines())
         if row["metric"] == "loss"
     ]
-    assert row == {"task": "test", "metric": "loss", "build 1": "0.5", "now": "0.25", "difference": "-0.25"}
+    assert row == {"task": "test", "metric": "loss", "run 1": "0.5", "now": "0.25", "difference": "-0.25"}
 
 
 def test_a_document(built: Workspace) -> None:
@@ -187,7 +187,7 @@ def test_large_files_are_not_kept(workspace: Workspace) -> None:
 
 def test_none(built: Workspace) -> None:
     assert built.run("metrics", "data").err == "error: none of the goals has metrics\n  hint: these do: train, test\n"
-    assert built.run("metrics", "--against", "9").err.startswith("error: there is no build 9\n")
+    assert built.run("metrics", "--against", "9").err.startswith("error: there is no run 9\n")
     built.pipeline("target a:\n    run: true\n")
     assert built.run("metrics").err.startswith("error: no target has metrics\n")
 

@@ -138,7 +138,7 @@ def test_not_while_a_build_needs_it(workspace: Workspace, goal: str) -> None:
     assert build.returncode == 0, err
     assert (ended.status, ended.out) == (1, "")
     assert ended.err == (
-        f"error: build 2 (process {build.pid}) works on or needs {name}\n  hint: wait until it has ended\n"
+        f"error: run 2 (process {build.pid}) works on or needs {name}\n  hint: wait until it has ended\n"
     )
     # Not one of them was removed, although the other was free.
     assert there_still
@@ -157,7 +157,7 @@ def test_not_while_what_a_dead_build_started_goes_on(workspace: Workspace) -> No
     workspace.write("go", "")
     assert (ended.status, ended.out) == (1, "")
     assert ended.err == (
-        f"error: build 1 (process {build.pid}) died while it worked on train\n  hint: run `mlbuild` first\n"
+        f"error: run 1 (process {build.pid}) died while it worked on train\n  hint: run `mlbuild` first\n"
     )
     assert workspace.exists("load.txt")
     workspace.ok("train")

@@ -215,7 +215,7 @@ def test_a_build_that_died_is_gone_on_with(workspace: Workspace) -> None:
     process.communicate()
     let_go(workspace, 2)
     done = workspace.ok()
-    assert "taken over from build 1" in done.out
+    assert "taken over from run 1" in done.out
     assert workspace.lines("log") == epochs(1, 4)
 
 
@@ -367,7 +367,7 @@ def test_checkpoints_in_use_are_not_removed(workspace: Workspace) -> None:
     process = held(workspace)
     refused = workspace.run("remove", "--checkpoints", "train")
     assert refused.status == 1
-    assert refused.err.startswith(f"error: build 1 (process {process.pid}) works on or needs train\n")
+    assert refused.err.startswith(f"error: run 1 (process {process.pid}) works on or needs train\n")
     let_go(workspace, 2)
     assert ended(process).status == 0
     assert workspace.lines("log") == epochs(1, 4)

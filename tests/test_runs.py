@@ -86,7 +86,7 @@ def test_one_build(built: Workspace) -> None:
     assert (
         told(built, "1")
         == """\
-build 1: failed
+run 1: failed
 when     2026-01-31 14:00:05, 0.0s
 command  mlbuild -k
 
@@ -141,11 +141,11 @@ def test_none(workspace: Workspace) -> None:
     workspace.pipeline(PIPELINE)
     assert told(workspace) == "nothing was built here\n"
     assert document(workspace) == {"runs": []}
-    assert workspace.run("runs", "1").err == "error: there is no build 1\n  hint: `mlbuild runs` lists them\n"
+    assert workspace.run("runs", "1").err == "error: there is no run 1\n  hint: `mlbuild runs` lists them\n"
 
 
 def test_mistakes(built: Workspace) -> None:
-    assert built.run("runs", "9").err == "error: there is no build 9\n  hint: `mlbuild runs` lists them\n"
+    assert built.run("runs", "9").err == "error: there is no run 9\n  hint: `mlbuild runs` lists them\n"
     assert built.run("runs", "good").err.startswith("error: runs takes the number of one build\n")
     assert built.run("runs", "--limit", "0").err.startswith("error: --limit: at least 1\n")
     built.pipeline("target runs:\n    run: true\n")
@@ -182,8 +182,8 @@ def test_running_interrupted_killed_and_taken_over(workspace: Workspace) -> None
     assert told(workspace, "2").splitlines()[-1].split()[:3] == ["wait", "unfinished", "1"]
     workspace.wait_until(lambda: workspace.exists("wait.txt"))
     workspace.ok("wait")
-    assert "by build 3" in told(workspace, "2").splitlines()[-1]
-    assert "taken over from build 2" in told(workspace, "3")
+    assert "by run 3" in told(workspace, "2").splitlines()[-1]
+    assert "taken over from run 2" in told(workspace, "3")
 
 
 # --- git

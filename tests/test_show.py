@@ -72,7 +72,7 @@ def test_what_a_task_made(built: Workspace) -> None:
         head
         == """\
 model.txt: as it was made
-made by  train, build 1, attempt 1
+made by  train, run 1, attempt 1
 when     WHEN, on local, took 0.0s, 9M of memory, 0.0s of CPU
 command  python train.py 0.2 > model.txt
          cp clean.csv parts/x
@@ -128,7 +128,7 @@ def test_what_was_restored(built: Workspace) -> None:
     assert built.ok("train", "lr=0.2").restored == ["train"]
     made = document(built, "train")["made"]
     assert (made["run"], made["restored_by"], made["overrides"]) == (1, 3, [["lr", "0.2", "0.1"]])
-    assert "\nrestored  by build 3, WHEN\n" in told(built, "train")
+    assert "\nrestored  by run 3, WHEN\n" in told(built, "train")
 
 
 def test_what_was_accepted(built: Workspace) -> None:
@@ -136,7 +136,7 @@ def test_what_was_accepted(built: Workspace) -> None:
     assert built.run("accept", "clean", "--because", "a better one").status == 0
     text = told(built, "clean.csv")
     assert text.startswith("clean.csv: as it was accepted\nmade by   clean, not by an attempt that is known here\n")
-    assert re.search(r"\naccepted  by .*@.*, build 2, WHEN: a better one\n", text)
+    assert re.search(r"\naccepted  by .*@.*, run 2, WHEN: a better one\n", text)
     assert document(built, "clean.csv")["made"]["accepted"]["why"] == "a better one"
 
 

@@ -24,7 +24,7 @@ def test_a_build_takes_over_what_still_runs(workspace: Workspace) -> None:
     workspace.write("go", "")
     out, _ = second.communicate(timeout=60)
     assert second.returncode == 0
-    assert "t: taken over from build 1, which died" in out
+    assert "t: taken over from run 1, which died" in out
     assert workspace.lines("started") == [""]
 
 

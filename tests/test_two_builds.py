@@ -50,7 +50,7 @@ GATED = TRAIN.replace("sleep 0.4", "while ! [ -e g[o] ]; do sleep 0.02; done")
 
 
 def wait_until_it_waits(workspace: Workspace, events: str) -> None:
-    workspace.wait_until(lambda: workspace.exists(events) and "waits for build" in workspace.read(events))
+    workspace.wait_until(lambda: workspace.exists(events) and "waits for run" in workspace.read(events))
 
 
 def let_go_once_it_waits(workspace: Workspace, events: str) -> None:
@@ -66,7 +66,7 @@ def test_a_build_that_waits_says_for_whom(workspace: Workspace) -> None:
     let_go_once_it_waits(workspace, "two.jsonl")
     out, _ = two.communicate(timeout=60)
     one.communicate(timeout=60)
-    assert f"train: waits for build 1 (process {one.pid}), which makes it" in out
+    assert f"train: waits for run 1 (process {one.pid}), which makes it" in out
 
 
 def test_different_values_are_built_one_after_the_other(workspace: Workspace) -> None:
@@ -79,7 +79,7 @@ def test_different_values_are_built_one_after_the_other(workspace: Workspace) ->
     assert two.returncode == 0, err
     _, err = one.communicate(timeout=60)
     assert one.returncode == 0, err
-    assert f"waits for build 1 (process {one.pid}), which needs train as it is" in out
+    assert f"waits for run 1 (process {one.pid}), which needs train as it is" in out
     assert not workspace.exists("doubled")
     assert workspace.lines("ran") == ["train 1", "evaluate 1", "train 2", "evaluate 2"]
     assert workspace.read("score.txt") == "score 2\n"
@@ -141,7 +141,7 @@ def test_a_build_takes_over_from_the_one_it_waits_for(workspace: Workspace) -> N
     workspace.write("go", "")
     out, err = two.communicate(timeout=60)
     assert two.returncode == 0, err
-    assert "train: taken over from build 1, which died" in out
+    assert "train: taken over from run 1, which died" in out
     assert workspace.lines("ran") == ["train 1", "evaluate 1"]
     assert not workspace.exists("doubled")
 

@@ -57,23 +57,23 @@ class _Follower:
         while True:
             run = self._awaited()  # before looking: what starts between the two is seen
             for attempt in self._journal.past.attempts_at(self._task, after):
-                self._say(f"{self._task}: attempt {attempt.number} in build {attempt.run}")
+                self._say(f"{self._task}: attempt {attempt.number} in run {attempt.run}")
                 yield from self._attempt(attempt)
                 after, run = attempt.started, self._awaited()
             if run is None:
                 break
             if announced != (run.number, after):
                 announced = run.number, after
-                self._say(f"{self._task} is still to start in build {run.number} (process {run.pid}): waits for it")
+                self._say(f"{self._task} is still to start in run {run.number} (process {run.pid}): waits for it")
             time.sleep(POLL)
         if after != (last.started if last else 0.0):
             return
         if announced:
-            self._say(f"{self._task} will not start in build {announced[0]}")
+            self._say(f"{self._task} will not start in run {announced[0]}")
         elif last is None:
             raise UsageError(f"{self._task} never ran here")
         elif last.ended is not None:
-            self._say(f"{self._task} does not run: this is what its last attempt printed, in build {last.run}")
+            self._say(f"{self._task} does not run: this is what its last attempt printed, in run {last.run}")
             yield from self._attempt(last)
 
     def _awaited(self) -> Run | None:
@@ -90,7 +90,7 @@ class _Follower:
         yield from _grown(path, lambda: self._is_over(attempt.id), self._say)
         found = self._journal.past.attempt(attempt.id) or attempt
         if found.reason is None:
-            self._say(f"{self._task}: its build {found.run} was killed; the next one sees how the attempt ended")
+            self._say(f"{self._task}: its run {found.run} was killed; the next one sees how the attempt ended")
         else:
             how = "done" if found.reason == "ok" else failed(found.reason, found.exit_status or 0, found.message)
             self._say(f"{self._task}: {how}, after {duration(found.seconds or 0)}")

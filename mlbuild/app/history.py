@@ -51,7 +51,7 @@ def run(folder: str, number: int) -> tuple[Run, list[Attempted], list[Outcome]]:
     with journal_of(Layout(folder)) as journal:
         found = journal.past.run(number) if journal else None
         if found is None or journal is None:
-            raise UsageError(f"there is no build {number}", hint="`mlbuild runs` lists them")
+            raise UsageError(f"there is no run {number}", hint="`mlbuild runs` lists them")
         attempts = [_with_log(each, folder) for each in journal.past.attempts(number)]
         accepted = [
             Outcome(each.task, "accepted", f"{each.why} ({each.who})") for each in journal.acceptances(run=number)
@@ -81,7 +81,7 @@ def metrics(workspace: Workspace, goals: Sequence[str], against: int | None = No
     if against is not None:
         with journal_of(workspace.layout) as journal:
             if journal is None or journal.past.run(against) is None:
-                raise UsageError(f"there is no build {against}", hint="`mlbuild runs` lists them")
+                raise UsageError(f"there is no run {against}", hint="`mlbuild runs` lists them")
             then = journal.past.metrics(against)
     found = []
     for task in wanted:

@@ -51,11 +51,11 @@ def detached(folder: str, number: int | None = None) -> Run:
 def _numbered(layout: Layout, journal: Journal, number: int) -> Run:
     found = journal.past.run(number)
     if found is None:
-        raise UsageError(f"there is no build {number}", hint="`mlbuild runs` lists them")
+        raise UsageError(f"there is no run {number}", hint="`mlbuild runs` lists them")
     if not _is_detached(layout, number):
         if found.lives:
-            raise UsageError(f"build {number} has a terminal of its own (process {found.pid})")
-        raise UsageError(f"build {number} was not detached", hint=f"`mlbuild runs {number}` tells what it did")
+            raise UsageError(f"run {number} has a terminal of its own (process {found.pid})")
+        raise UsageError(f"run {number} was not detached", hint=f"`mlbuild runs {number}` tells what it did")
     return found
 
 
@@ -68,7 +68,7 @@ def _none(layout: Layout, journal: Journal, living: list[Run]) -> UsageError:
     run = journal.past.run(last) if last else None
     if run is None:
         return UsageError(message, hint="`mlbuild --detach GOAL` starts one")
-    ended = f"the last one was build {run.number}: {run.end}" + (f", {when(run.ended)}" if run.ended else "")
+    ended = f"the last one was run {run.number}: {run.end}" + (f", {when(run.ended)}" if run.ended else "")
     return UsageError(
         f"{message}; {ended}" if not living else f"{message}\n    {ended}",
         hint=f"`mlbuild attach {run.number}` shows it",
@@ -76,7 +76,7 @@ def _none(layout: Layout, journal: Journal, living: list[Run]) -> UsageError:
 
 
 def _told(run: Run) -> str:
-    return f"build {run.number} (process {run.pid}, since {when(run.started)}): {run.command}"
+    return f"run {run.number} (process {run.pid}, since {when(run.started)}): {run.command}"
 
 
 def _is_detached(layout: Layout, number: int) -> bool:

@@ -33,14 +33,14 @@ def run(arguments: list[str], command: str) -> int:
         is_told = _show(folder, build.number)
     except KeyboardInterrupt:
         again = f"`mlbuild attach {build.number}` shows it again"
-        print(f"left the view; build {build.number} goes on (process {build.pid}), {again}", file=sys.stderr)
+        print(f"left the view; run {build.number} goes on (process {build.pid}), {again}", file=sys.stderr)
         return 130
     if not is_told:
         print(last_words(folder, build.number), end="", file=sys.stderr)
     ended, _, _ = the_run(folder, build.number)
     if ended.exit_status is None:
         hint = "what it still runs goes on, and the next build takes it over"
-        raise StateError(f"build {build.number} was killed: its process ended without a word", hint=hint)
+        raise StateError(f"run {build.number} was killed: its process ended without a word", hint=hint)
     return ended.exit_status
 
 

@@ -45,7 +45,7 @@ def run(arguments: list[str], command: str) -> int:
 
 
 def _say_for_whom(run: Run) -> None:
-    print(f"waits for build {run.number} (process {run.pid}) to answer", file=sys.stderr)
+    print(f"waits for run {run.number} (process {run.pid}) to answer", file=sys.stderr)
 
 
 def _row(each: Cancelled) -> dict[str, Any]:
@@ -74,11 +74,11 @@ def _task_row(stopped: Stopped) -> dict[str, Any]:
 def _lines(each: Cancelled, dry: bool) -> Iterator[str]:
     number, pid = each.run.number, each.run.pid
     if not each.run.lives:
-        yield f"build {number} died, and what it had started went on"
+        yield f"run {number} died, and what it had started went on"
     elif each.whole:
-        yield f"build {number} (process {pid}) {'would be' if dry else 'was'} interrupted"
+        yield f"run {number} (process {pid}) {'would be' if dry else 'was'} interrupted"
     else:
-        yield f"build {number} (process {pid}) {'would go' if dry else 'goes'} on without"
+        yield f"run {number} (process {pid}) {'would go' if dry else 'goes'} on without"
     for stopped in each.tasks:
         yield f"    {stopped.task} {_how(stopped, dry)}"
     if each.behind and each.whole:

@@ -139,7 +139,7 @@ class Leaving:
 
     def _tell(self, task: str) -> None:
         run, name = self._run, shlex.quote(task)
-        print(f"build {run} goes on without this terminal (process {os.getpid()})")
+        print(f"run {run} goes on without this terminal (process {os.getpid()})")
         print(f"`mlbuild attach {run}` shows it, `mlbuild log -F {name}` follows a task, `mlbuild cancel` stops it")
         sys.stdout.flush()
 

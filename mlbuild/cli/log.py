@@ -35,7 +35,7 @@ def run(arguments: list[str], command: str) -> int:
     try:
         file = open(workspace.files.full(attempt.log), "rb")
     except FileNotFoundError:
-        print(f"{task} printed nothing (attempt {attempt.number}, build {attempt.run})", file=sys.stderr)
+        print(f"{task} printed nothing (attempt {attempt.number}, run {attempt.run})", file=sys.stderr)
     else:
         with file:
             shutil.copyfileobj(file, sys.stdout.buffer)

@@ -13,7 +13,7 @@ FORMATS = {"table": metrics_table, "csv": metrics_csv, "json": metrics_json}
 
 def run(arguments: list[str], command: str) -> int:
     parser = Parser(command, "The values of metrics files side by side: over keys, or against an earlier build.")
-    parser.add_argument("--against", type=int, metavar="N", help="beside the values as they were after build N")
+    parser.add_argument("--against", type=int, metavar="N", help="beside the values as they were after run N")
     parser.add_argument("--format", choices=FORMATS, default="table", help="how to write them (default: table)")
     parser.add_argument("--json", action="store_const", dest="format", const="json", help="the same as --format json")
     add_key_option(parser)

@@ -105,7 +105,7 @@ def accept(
         if conflict:
             doing = "died while it worked on" if conflict.dead else "works on or needs"
             hint = "run `mlbuild` first" if conflict.dead else "wait until it has ended"
-            raise StateError(f"build {conflict.run} (process {conflict.pid}) {doing} {conflict.task}", hint=hint)
+            raise StateError(f"run {conflict.run} (process {conflict.pid}) {doing} {conflict.task}", hint=hint)
     # Now that nothing changes them any more, they must still be what was looked at.
     for each in found:
         facts = survey.facts(each.task)

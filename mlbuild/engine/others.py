@@ -94,7 +94,7 @@ class OtherBuilds:
         if conflict.run not in self._announced:
             self._announced.add(conflict.run)
             doing = "makes it" if conflict.same else f"needs {conflict.task} as it is"
-            text = f"waits for build {conflict.run} (process {conflict.pid}), which {doing}"
+            text = f"waits for run {conflict.run} (process {conflict.pid}), which {doing}"
             self._say(events.Said(text, wanted.task.name))
         if not conflict.same and conflict.run < self._journal.run:
             # Of two builds that want different things the older goes first: so they never wait for each other.

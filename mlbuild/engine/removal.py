@@ -93,4 +93,4 @@ def _by_task(found: Iterable[Standing]) -> dict[Task, list[str]]:
 def _in_use(task: Task, conflict: Conflict) -> StateError:
     doing = "died while it worked on" if conflict.dead else "works on or needs"
     hint = "run `mlbuild` first" if conflict.dead else "wait until it has ended"
-    return StateError(f"build {conflict.run} (process {conflict.pid}) {doing} {task.name}", hint=hint)
+    return StateError(f"run {conflict.run} (process {conflict.pid}) {doing} {task.name}", hint=hint)

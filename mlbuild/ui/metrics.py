@@ -20,7 +20,7 @@ WIDEST = 40
 def metrics_table(measured: Sequence[Measured], against: int | None) -> str:
     """A table for each target; against an earlier build, one of all values."""
     if against is not None:
-        head = ("task", "metric", f"build {against}", "now", "difference")
+        head = ("task", "metric", f"run {against}", "now", "difference")
         rows = [[task, name, _cell(then), _cell(now), _signed(by)] for task, name, then, now, by in _compared(measured)]
         return "\n".join(table([head, *rows], right=[2, 3, 4]))
     targets: dict[str, list[Measured]] = {}
@@ -40,7 +40,7 @@ def _of_target(name: str, group: Sequence[Measured]) -> list[str]:
 def metrics_csv(measured: Sequence[Measured], against: int | None) -> str:
     """As the table, but all targets in one, and every value whole."""
     if against is not None:
-        rows = [["task", "metric", f"build {against}", "now", "difference"]]
+        rows = [["task", "metric", f"run {against}", "now", "difference"]]
         rows += [[task, name, *map(_plain, values)] for task, name, *values in _compared(measured)]
     else:
         names = _names(measured)

@@ -52,7 +52,7 @@ def run_lines(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcom
         facts.append(("with", ", ".join(f"{name}={new} (else {old})" for name, new, old in run.overrides)))
     if run.commit:
         facts.append(("commit", commit_text(run.commit, run.dirty)))
-    lines = [f"build {run.number}: {run.end}", *table(facts)]
+    lines = [f"run {run.number}: {run.end}", *table(facts)]
     rows = [_attempt_row(run, each) for each in attempts]
     rows += [(each.task, each.state, "", "", each.detail, "", "") for each in outcomes]
     if rows:
@@ -89,9 +89,9 @@ def used(attempt: Attempted) -> str:
 
 def _why(run: Run, attempt: Attempted) -> str:
     if attempt.run != run.number:
-        return f"by build {attempt.run}"
+        return f"by run {attempt.run}"
     if attempt.begun != run.number:
-        return f"taken over from build {attempt.begun}"
+        return f"taken over from run {attempt.begun}"
     said = attempt.message
     if attempt.reason not in (None, "ok", "cancelled"):
         said = failed(attempt.reason, attempt.exit_status or 0, attempt.message).replace("\n", " ")

@@ -54,15 +54,15 @@ def _facts(task: Task, origin: Origin) -> list[tuple[str, str]]:
     attempt, run = origin.attempt, origin.run
     facts = []
     if attempt:
-        facts.append(("made by", f"{task.name}, build {attempt.begun}, attempt {attempt.number}"))
+        facts.append(("made by", f"{task.name}, run {attempt.begun}, attempt {attempt.number}"))
         facts.append(("when", f"{when(attempt.started)}, on {attempt.executor}{_cost(origin)}"))
     else:
         facts.append(("made by", f"{task.name}, not by an attempt that is known here"))
     if origin.again:
-        facts.append(("restored", f"by build {origin.again.number}, {when(origin.trace.finished)}"))
+        facts.append(("restored", f"by run {origin.again.number}, {when(origin.trace.finished)}"))
     if origin.accepted:
         said = origin.accepted
-        facts.append(("accepted", f"by {said.who}, build {said.run}, {when(said.at)}: {said.why}"))
+        facts.append(("accepted", f"by {said.who}, run {said.run}, {when(said.at)}: {said.why}"))
     facts += [("grown from", f"a checkpoint written with {written_with(each.differs)}") for each in origin.grown]
     if attempt:
         facts += zip(["command", *[""] * len(attempt.command)], attempt.command.splitlines(), strict=False)
