@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from parts import PIPELINE
+from parts import PIPELINE, TRAIN
 from workspace import ROOT, Workspace
 
 for number in (signal.SIGINT, signal.SIGHUP):
@@ -53,15 +53,17 @@ def built_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Workspace(tmp_path_factory.mktemp("parts"))
     made.pipeline(PIPELINE)
     made.write("in.txt", "in\n")
+    made.write("train.py", TRAIN)
     ended = made.run("-j2")
     assert ended.status == 0, ended.err
     made.wait_until_quiet()
-    (made.root / "finished").unlink()
+    for name in ("finished", "begun"):
+        (made.root / name).unlink()
     return made.root
 
 
 @pytest.fixture
 def parts(built_parts: Path, workspace: Workspace) -> Workspace:
-    """Six tasks that hold a lock while they run, and one behind them; built once with version 1."""
+    """Seven tasks that hold a lock while they run, and one behind them; built once with version 1."""
     subprocess.run(["cp", "-a", f"{built_parts}/.", workspace.root], check=True)
     return workspace

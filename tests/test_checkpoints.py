@@ -179,6 +179,22 @@ def test_a_recipe_may_write_down_itself_what_it_puts_there(trainer: Trainer) -> 
     assert trainer.told() == "ckpt/one"
 
 
+def test_what_is_seen_late_is_no_newer_than_it_was(trainer: Trainer) -> None:
+    """The recipe has written down two by then; whoever watches dies before it has come to the second."""
+    job = trainer.job("")
+    saves = checkpoints.Saves(checkpoints.prepare(job)["start"])
+    for name in ("one", "two"):
+        (trainer.root / "ckpt" / name).write_text(name)
+        mark = signature(str(trainer.root / "ckpt" / name))
+        with open(trainer.root / "ckpt/.mlbuild/journal", "a") as journal:
+            journal.write(f'\n{{"put": "{name}", "attempt": "a1", "signature": "{mark}", "at": 1.0}}\n')
+    row = checkpoints.put(job, saves, ["one"])
+    assert row and [name for name, _ in row["made"]] == ["one"]
+    assert checkpoints.newest(job) == "ckpt/two"
+    trainer.run("true")
+    assert trainer.told() == "ckpt/two"
+
+
 # --- which ones an attempt may go on from
 
 
@@ -321,6 +337,12 @@ def test_what_is_removed_goes_while_the_attempt_runs(trainer: Trainer) -> None:
     trainer.executor.cancel(["runs/1/a1"])
     (result,) = results_of(trainer.executor)
     assert (result.reason, result.checkpoint) == (Reason.CANCELLED, "ckpt/3")
+
+
+def test_what_an_attempt_that_was_killed_did_not_remove_goes_with_the_next(trainer: Trainer) -> None:
+    trainer.run("save one; save two; save three; exit 1")
+    trainer.run("true", keep=2)
+    assert trainer.there() == ["three", "two"]
 
 
 def test_one_that_is_spoilt_takes_no_place_of_those_kept(trainer: Trainer) -> None:
@@ -480,7 +502,7 @@ def test_killed_while_it_sees_to_checkpoints(trainer: Trainer, monkeypatch: pyte
     trainer.again()
     result = trainer.run("save two", keep=1)
     if point == "checkpoints-gone":  # the look at the end of the attempt does what was left
-        assert result.ok and [row.get("put") for row in trainer.journal()].count("two") == 2
+        assert result.ok and [row.get("put") for row in trainer.journal()].count("two") == 1
     else:
         assert result.reason is Reason.LOST, f"{point} was never passed"
     monkeypatch.undo()

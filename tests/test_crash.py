@@ -1,4 +1,5 @@
-"""`kill -9` of driver, supervisor or both, at named points and at random moments: the next build completes."""
+"""`kill -9` of driver, supervisor, its children, or several, at named points and at random moments: the next build
+completes."""
 
 from __future__ import annotations
 
@@ -6,12 +7,15 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 
 import pytest
-from parts import KEYS, PIPELINE, ROUNDS, complete, recorded, whole
+from parts import KEYS, PIPELINE, ROUNDS, assert_nothing_lost, complete, recorded, whole
+from test_detach import detach
 from workspace import Workspace, is_supervisor
 
 from mlbuild.engine.attempts import KILL_POINTS
+from mlbuild.executors.directory import KILL_POINTS as DIRECTORY_KILL_POINTS
 from mlbuild.executors.supervisor import KILL_POINTS as SUPERVISOR_KILL_POINTS
 
 RESTORING = ("restored-aside", "restored")
@@ -57,6 +61,21 @@ def test_killed_while_rolling_back(parts: Workspace, point: str, nth: int) -> No
     assert parts.ok().ran == []
 
 
+@pytest.mark.parametrize("point", DIRECTORY_KILL_POINTS)
+def test_killed_while_it_looks_after_checkpoints(parts: Workspace, point: str) -> None:
+    """A child of the supervisor, each that comes there, while there are some to set aside, to bring back, to remove."""
+    parts.ok("trained", "version=2", "epochs=20")
+    process = parts.start("trained", "epochs=5", env={"MLBUILD_TEST_KILL": point})
+    process.communicate(timeout=60)
+    # The one that is to be removed is out of the way then, so that nothing is left to do at which to be killed.
+    assert (process.returncode == 0) == (point == "checkpoints-gone"), f"{point} was never passed"
+    parts.ok("trained", "epochs=5")
+    assert_nothing_lost(parts, here=["1-4", "1-5"], aside=["2-19", "2-20"])
+    parts.ok("trained", "version=2", "epochs=21")
+    assert parts.lines("begun")[-1] == "2 20 20"
+    assert_nothing_lost(parts, here=["2-20", "2-21"], aside=["1-4", "1-5"])
+
+
 @pytest.mark.parametrize("victims", ["driver", "supervisor", "both"])
 @pytest.mark.parametrize("round_", range(ROUNDS))
 def test_killed_at_a_random_moment(parts: Workspace, victims: str, round_: int) -> None:
@@ -70,6 +89,19 @@ def test_killed_at_a_random_moment(parts: Workspace, victims: str, round_: int) 
         for pid in supervisors:
             os.kill(pid, signal.SIGKILL)
     process.communicate(timeout=60)
+    complete(parts, recorded(log))
+
+
+@pytest.mark.parametrize("victims", ["driver", "supervisor", "both"])
+@pytest.mark.parametrize("round_", range(max(1, ROUNDS // 3)))
+def test_detached_and_killed_at_a_random_moment(parts: Workspace, victims: str, round_: int) -> None:
+    log = parts.root / ".killed.jsonl"
+    driver = detach(parts, "-j2", "version=2", "--events", str(log))
+    time.sleep(random.uniform(0.0, 0.7))
+    for pid in parts.processes():
+        if is_supervisor(pid) and (victims == "both" or (pid == driver) == (victims == "driver")):
+            kill(pid)
+    parts.wait_until(lambda: driver not in parts.processes())
     complete(parts, recorded(log))
 
 
@@ -91,3 +123,8 @@ def test_killed_again_and_again(parts: Workspace, round_: int) -> None:
             assert not before & ran, "recorded, and yet it ran again"
             before |= ran
     complete(parts, before)
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

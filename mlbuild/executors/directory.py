@@ -234,17 +234,25 @@ class Directory:
             if text and (name, text) not in saves.made:
                 found.append((name, text))
         if not found:
-            return {"made": [], "whole": saves.whole}
+            return {"made": [], "whole": self._keep(saves.whole) if saves.whole else []}
         reads = tuple(replace(read, signature=saves.start.inputs[read.path]) for read in self._job.reads)
         is_void = bool(attempt.changed(replace(self._job, reads=reads)))
         with self._held():
-            self._append(*(self._put_row(self._job.attempt, mark, is_void=is_void) for mark in found))
+            self._append(*self._unwritten(found, is_void=is_void))
         reach("checkpoints-put")
         if is_void:
             return {"made": [], "whole": saves.whole}
         news = dict(found)
         whole = [mark for mark in saves.whole if mark[0] not in news] + found
         return {"made": found, "whole": self._keep(whole) if self._asked.keep else []}
+
+    def _unwritten(self, marks: list[Mark], *, is_void: bool) -> Iterator[Row]:
+        """Lines for these, without those that a recipe has written itself: a second one would come after those of what
+        it has put there since, and say that it is newer."""
+        puts = self._lineage().puts
+        for mark in marks:
+            if is_void or mark not in puts or puts[mark]["attempt"] != self._job.attempt:
+                yield self._put_row(self._job.attempt, mark, is_void=is_void)
 
     def _is_whole(self, name: str) -> bool:
         """Whether what was put there counts: a folder has the marker, where there is to be one."""
