@@ -1,7 +1,7 @@
 """Fit a logistic regression to a month's flights, an epoch at a time, with a checkpoint after each.
 
-Whenever it is interrupted, the model's numbers come out the same to the last bit: a checkpoint holds the classifier, the
-state of the random numbers that shuffle the flights, and the number of epochs done.
+Whenever it is interrupted, the model's numbers come out the same to the last bit: a checkpoint holds the classifier,
+the state of the random numbers that shuffle the flights, and the number of epochs done.
 """
 
 import csv
