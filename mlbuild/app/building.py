@@ -54,6 +54,23 @@ class Options:
     command: str = "mlbuild"
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What to build.
+
+    Attributes:
+        goals: its names for people.
+        wanted: the tasks that are to be in place.
+        forced: tasks to run whether or not they are fresh.
+        in_turn: the wanted tasks are started as they stand there, and not what the longest path hangs on first.
+    """
+
+    goals: tuple[str, ...]
+    wanted: Sequence[Task]
+    forced: Sequence[Task] = ()
+    in_turn: bool = False
+
+
 def build(
     workspace: Workspace,
     goals: Sequence[str],
@@ -62,7 +79,22 @@ def build(
     on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
     prepared: socket | None = None,
 ) -> int:
-    """Bring the goals up to date.
+    """Bring the goals up to date: as `build_tasks`, of which it is the everyday case."""
+    wanted = workspace.wanted(goals)
+    forced = [*(wanted if options.always else ()), *select_some(workspace, options.force)]
+    work = Work(tuple(goals or workspace.pipeline.default), wanted, forced)
+    return build_tasks(workspace, work, options, say, on_start, prepared)
+
+
+def build_tasks(
+    workspace: Workspace,
+    work: Work,
+    options: Options,
+    say: Callable[[events.Event], None],
+    on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
+    prepared: socket | None = None,
+) -> int:
+    """Have tasks in place.
 
     Args:
         say: is told of every event.
@@ -77,13 +109,12 @@ def build(
     started = time.monotonic()
     verify_executor(workspace, options.on)
     graph, layout = workspace.graph, workspace.layout
-    wanted = workspace.wanted(goals)
+    wanted = work.wanted
     order = ordered(workspace, wanted)
     verify_variables(order)
     with opened(workspace) as (journal, store, stats), ExitStack() as stack:
-        forced = [*(wanted if options.always else ()), *select_some(workspace, options.force)]
         observe = workspace.config.observe == "on"
-        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, forced, observe=observe)
+        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, work.forced, observe=observe)
 
         account = Account()
         revision = Revision(layout.workspace, layout.tmp, lambda path: any(graph.makers.of(path)))
@@ -111,7 +142,7 @@ def build(
             word(text, task)
         attempts.finish_publishing()
         recovery = Recovery(order, journal, executor, attempts)
-        history = History(journal.durations(), order)
+        history = History(journal.durations(), order, wanted if work.in_turn else ())
         scheduler = Scheduler(
             graph,
             order,
@@ -127,7 +158,7 @@ def build(
             keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
             max_active=options.max_active,
         )
-        tell(events.BuildStarted(run, tuple(goals or workspace.pipeline.default), len(order), jobs))
+        tell(events.BuildStarted(run, work.goals, len(order), jobs))
         for path in sorted(graph.orphans):
             tell(events.Said(f"{path} was made by a task that is no more, so it does not count"))
         on_start(scheduler.interrupt)

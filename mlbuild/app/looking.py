@@ -47,7 +47,7 @@ def status(
     order = ordered(workspace, wanted)
     with looking(workspace, _asked_for(workspace, order) if everything else wanted) as (inspector, journal, _):
         inspector.forced.update(select_some(workspace, forced))
-        return list(_seen(Survey(graph, order, inspector), journal, order).values())
+        return list(seen(Survey(graph, order, inspector), journal, order).values())
 
 
 def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:
@@ -57,7 +57,7 @@ def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:
     order = ordered(workspace, wanted)
     with looking(workspace, wanted) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
-        return _explain(graph, survey, inspector, journal, _seen(survey, journal, order), wanted)
+        return _explain(graph, survey, inspector, journal, seen(survey, journal, order), wanted)
 
 
 def doubtful_imports(workspace: Workspace) -> list[Doubt]:
@@ -120,7 +120,7 @@ def _side(workspace: Workspace, files: EarlierFiles, revision: str, now: Stats) 
     return graph, Inspector(graph, files, EarlierStats(files, now), None, None, ())
 
 
-def _seen(survey: Survey, journal: Journal | None, order: Order) -> dict[Task, Seen]:
+def seen(survey: Survey, journal: Journal | None, order: Order) -> dict[Task, Seen]:
     """The tasks of a survey with what happened to them before."""
     history = History(journal.durations() if journal else {}, order)
     running = journal.running_tasks() if journal else set()

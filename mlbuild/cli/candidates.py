@@ -17,13 +17,15 @@ Candidate = tuple[str, str]
 """(What is typed, what it is in a few words or nothing.)"""
 
 COMMON = ("--file", "--directory", "--help")
-BUILD = (
-    *("--dry-run", "--jobs", "--keep-going", "--no-keep-going", "--always-make", "--force", "--question", "--key"),
-    *("--max-active", "--on", "--detach", "--events", "--verbose", "--quiet", "--color", "--no-color", "--progress"),
+BUILDING = (
+    *("--dry-run", "--jobs", "--key", "--max-active", "--on", "--detach", "--events", "--verbose", "--quiet"),
+    *("--color", "--no-color", "--progress"),
 )
+BUILD = ("--keep-going", "--no-keep-going", "--always-make", "--force", "--question", *BUILDING)
 OPTIONS = {
     "": ("--version", *BUILD),
     "build": BUILD,
+    "backfill": ("--from", "--to", "--mode", "--newest-first", "--with-upstream", "--with-downstream", *BUILDING),
     "status": ("--key", "--tasks", "--json"),
     "explain": ("--key", "--json"),
     "impact": ("--since", "--budget", "--gpu-hours", "--key", "--json"),
@@ -42,6 +44,7 @@ OPTIONS = {
 """Beside those that all commands have. Written down here, since loading a command takes ten times as long."""
 VALUES = {
     "--progress": ("auto", "plain", "off"),
+    "--mode": ("missing", "failed", "stale", "all"),
     "graph --format": ("tree", "dot", "mermaid", "json"),
     "metrics --format": ("table", "csv", "json"),
 }
@@ -49,7 +52,18 @@ WORDS = {"completion": ("bash", "zsh", "fish"), "store": ("stats", "gc", "verify
 """What stands behind a command that takes neither goals nor paths."""
 PATHS = (*WITH_PATH, "--events")
 """Options whose value is a path: for the shell to complete."""
-NUMBERS = ("-j", "--jobs", "--max-active", "--attempt", "--older-than", "--max-size", "--limit", "--against")
+NUMBERS = (
+    "-j",
+    "--jobs",
+    "--max-active",
+    "--attempt",
+    "--older-than",
+    "--max-size",
+    "--limit",
+    "--against",
+    "--from",
+    "--to",
+)
 NO_GOALS = ("runs", "attach", "check", "fmt", "init", "completion")
 
 DECLARED = re.compile(

@@ -72,20 +72,20 @@ def _run(arguments: list[str]) -> int:
     at = command_at(arguments)
     command = arguments[at] if at < len(arguments) else ""
     if command not in COMMANDS:
-        return _build(arguments, "")
+        return _building("build", arguments, "")
     rest = [*arguments[:at], *arguments[at + 1 :]]
-    if command == "build":
-        return _build(rest, command)
+    if command in ("build", "backfill"):
+        return _building(command, rest, command)
     status: int = _loaded(command).run(rest, command)
     return status
 
 
-def _build(arguments: list[str], command: str) -> int:
+def _building(module: str, arguments: list[str], command: str) -> int:
     from mlbuild.executors.daemon import prepare
 
     # Before the rest is loaded: what is forked later would be as large as we are then.
     prepared = prepare()
-    status: int = _loaded("build").run(arguments, command, prepared)
+    status: int = _loaded(module).run(arguments, command, prepared)
     return status
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlbuild.engine.causes import Cause, Causes, kind_of
@@ -64,19 +64,39 @@ class Impact:
 
 def impact(graph: Graph, tasks: Mapping[Task, Surveyed], causes: Causes, history: History) -> Impact:
     """What a survey's tasks come to."""
-    running = [each for each in tasks.values() if each.runs and not each.blocked and not each.task.is_group]
+    running = _running(tasks.values())
     shares, mark = _shares(causes, running)
     targets: dict[str, Amount] = {}
     total = Amount()
     behind = causes.behind([each.task for each in running], mark.__getitem__)
     for each in running:
         name = each.task.target.name
-        expected, gpus = history.expected(each.task), RecipeScope(graph, each.task).amounts()["gpus"] or 0
+        cost = _cost(graph, each.task, history)
         concerned = [shares[number].targets for number in sorted(behind[each.task])]
         for amounts in (*concerned, targets):
-            amounts.setdefault(name, Amount()).add(each, expected, gpus)
-        total.add(each, expected, gpus)
+            amounts.setdefault(name, Amount()).add(each, *cost)
+        total.add(each, *cost)
     return Impact(tuple(shares), targets, total)
+
+
+def add_up(graph: Graph, tasks: Iterable[Surveyed], history: History) -> tuple[dict[str, Amount], Amount]:
+    """What those of these tasks that would run come to: by target, and altogether."""
+    targets: dict[str, Amount] = {}
+    total = Amount()
+    for each in _running(tasks):
+        cost = _cost(graph, each.task, history)
+        targets.setdefault(each.task.target.name, Amount()).add(each, *cost)
+        total.add(each, *cost)
+    return targets, total
+
+
+def _running(tasks: Iterable[Surveyed]) -> list[Surveyed]:
+    return [each for each in tasks if each.runs and not each.blocked and not each.task.is_group]
+
+
+def _cost(graph: Graph, task: Task, history: History) -> tuple[float | None, float]:
+    """How long a task should take, in seconds, and how many GPUs it has meanwhile."""
+    return history.expected(task), RecipeScope(graph, task).amounts()["gpus"] or 0
 
 
 def _shares(causes: Causes, running: list[Surveyed]) -> tuple[list[Share], dict[Cause, int]]:

@@ -24,14 +24,15 @@ class Wanted:
     reasons: tuple[Reason, ...] = ()
 
 
-Entry = tuple[float, int, Wanted]
+Turn = tuple[float, float]
+Entry = tuple[Turn, int, Wanted]
 
 
 class Queue:
-    """The longest path first.
+    """Each task in its turn.
 
     Args:
-        priority: seconds from a task's start to the end of the longest path behind it.
+        turn: of a task; the least is next.
         line: where a task must wait so that others need not (for one of its target to end, for room on its own
             executor); None if it need not.
         has_room: whether a task could start now.
@@ -39,11 +40,11 @@ class Queue:
 
     def __init__(
         self,
-        priority: Callable[[Task], float],
+        turn: Callable[[Task], Turn],
         line: Callable[[Wanted], str | None],
         has_room: Callable[[Wanted], bool],
     ) -> None:
-        self._priority = priority
+        self._turn = turn
         self._line = line
         self._has_room = has_room
         self._entries: list[Entry] = []
@@ -55,11 +56,11 @@ class Queue:
         return bool(self._entries or self._lines or self._later)
 
     def push(self, wanted: Wanted) -> None:
-        heapq.heappush(self._entries, self._entry(-self._priority(wanted.task), wanted))
+        heapq.heappush(self._entries, self._entry(self._turn(wanted.task), wanted))
 
     def push_later(self, wanted: Wanted, delay: float) -> None:
         """Not before `delay` seconds have gone."""
-        heapq.heappush(self._later, self._entry(time.monotonic() + delay, wanted))
+        heapq.heappush(self._later, self._entry((time.monotonic() + delay, 0.0), wanted))
 
     def pop(self) -> Wanted | None:
         """The next that can start. One that must wait for room is overtaken by none but those of other lines."""
@@ -86,14 +87,14 @@ class Queue:
         self._lines.clear()
         self._later.clear()
 
-    def _entry(self, order: float, wanted: Wanted) -> Entry:
+    def _entry(self, turn: Turn, wanted: Wanted) -> Entry:
         self._pushed += 1
-        return order, self._pushed, wanted
+        return turn, self._pushed, wanted
 
     def _let_in(self) -> None:
         """Put in what has waited long enough, and one of each line that has moved."""
         now = time.monotonic()
-        while self._later and self._later[0][0] <= now:
+        while self._later and self._later[0][0][0] <= now:
             self.push(heapq.heappop(self._later)[2])
         for name in [name for name, entries in self._lines.items() if self._line(entries[0][2]) != name]:
             heapq.heappush(self._entries, self._lines[name].pop(0))

@@ -94,7 +94,7 @@ class Scheduler:
         self._conditions = Conditions(graph, files, self.states)
         self._temporaries = Temporaries(graph, order, inspector.goals, self.states)
         self._others = OtherBuilds(order, journal, inspector, say)
-        self._queue = Queue(history.priority, self._line, self._has_room)
+        self._queue = Queue(history.turn, self._line, self._has_room)
         self._active: Counter[str] = Counter()
         """How many tasks of each target run."""
         self._running: dict[str, Attempt] = {}

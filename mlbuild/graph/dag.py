@@ -178,6 +178,10 @@ class Graph:
         """From now on nothing that the task makes counts: it failed, or can't be made."""
         self._left_out.add(task)
 
+    def leave_in(self) -> None:
+        """Everything counts again: what was known of failures is to be found out anew."""
+        self._left_out.clear()
+
     def referred(self, reference: Reference, task: Task, *, optional: bool = False) -> list[Task]:
         """The tasks that a reference means where it stands in `task`. Raises OutsidePartition, unless `optional`."""
         target = self.pipeline.targets[reference.target]

@@ -20,6 +20,7 @@ from mlbuild.target import Target
 
 GOAL = re.compile(r"(?P<target>[A-Za-z_]\w*)(?:\[(?P<keys>.*)\])?(?:\.(?P<output>[A-Za-z_]\w*))?", re.DOTALL)
 KEY = re.compile(r'\s*(?:(?P<name>[A-Za-z_]\w*)\s*=\s*)?(?P<text>"(?:[^"\\]|\\.)*"|[^,\]"]*?)\s*(?:,|$)')
+LISTED = re.compile(r'"(?:[^"\\]|\\.)*"|[^,]+')
 
 MOST_COMPARED = 10_000
 """Paths, with one that nothing makes: for about a second."""
@@ -49,7 +50,7 @@ def at_keys(graph: Graph, tasks: Sequence[Task], keys: Sequence[tuple[str, str]]
     """Of these tasks, those at the keys given; one whose target lacks the partition stays.
 
     Args:
-        keys: (partition, keys as typed: one, a range, `*`).
+        keys: (partition, keys as typed: one, a range, `*`, or several of these with commas between them).
 
     Raises:
         UsageError: no such partition or key, or none of the tasks has it.
@@ -62,9 +63,47 @@ def at_keys(graph: Graph, tasks: Sequence[Task], keys: Sequence[tuple[str, str]]
             raise UsageError(f"there is no option or partition `{name}`", hint=hint)
         if not any(name in task.target.partitions for task in tasks):
             raise UsageError(f"none of the goals has the partition `{name}`")
-        wanted = {key.text for key in chosen(graph.partitions[name], text, f"--{name} {text}")}
+        wanted = {key.text for key in _several(graph.partitions[name], text, f"--{name} {text}")}
         kept = [task for task in kept if _key_of(task, name) is None or _key_of(task, name) in wanted]
     return kept
+
+
+def _several(keys: Keys, text: str, goal: str) -> Iterator[Key]:
+    for one in [text] if keys.position(text) is not None else LISTED.findall(text) or [text]:
+        yield from chosen(keys, one.strip(), goal)
+
+
+def line_of(graph: Graph, tasks: Sequence[Task], option: str = "") -> str:
+    """The partition of these tasks along which their keys lie one after another: a calendar, else any.
+
+    Args:
+        option: that needs it to be the only one; without it, the first is taken.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    names = dict.fromkeys(name for task in tasks for name in task.target.partitions)
+    found = [name for name in names if graph.partitions[name].ordered] or [*names]
+    if not found:
+        raise UsageError("none of the goals has a partition", hint="`mlbuild GOAL` builds what has no keys")
+    if option and len(found) > 1:
+        hint = f"as in --{found[0]} FIRST..LAST"
+        raise UsageError(f"{option}: the goals have the partitions {', '.join(found)}; which is meant?", hint=hint)
+    return found[0]
+
+
+def in_turn(graph: Graph, tasks: Sequence[Task], line: str, *, newest_first: bool = False) -> list[Task]:
+    """Tasks in the order of their keys of a partition; those at the same one stay as they are, those without any are
+    the last."""
+    keys = graph.partitions[line]
+
+    def place(task: Task) -> int:
+        position = keys.position(_key_of(task, line) or "")
+        if position is None:
+            return len(keys)
+        return len(keys) - 1 - position if newest_first else position
+
+    return sorted(tasks, key=place)
 
 
 def _key_of(task: Task, partition: str) -> str | None:
@@ -180,7 +219,7 @@ def _string(text: str, goal: str) -> str:
         return str(json.loads(text))
     except ValueError:
         message = f"{goal}: {text} is not one JSON string"
-        raise UsageError(message, hint='as in "a,b"; one key is given at a time') from None
+        raise UsageError(message, hint='as in "a,b"') from None
 
 
 def _stop(keys: Keys, last: str) -> int:
@@ -189,7 +228,9 @@ def _stop(keys: Keys, last: str) -> int:
     if not keys.ordered:
         return known(last, keys, None) + 1
     position = keys.position(last)
-    return keys.first_from(last) if position is None else position + 1
+    if position is not None:
+        return position + 1
+    return keys.first_from(last) + sum(1 for key in keys.all if key.text.startswith(last))
 
 
 def _count(target: Target) -> str:

@@ -19,8 +19,8 @@ def impact_lines(impact: Impact) -> list[str]:
     for share in impact.shares:
         lines.append(f"{_changed(share)}:")
         width = max(len(name) for name in share.targets)
-        lines += [f"  {name:<{width}}  {_amount(amount)}" for name, amount in share.targets.items()]
-    return [*lines, f"altogether: {_amount(impact.total)}"]
+        lines += [f"  {name:<{width}}  {amount_text(amount)}" for name, amount in share.targets.items()]
+    return [*lines, f"altogether: {amount_text(impact.total)}"]
 
 
 def over_lines(impact: Impact, seconds: float | None, gpu_hours: float | None) -> list[str]:
@@ -39,7 +39,8 @@ def _changed(share: Share) -> str:
     return f"{reason_text(share.cause.reason)}{more}"
 
 
-def _amount(amount: Amount) -> str:
+def amount_text(amount: Amount) -> str:
+    """How many tasks, and what that costs; empty for none."""
     parts = []
     if amount.run:
         parts.append(f"{counted(amount.run, 'task')} would run")

@@ -1,0 +1,83 @@
+"""The verb backfill: tasks of a range of keys are chosen by how they stand, and built one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from socket import socket
+
+from mlbuild.app.access import looking
+from mlbuild.app.building import Options, Work, build_tasks
+from mlbuild.app.looking import seen
+from mlbuild.app.workspace import Workspace, ordered
+from mlbuild.engine import events
+from mlbuild.engine.backfill import Choice, Plan, chosen, kinds
+from mlbuild.engine.history import History
+from mlbuild.engine.impact import add_up
+from mlbuild.engine.provenance import downstream
+from mlbuild.engine.survey import Survey
+from mlbuild.graph.select import in_turn, line_of
+from mlbuild.graph.task import Task
+
+
+def between(workspace: Workspace, goals: Sequence[str], first: str | None, last: str | None) -> Workspace:
+    """The workspace with only those keys of the goals wanted that lie between two, which both belong to it.
+
+    Raises:
+        UsageError: the goals have no partition along which that could be, or several.
+    """
+    if first is None and last is None:
+        return workspace
+    name = line_of(workspace.graph, workspace.wanted(goals), "--from" if first is not None else "--to")
+    return replace(workspace, keys=(*workspace.keys, (name, f"{first or ''}..{last or ''}")))
+
+
+def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) -> Plan:
+    """What a backfill would do, which is all there is to it: how the tasks of the goals stand, and what that asks for.
+
+    Raises:
+        MlbuildError: a goal that nothing is called or that has no partition, a cycle, a missing input.
+    """
+    graph = workspace.graph
+    asked = workspace.wanted(goals)
+    line = line_of(graph, asked)
+    behind = dict.fromkeys(_behind(workspace, asked) if choice.downstream else ())
+    order = ordered(workspace, [*asked, *behind])
+    with looking(workspace, [*asked, *behind]) as (inspector, journal, _):
+        survey = Survey(graph, order, inspector)
+        found = kinds(order, seen(survey, journal, order))
+        candidates = [task for task in order if choice.upstream and task not in behind] or asked
+        wanted = chosen(candidates, found, choice.modes)
+        forced = wanted if "all" in choice.modes else []
+        if forced:
+            graph.leave_in()
+            inspector.forced.update(forced)
+            survey = Survey(graph, order, inspector)
+        if choice.downstream:
+            wanted += [task for task in downstream(order, wanted) if survey.tasks[task].runs]
+        wanted = in_turn(graph, wanted, line, newest_first=choice.newest_first)
+        needed = ordered(workspace, wanted)
+        history = History(journal.durations() if journal else {}, order)
+        targets, total = add_up(graph, [survey.tasks[task] for task in needed], history)
+        graph.leave_in()
+        return Plan({task: found[task] for task in candidates}, wanted, forced, targets, total)
+
+
+def _behind(workspace: Workspace, tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """All tasks of the pipeline that need one of these."""
+    everything = [task for target in workspace.pipeline.targets.values() for task in workspace.graph.tasks(target)]
+    return downstream(ordered(workspace, everything), tasks)
+
+
+def backfill(
+    workspace: Workspace,
+    goals: Sequence[str],
+    plan: Plan,
+    options: Options,
+    say: Callable[[events.Event], None],
+    on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
+    prepared: socket | None = None,
+) -> int:
+    """Make what a plan has chosen; what came to be fresh meanwhile is left alone. As `build_tasks`."""
+    work = Work(tuple(goals or workspace.pipeline.default), plan.chosen, plan.forced, in_turn=True)
+    return build_tasks(workspace, work, options, say, on_start, prepared)

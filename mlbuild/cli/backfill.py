@@ -1,0 +1,64 @@
+"""`mlbuild backfill GOAL --from K --to K`: the tasks of a range that are missing, stale or failed."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from socket import socket
+
+from mlbuild.app.backfilling import backfill, between, plan_backfill
+from mlbuild.app.building import Options, verify_executor
+from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
+from mlbuild.cli.detach import run_detached
+from mlbuild.cli.driving import add_building_options, as_typed, drive
+from mlbuild.engine.backfill import MODES, Choice
+from mlbuild.ui.backfill import chosen_text, plan_lines
+
+
+def run(arguments: list[str], command: str, prepared: socket) -> int:
+    """Returns the exit status: 0, 1 if a task failed, 128 + N after signal N."""
+    options = parse(_parser(command), arguments)
+    workspace, goals = workspace_and_goals(options, command, chosen="--" in arguments)
+    verify_executor(workspace, options.on)
+    workspace = between(workspace, goals, options.first, options.last)
+    choice = Choice(options.mode, options.with_upstream, options.with_downstream, options.newest_first)
+    plan = plan_backfill(workspace, goals, choice)
+    typed = as_typed(command, *arguments)
+    if options.dry_run or not plan.chosen:
+        if not options.quiet:
+            print("\n".join(plan_lines(plan)))
+        return 0
+    if not options.quiet and options.progress != "off":
+        print(f"{chosen_text(plan)}; if it is interrupted, the same command goes on")
+    how = Options(options.jobs, True, max_active=options.max_active, on=options.on, command=typed)
+    work = partial(backfill, workspace, goals, plan, how, prepared=prepared)
+    if options.detach:
+        return run_detached(lambda left: drive(options, workspace, work, left))
+    status = drive(options, workspace, work)
+    if status > 128 and not options.quiet:
+        print(f"to go on: {typed}")
+    return status
+
+
+def _parser(command: str) -> Parser:
+    parser = Parser(command, "The tasks of a range of keys that are missing, stale or failed, one after another.")
+    add = parser.add_argument
+    add("--from", dest="first", metavar="KEY", help="the first key (default: that of the partition)")
+    add("--to", dest="last", metavar="KEY", help="the last key (default: that of the partition)")
+    modes = f"which tasks: {', '.join(MODES)}, with commas between them (default: these), or all, fresh ones too"
+    add("--mode", type=_modes, default=MODES, metavar="MODE", help=modes)
+    add("--newest-first", action="store_true", help="the last key first (default: the first)")
+    upstream = "choose among what they need, too (what is needed is made anyway)"
+    add("--with-upstream", action="store_true", help=upstream)
+    add("--with-downstream", action="store_true", help="make what needs them, too")
+    add("-n", "--dry-run", action="store_true", help="say how many there are of each kind, and what it costs")
+    add_building_options(parser)
+    return parser
+
+
+def _modes(text: str) -> tuple[str, ...]:
+    found = tuple(word.strip() for word in text.split(","))
+    for word in found:
+        if word not in (*MODES, "all"):
+            raise argparse.ArgumentTypeError(f"there is no mode {word}; there are {', '.join(MODES)} and all")
+    return found

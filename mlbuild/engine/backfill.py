@@ -1,0 +1,68 @@
+"""How the tasks of a range stand, and which of them a backfill is to make. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlbuild.engine.impact import Amount
+from mlbuild.engine.survey import Seen
+from mlbuild.graph.dag import Order
+from mlbuild.graph.task import Task
+
+MODES = ("missing", "failed", "stale")
+"""The kinds of tasks that a backfill makes unless it is told which."""
+KINDS = ("fresh", *MODES)
+KIND_OF = {"fresh": "fresh", "absent": "fresh", "stale": "stale", "running": "stale", "failed": "failed"}
+"""By the state of a task; in all other states it is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which tasks of a range are chosen.
+
+    Attributes:
+        modes: the kinds; `all`: fresh ones are run again, too.
+        upstream: choose among the tasks that those of the range need, too. (What a chosen task needs is made anyway.)
+        downstream: choose what needs a chosen task, too.
+        newest_first: else the oldest.
+    """
+
+    modes: Collection[str] = MODES
+    upstream: bool = False
+    downstream: bool = False
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a backfill has to do.
+
+    Attributes:
+        kinds: of each task from which it chooses.
+        chosen: in the order in which they are to be made.
+        forced: those of them that run although they may be fresh.
+        targets, total: what would run, with all that the chosen tasks need.
+    """
+
+    kinds: Mapping[Task, str]
+    chosen: Sequence[Task]
+    forced: Sequence[Task]
+    targets: Mapping[str, Amount]
+    total: Amount
+
+
+def kinds(order: Order, seen: Mapping[Task, Seen]) -> dict[Task, str]:
+    """One of KINDS for each task. Failed is also what must be made, and needs a task that failed."""
+    found: dict[Task, str] = {}
+    for task, needs in order.items():
+        own = KIND_OF.get(seen[task].state, "missing")
+        if own != "fresh" and any(found[need] == "failed" for need in needs):
+            own = "failed"
+        found[task] = own
+    return found
+
+
+def chosen(candidates: Iterable[Task], kinds: Mapping[Task, str], modes: Collection[str]) -> list[Task]:
+    """Those of the candidates that are of the kinds asked for."""
+    return [task for task in candidates if "all" in modes or kinds[task] in modes]

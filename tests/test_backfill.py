@@ -1,0 +1,341 @@
+"""`mlbuild backfill`: the tasks of a range that are missing, stale or failed, one key after another."""
+
+from __future__ import annotations
+
+import pytest
+from workspace import Ended, Workspace, names
+
+PIPELINE = """
+    param top = 100
+    partition day: daily from 2024-01-01 to 2024-01-20
+    partition region: ["us", "eu"]
+
+    target raw[day]:
+        inputs: "raw/{day}.txt"?
+        outputs: "build/raw/{day}.txt"
+        run: cat {inputs} /dev/null > {outputs}
+
+    target features[day]:
+        inputs: raw[day-6..day]
+        outputs: "build/features/{day}.txt"
+        run: cat {inputs} | sort | uniq -c | head -n {top} > {outputs}
+
+    target scores[day, region]:
+        inputs: features
+        outputs: "build/scores/{day}-{region}.txt"
+        run: echo {region} | cat - {inputs} > {outputs}
+
+    target model:
+        inputs: features[*]
+        outputs: "model.txt"
+        run: cat {inputs} > {outputs}
+
+    target lonely:
+        outputs: "lonely.txt"
+        run: echo > {outputs}
+"""
+
+
+def days(first: int, last: int) -> list[str]:
+    return [f"2024-01-{day:02}" for day in range(first, last + 1)]
+
+
+@pytest.fixture
+def flights(workspace: Workspace) -> Workspace:
+    workspace.pipeline(PIPELINE)
+    for day in days(1, 20):
+        workspace.write(f"raw/{day}.txt", f"{day}\n")
+    return workspace
+
+
+def backfill(workspace: Workspace, *words: str) -> Ended:
+    return workspace.ok("backfill", *words)
+
+
+def started(ended: Ended) -> list[str]:
+    """The tasks, in the order in which they started."""
+    return [event["task"] for event in ended.events if event["event"] == "task_started"]
+
+
+def last_line(ended: Ended) -> str:
+    return ended.out.splitlines()[-1]
+
+
+# --- which tasks
+
+
+def test_a_range_with_both_ends(flights: Workspace) -> None:
+    ended = backfill(flights, "raw", "--from", "2024-01-03", "--to", "2024-01-05")
+    assert ended.ran == names("raw", days(3, 5))
+    assert ended.out.startswith("3 tasks from raw[2024-01-03] to raw[2024-01-05]; if it is interrupted,")
+    assert backfill(flights, "raw", "--from", "2024-01-19").ran == names("raw", days(19, 20))
+    assert backfill(flights, "raw", "--to", "2024-01-02").ran == names("raw", days(1, 2))
+    assert backfill(flights, "raw", "--day", "2024-01-03..2024-01-06").ran == names("raw", days(6, 6))
+    assert backfill(flights, "raw", "--to", "2024-01").ran == names("raw", days(7, 18))
+
+
+def test_several_keys_of_another_partition(flights: Workspace) -> None:
+    ended = backfill(flights, "scores", "--from", "2024-01-19", "--region", "eu")
+    assert [task for task in ended.ran if "scores" in task] == ["scores[2024-01-19,eu]", "scores[2024-01-20,eu]"]
+    ended = backfill(flights, "scores", "--day", "2024-01-18,2024-01-20", "--region", "us,eu")
+    assert [task for task in ended.ran if "scores" in task] == [
+        *("scores[2024-01-18,eu]", "scores[2024-01-18,us]"),
+        "scores[2024-01-20,us]",
+    ]
+
+
+def test_what_is_needed_is_made_and_nothing_else(flights: Workspace) -> None:
+    ended = backfill(flights, "features", "--from", "2024-01-08", "--to", "2024-01-08")
+    assert ended.ran == ["features[2024-01-08]", *names("raw", days(2, 8))]
+    assert backfill(flights, "features", "--from", "2024-01-08", "--to", "2024-01-08").ran == []
+
+
+BROKEN = """
+    partition day: daily from 2024-01-01 to 2024-01-04
+
+    target load[day]:
+        outputs: "load/{day}.txt"
+        run: test ! -e broken-{day}; echo {day} > {outputs}
+
+    target copy[day]:
+        inputs: load
+        outputs: "copy/{day}.txt"
+        run: cat {inputs} > {outputs} # 1
+"""
+
+
+@pytest.fixture
+def mixed(workspace: Workspace) -> Workspace:
+    """Day 1 is fresh, day 2 stale, day 3 failed (what it needs did), day 4 missing."""
+    workspace.pipeline(BROKEN)
+    workspace.ok("copy", "--day", "2024-01-01..2024-01-02")
+    workspace.write("broken-2024-01-03", "")
+    assert workspace.build("copy[2024-01-03]").failed == ["load[2024-01-03]"]
+    (workspace.root / "broken-2024-01-03").unlink()
+    workspace.pipeline(BROKEN.replace("# 1", "# 2"))
+    workspace.ok("copy[2024-01-01]")
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("mode", "ran"),
+    [
+        (["--mode", "missing"], [4]),
+        (["--mode", "failed"], [3]),
+        (["--mode", "stale"], [2]),
+        (["--mode", "missing,stale"], [2, 4]),
+        (["--mode", "all"], [1, 2, 3, 4]),
+        ([], [2, 3, 4]),
+    ],
+)
+def test_modes(mixed: Workspace, mode: list[str], ran: list[int]) -> None:
+    ended = backfill(mixed, "copy", *mode)
+    assert [task for task in ended.ran if "copy" in task] == [f"copy[2024-01-0{day}]" for day in ran]
+    assert [task for task in ended.ran if "load" in task] == [f"load[2024-01-0{day}]" for day in ran if day > 2]
+
+
+def test_how_many_of_each_kind(mixed: Workspace) -> None:
+    ended = mixed.run("backfill", "copy", "-n")
+    assert ended.status == 0
+    lines = ended.out.splitlines()
+    assert lines[:2] == [
+        "copy  4 tasks: 1 fresh, 1 missing, 1 failed, 1 stale",
+        "3 tasks from copy[2024-01-02] to copy[2024-01-04]:",
+    ]
+    assert [line.partition(";")[0] for line in lines[2:]] == [
+        "  copy  3 tasks would run",
+        "  load  2 tasks would run",
+        "altogether: 5 tasks would run",
+    ]
+    assert not mixed.exists("copy/2024-01-04.txt")
+
+
+def test_gpu_hours_and_time_are_those_of_history(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition part: range(3)
+        target t[part]:
+            outputs: "{part}.txt"
+            resources: gpus = 0.5 * 2
+            run: sleep 0.3; echo {part} > {outputs}
+    """)
+    workspace.write("mlbuild.toml", "gpus = 1\n")
+    assert "3 tasks never ran, so how long is not known" in workspace.run("backfill", "t", "-n").out
+    workspace.ok("t[0]")
+    assert (
+        workspace.run("backfill", "t", "-n")
+        .out.splitlines()[-1]
+        .startswith("altogether: 2 tasks would run; they took 0.")
+    )
+    assert last_line(workspace.run("backfill", "t", "-n")).endswith(" 0.0 GPU-hours")
+
+
+def test_fresh_tasks_run_again_only_where_all_are_asked_for(flights: Workspace) -> None:
+    week = ["--from", "2024-01-07", "--to", "2024-01-08"]
+    backfill(flights, "features", *week)
+    assert "nothing to do" in flights.run("backfill", "features", *week).out
+    assert backfill(flights, "features", *week, "--mode", "all").ran == names("features", days(7, 8))
+    both = backfill(flights, "features", *week, "--mode", "all", "--with-upstream")
+    assert both.ran == [*names("features", days(7, 8)), *names("raw", days(1, 8))]
+
+
+def test_upstream_tasks_that_nobody_needs_now(flights: Workspace) -> None:
+    week = ["--from", "2024-01-07", "--to", "2024-01-07"]
+    flights.pipeline(PIPELINE.replace('"build/raw/{day}.txt"', 'temp("build/raw/{day}.txt")'))
+    backfill(flights, "features", *week)
+    flights.write("raw/2024-01-03.txt", "corrected\n")
+    flights.ok("features[2024-01-07]")
+    assert not flights.exists("build/raw/2024-01-03.txt")
+    assert backfill(flights, "features", *week, "--with-upstream", "--mode", "all").ran == [
+        "features[2024-01-07]",
+        *names("raw", days(1, 7)),
+    ]
+
+
+def test_downstream_is_left_alone_unless_asked_for(flights: Workspace) -> None:
+    flights.ok("scores", "model", "-j4")
+    flights.write("raw/2024-01-20.txt", "corrected\n")
+    assert backfill(flights, "features").ran == ["features[2024-01-20]", "raw[2024-01-20]"]
+    flights.write("raw/2024-01-19.txt", "corrected\n")
+    ended = backfill(flights, "raw", "--from", "2024-01-19", "--to", "2024-01-19", "--with-downstream", "-j4")
+    assert ended.ran == [
+        *names("features", days(19, 20)),
+        "model",
+        "raw[2024-01-19]",
+        *(f"scores[{day},{region}]" for day in days(19, 20) for region in ("eu", "us")),
+    ]
+
+
+# --- what changed
+
+
+def test_a_fix_in_code_makes_exactly_the_days_that_differ(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition day: daily from 2024-01-01 to 2024-01-10
+        target features[day]:
+            inputs: "raw/{day}.txt"
+            outputs: "features/{day}.txt"
+            run: bash features.sh {inputs} > {outputs}
+        target train[day]:
+            inputs: features
+            outputs: "train/{day}.txt"
+            run: cat {inputs} > {outputs}
+    """)
+    for day in days(1, 10):
+        workspace.write(f"raw/{day}.txt", "-1\n" if day in days(4, 5) else "1\n")
+    workspace.write("features.sh", "cat $1\n")
+    workspace.ok("train")
+    workspace.write("features.sh", "sed s/-1/0/ $1\n")
+    ended = backfill(workspace, "train", "--to", "2024-01-09")
+    assert ended.ran == [*names("features", days(1, 9)), *names("train", days(4, 5))]
+
+
+def test_a_corrected_day_runs_exactly_the_windows_that_hold_it(flights: Workspace) -> None:
+    flights.ok("features")
+    flights.write("raw/2024-01-09.txt", "corrected\n")
+    ended = backfill(flights, "features")
+    assert ended.ran == [*names("features", days(9, 15)), "raw[2024-01-09]"]
+
+
+# --- order
+
+
+def test_the_oldest_is_the_first(flights: Workspace) -> None:
+    ended = backfill(flights, "features", "--from", "2024-01-07", "--to", "2024-01-09", "-j1")
+    assert started(ended) == [
+        *names("raw", days(1, 7)),
+        "features[2024-01-07]",
+        *("raw[2024-01-08]", "features[2024-01-08]", "raw[2024-01-09]", "features[2024-01-09]"),
+    ]
+
+
+def test_the_newest_is_the_first(flights: Workspace) -> None:
+    ended = backfill(flights, "features", "--from", "2024-01-07", "--to", "2024-01-09", "-j1", "--newest-first")
+    assert started(ended) == [
+        *names("raw", days(3, 9)),
+        "features[2024-01-09]",
+        *("raw[2024-01-02]", "features[2024-01-08]", "raw[2024-01-01]", "features[2024-01-07]"),
+    ]
+
+
+def test_what_needs_the_day_before_waits_for_it_whatever_the_order(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition day: daily from 2024-01-01 to 2024-01-05
+        target state[day]:
+            inputs: before = state[day-1]?
+            outputs: "{day}.txt"
+            run: cat {inputs} /dev/null > {outputs}
+    """)
+    assert started(backfill(workspace, "state", "--newest-first", "-j1")) == names("state", days(1, 5))
+
+
+# --- going on
+
+
+def test_an_interrupted_backfill_goes_on_and_runs_none_twice(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition day: daily from 2024-01-01 to 2024-01-12
+        target t[day]:
+            outputs: "{day}.txt"
+            code: none
+            run:
+                echo {day} >> ran
+                if [ {day} = 2024-01-05 ] && [ ! -e go ]; then touch there; sleep 1000; fi
+                touch {outputs}
+    """)
+    command = ["backfill", "t", "--from", "2024-01-02", "-j1"]
+    process = workspace.start(*command)
+    workspace.wait_for("there")
+    process.terminate()
+    out, _ = process.communicate()
+    assert process.returncode == 143
+    assert out.endswith("to go on: mlbuild backfill t --from 2024-01-02 -j1\n")
+    workspace.write("go", "")
+    ended = backfill(workspace, *command[1:])
+    assert ended.ran == names("t", days(5, 12))
+    assert workspace.lines("ran") == [*days(2, 5), *days(5, 12)]  # the one that was stopped is done again
+
+
+# --- what can't be
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["lonely"],
+            "error: none of the goals has a partition\n  hint: `mlbuild GOAL` builds what has no keys\n",
+        ),
+        (
+            ["raw", "--from", "2024-02-01"],
+            "error: --day 2024-02-01..: no key of `day` lies in 2024-02-01.. (20 keys from 2024-01-01 to 2024-01-20)\n",
+        ),
+        (
+            ["raw", "--mode", "old"],
+            "error: argument --mode: there is no mode old; there are missing, failed, stale and all\n"
+            "  hint: `mlbuild backfill --help` lists the options\n",
+        ),
+        (
+            ["scores", "--region", "us,xx"],
+            "error: --region us,xx: `region` has no key xx (its keys: us, eu)\n",
+        ),
+    ],
+)
+def test_mistakes(flights: Workspace, words: list[str], said: str) -> None:
+    ended = flights.run("backfill", *words)
+    assert (ended.status, ended.out, ended.err) == (2, "", said)
+
+
+def test_of_two_calendars_one_is_to_be_named(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition day: daily from 2024-01-01 to 2024-01-02
+        partition month: monthly from 2024-01 to 2024-02
+        target t[day, month]:
+            outputs: "{day}-{month}.txt"
+            run: echo > {outputs}
+    """)
+    ended = workspace.run("backfill", "t", "--from", "2024-01-01")
+    assert (ended.status, ended.err) == (
+        2,
+        "error: --from: the goals have the partitions day, month; which is meant?\n  hint: as in --day FIRST..LAST\n",
+    )
+    assert len(backfill(workspace, "t", "--day", "2024-01-02..").ran) == 2
