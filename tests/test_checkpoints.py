@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -132,10 +133,21 @@ def test_with_a_marker_a_folder_counts_once_it_holds_that(trainer: Trainer) -> N
     result = trainer.run(recipe, complete="DONE")
     assert (result.saved, result.checkpoint) == (2, "ckpt/file")
     recipe = f"{FOLDER} rm ckpt/one/DONE; echo 2 > ckpt/one/weights; touch ckpt/one/m; mv ckpt/one/m ckpt/one/DONE"
-    result = trainer.run(f"{recipe}; touch ckpt/two/DONE; exit 1", complete="DONE")
+    result = trainer.run(f"{recipe}; folder two; touch ckpt/two/DONE; exit 1", complete="DONE")
     assert (result.resumed_from, result.saved, result.checkpoint) == ("ckpt/file", 2, "ckpt/two")
     result = trainer.run("mkdir y; touch y/DONE; mv y ckpt/y; exit 1", complete="DONE")
     assert (result.resumed_from, result.checkpoint) == ("ckpt/two", "ckpt/y")
+
+
+def test_with_a_marker_a_folder_that_is_no_checkpoint_is_set_aside(trainer: Trainer) -> None:
+    """As the trainers that look into the directory themselves take the last folder for the one to go on from."""
+    recipe = (
+        f"{FOLDER} folder one; touch ckpt/one/DONE; folder two; folder x.tmp; echo log > ckpt/log; ln -s two ckpt/l"
+    )
+    assert trainer.run(f"{recipe}; kill -KILL $$", complete="DONE").checkpoint == "ckpt/one"
+    assert trainer.run("ls ckpt > seen", complete="DONE").resumed_from == "ckpt/one"
+    assert (trainer.root / "seen").read_text().split() == ["l", "log", "one", "x.tmp"]
+    assert (trainer.root / "ckpt/.mlbuild/aside/a1/two/weights").read_text() == "two\n"
 
 
 def test_one_that_has_changed_since_is_passed_over(trainer: Trainer) -> None:
@@ -195,6 +207,29 @@ def test_what_is_seen_late_is_no_newer_than_it_was(trainer: Trainer) -> None:
     assert trainer.told() == "ckpt/two"
 
 
+def test_a_recipe_that_cleans_up_its_directory(trainer: Trainer) -> None:
+    for complete in (None, "DONE"):
+        result = trainer.run(f"{FOLDER} folder one; touch ckpt/one/DONE; rm -r ckpt", complete=complete)
+        assert (result.reason, result.checkpoint) == (Reason.OK, "")
+        result = trainer.run("save one; rm -r ckpt/.mlbuild; exit 1", complete=complete)
+        assert (result.reason, result.checkpoint) == (Reason.EXIT, "")
+
+
+def test_stopped_at_once_while_that_is_written_down(trainer: Trainer) -> None:
+    """Whoever does not want to wait learns all the same from where it can go on."""
+    job = trainer.job("save one; echo $$ > pid.tmp; mv pid.tmp pid; sleep 1000")
+    handles = trainer.executor.submit([job])
+    wait_for(lambda: any("put" in row for row in trainer.journal()) and (trainer.root / "pid").exists())
+    with open(trainer.root / "ckpt/.mlbuild/lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        trainer.executor.cancel(handles)
+        process = Path("/proc", (trainer.root / "pid").read_text().strip())
+        wait_for(lambda: not process.exists())
+        trainer.executor.cancel(handles, now=True)
+    (result,) = results_of(trainer.executor)
+    assert (result.reason, result.saved, result.checkpoint) == (Reason.CANCELLED, 1, "ckpt/one")
+
+
 # --- which ones an attempt may go on from
 
 
@@ -228,6 +263,14 @@ def test_twenty_is_never_served_from_forty(trainer: Trainer) -> None:
     result = trainer.run("true", ignored=forty)
     assert (result.resumed_from, trainer.there()) == ("ckpt/e40", ["e20", "e40"])
     assert result.grown_from == ("A{'epochs': 20}",)
+
+
+def test_nor_what_a_script_that_looks_for_itself_would_take_for_twenty(trainer: Trainer) -> None:
+    """What was written in place is no checkpoint, and yet found by who looks there."""
+    trainer.run("echo 20 > ckpt/last", ignored={"epochs": 20})
+    assert trainer.run("grep 20 ckpt/last; echo 40 > ckpt/last", ignored={"epochs": 40}).ok
+    assert trainer.run("test ! -e ckpt/last", ignored={"epochs": 20}).ok
+    assert (trainer.root / "ckpt/.mlbuild/aside/a2/last").read_text() == "40\n"
 
 
 @pytest.mark.parametrize(
@@ -467,7 +510,7 @@ def test_a_marker_that_nobody_saw_counts_but_only_of_that_attempt(trainer: Train
     assert result.reason is Reason.LOST
     subprocess.run(["cp", "-a", "foreign", "ckpt/foreign"], cwd=trainer.root, check=True)
     result = trainer.run("true", complete="DONE")
-    assert (result.resumed_from, trainer.there()) == ("ckpt/one", ["cut", "foreign", "half", "one"])
+    assert (result.resumed_from, trainer.there()) == ("ckpt/one", ["one"])
 
 
 def test_one_that_was_cancelled_before_it_began_changes_nothing(trainer: Trainer) -> None:

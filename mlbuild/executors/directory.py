@@ -157,9 +157,10 @@ class Directory:
         return lineage
 
     def unseen(self) -> list[str]:
-        """Folders that hold the marker and of which nobody has told."""
+        """Folders that hold the marker and of which nobody has told; none if the recipe has removed the journal."""
         lineage = self._lineage()
-        return [name for name, _ in self._marked(lineage, lineage.begins[self._job.attempt])]
+        begin = lineage.begins.get(self._job.attempt)
+        return [name for name, _ in self._marked(lineage, begin)] if begin else []
 
     def _marked(self, lineage: Lineage, begin: Row) -> list[Mark]:
         """Folders that got their marker after an attempt had begun, and after it was last known to put them there.
@@ -208,11 +209,14 @@ class Directory:
         return best
 
     def _sort_out(self, lineage: Lineage, here: list[_Entry], best: dict[str, _Entry]) -> None:
-        """Set aside the checkpoints that are not for this attempt, and under a new key whatever else lies there."""
+        """Set aside the checkpoints that are not for this attempt, and what looks like one: a script that looks for
+        itself shall not find them. With them whatever else lies there, if what the last attempt left is not for this.
+        """
         last = lineage.last
-        is_new = last is None or last["key"] != self._asked.key
+        is_new = last is None or not lineage.leads_to(last, self._asked, self._is_same)
         for entry in here:
-            if best.get(entry.name) is not entry and (is_new or entry.name in lineage.names):
+            is_foreign = is_new or entry.name in lineage.names or self._is_doubtful(entry.name)
+            if best.get(entry.name) is not entry and is_foreign:
                 putter = lineage.puts[entry.mark] if entry.mark else {}
                 label = putter.get("attempt") or (last["begin"] if last else "unknown")
                 self._move(entry.name, ASIDE, label)
@@ -258,6 +262,11 @@ class Directory:
         """Whether what was put there counts: a folder has the marker, where there is to be one."""
         is_folder = os.path.isdir(os.path.join(self._path, name))
         return not is_folder or not self._asked.complete or self._marked_at(name) is not None
+
+    def _is_doubtful(self, name: str) -> bool:
+        """Whether this is a folder that could be a checkpoint, where a marker tells which are."""
+        path = os.path.join(self._path, name)
+        return bool(self._asked.complete) and counts(name) and os.path.isdir(path) and not os.path.islink(path)
 
     def _keep(self, whole: list[Mark]) -> list[Mark]:
         """Remove all but the newest; those that are no longer as they were neither count nor go."""

@@ -156,9 +156,15 @@ class Lineage:
 
     def _fits(self, attempt: str, asked: Checkpoints, is_same: Callable[[str, str], bool]) -> bool:
         chain = self.chain(attempt)
+        return bool(chain) and self._lead_to(chain, asked, is_same)
+
+    def leads_to(self, begin: Row, asked: Checkpoints, is_same: Callable[[str, str], bool]) -> bool:
+        """Whether what this attempt has left there, be it whole or not, is for an attempt as this one, too."""
+        return self._lead_to([begin], asked, is_same)
+
+    def _lead_to(self, chain: list[Row], asked: Checkpoints, is_same: Callable[[str, str], bool]) -> bool:
         return (
-            bool(chain)
-            and chain[0]["key"] == asked.key
+            chain[0]["key"] == asked.key
             and _reaches(asked.ignored, chain[0]["ignored"])
             and all(is_new or is_same(path, digest) for path, digest, is_new, _ in self.reads(chain))
         )

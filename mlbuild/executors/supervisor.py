@@ -296,7 +296,7 @@ class Supervisor:
         running = self._running.get(name)
         if running and running.process:
             running.process.stop(Reason.CANCELLED, now=now)
-        elif running and (now or running.result is None):
+        elif running and (running.result is None or (now and running.result.ok)):
             running.is_cancelled = True
             os.kill(running.helper, signal.SIGKILL)
 
