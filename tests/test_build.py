@@ -113,6 +113,22 @@ def test_a_param_reruns_what_uses_it(chain: Workspace) -> None:
     assert chain.ok().restored == ["all", *names("greet", "abc")]
 
 
+def test_overrides_of_any_type_are_said(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        param sizes = [1, 2]
+        param table = {a = 1}
+        param start = null
+        param rate = 1e-3
+        target t:
+            outputs: "t.txt"
+            run: echo {sizes} {table.a} {start:--from} {rate} > {outputs}
+    """)
+    ended = workspace.ok("sizes=[3]", "table={a = 2}", "start=3", "rate=0.5")
+    assert workspace.read("t.txt") == "3 2 --from 3 0.5\n"
+    with_them = 'built with sizes=[3], table={"a": 2}, start=3, rate=0.5; the next build without it'
+    assert ended.out.endswith(f'{with_them} puts back sizes=[1, 2], table={{"a": 1}}, start=null, rate=0.001\n')
+
+
 def test_a_new_recipe_reruns_its_target(chain: Workspace) -> None:
     chain.pipeline(CHAIN.replace("cat {inputs} > {outputs}", "cat {inputs} >> {outputs}"))
     assert chain.ok().ran == ["all"]

@@ -228,5 +228,4 @@ def _overridden(workspace: Workspace) -> tuple[tuple[str, str, str], ...]:
 
 
 def _shown(value: object) -> str:
-    text = formatted(value, "")
-    return text if isinstance(text, str) else " ".join(text)
+    return value if isinstance(value, str) else str(formatted(value, "json"))
