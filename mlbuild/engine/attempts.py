@@ -295,15 +295,14 @@ class Attempts:
     def commit(self, attempt: Attempt, result: JobResult) -> None:
         """Record a success: store, trace, and then drop what it replaced. Raises Damaged if outputs still change."""
         made = [Stored(made.path, made.digest, made.size) for made in result.made]
-        seconds = result.ended - result.started
         fingerprint = attempt.fingerprint.reading(self._undeclared.counted(attempt.task, result.opened))
         is_known = fingerprint.problem is None and all(fingerprint.reads.values())
         if is_known and made and attempt.task.target.cache == "true":
-            made = self._keep(attempt.task, fingerprint, made, seconds)
+            made = self._keep(attempt.task, fingerprint, made, result.seconds)
         reach("stored")
         self._note_use(attempt.task, fingerprint)
         checks = self._inspector.checks(attempt.task)
-        trace = self._trace(attempt.task, fingerprint, tuple(made), checks, seconds, attempt.id)
+        trace = self._trace(attempt.task, fingerprint, tuple(made), checks, result.seconds, attempt.id)
         self._journal.ended(attempt.id, _outcome(result), trace, metrics.kept(self._files, attempt.task))
         for output in made:
             self._stats.learn(output.path, output.digest, output.size)
@@ -468,7 +467,7 @@ def _outcome(result: JobResult) -> dict[str, object]:
     return {
         "reason": str(result.reason),
         "exit_status": result.exit_status,
-        "seconds": result.ended - result.started,
+        "seconds": result.seconds,
         "max_rss": result.max_rss,
         "cpu_seconds": result.cpu_seconds,
         "gpu_utilization": result.gpu_utilization,

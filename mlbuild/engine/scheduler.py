@@ -498,11 +498,10 @@ class Scheduler:
             return
         self._inspector.has_run(task)
         self._built.add(task)
-        seconds = result.ended - result.started
         self._say(
             events.TaskFinished(
                 task.name,
-                seconds,
+                result.seconds,
                 result.max_rss,
                 result.cpu_seconds,
                 attempt.job.executor,

@@ -181,6 +181,11 @@ class JobResult:
     def ok(self) -> bool:
         return self.reason is Reason.OK
 
+    @property
+    def seconds(self) -> float:
+        """How long it ran; 0 if it never began."""
+        return self.ended - self.started if self.started else 0.0
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
