@@ -369,6 +369,34 @@ def test_what_others_put_there_is_not_removed(workspace: Workspace) -> None:
     )
 
 
+def test_what_lay_there_before_is_set_aside_with_a_word_and_never_removed(workspace: Workspace) -> None:
+    trains(workspace)
+    workspace.write("checkpoints/train/mine", "1")
+    workspace.write("checkpoints/train/other", "1")
+    aside = "checkpoints/train/.mlbuild/aside/unknown"
+    said = f"        train: checkpoints/train/mine and 1 more is set aside in {aside}: it is no checkpoint\n"
+    assert said in workspace.ok().out
+    assert said not in workspace.ok("epochs=5").out
+    removed = workspace.run("remove", "--checkpoints", "train").out
+    place = f".mlbuild/failed/removed-3/{aside}"
+    assert removed == (
+        f"{aside} is not of mlbuild: moved to {place}\nremoved checkpoints/train/\ncheckpoints of 1 task removed\n"
+    )
+    assert workspace.read(f"{place}/mine") == "1"
+
+
+def test_checkpoints_behind_a_link_are_removed(workspace: Workspace) -> None:
+    trains(workspace)
+    (workspace.root / "large").mkdir()
+    (workspace.root / "checkpoints").mkdir()
+    (workspace.root / "checkpoints/train").symlink_to("../large")
+    workspace.ok()
+    assert workspace.exists("large/epoch-4")
+    assert workspace.run("remove", "--checkpoints", "train").out.startswith("removed checkpoints/train/\n")
+    assert list((workspace.root / "large").iterdir()) == []
+    assert workspace.ok("epochs=5").out.startswith("start   train\n")
+
+
 def test_checkpoints_in_use_are_not_removed(workspace: Workspace) -> None:
     trains(workspace)
     hold(workspace, 2)

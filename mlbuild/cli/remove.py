@@ -28,12 +28,13 @@ def run(arguments: list[str], command: str) -> int:
     would = "would be " if options.dry_run else ""
     for path in done.foreign:
         print(f"{path} stays: mlbuild did not make it", file=sys.stderr)
+    why = "is not of mlbuild" if options.checkpoints else "was edited by hand"
     for path, place in done.edited:
-        print(f"{path} was edited by hand: {would}moved to {place or '.mlbuild/failed'}")
+        print(f"{path} {why}: {would}moved to {place or '.mlbuild/failed'}")
     for path in done.removed:
         lost = " (not in the store: its task will have to run again)"
         print(f"{would}removed {path}{'' if options.checkpoints or path in done.stored else lost}")
-    count = len(done.removed) + len(done.edited)
-    what = f"checkpoints of {counted(count, 'task')}" if options.checkpoints else counted(count, "output")
+    outputs = counted(len(done.removed) + len(done.edited), "output")
+    what = f"checkpoints of {counted(len(done.removed), 'task')}" if options.checkpoints else outputs
     print(f"{what} {would}removed")
     return 0

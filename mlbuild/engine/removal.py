@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mlbuild.errors import StateError
-from mlbuild.executors.directory import OWN
+from mlbuild.executors.directory import ASIDE, OWN, UNKNOWN
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Journal
@@ -54,11 +54,15 @@ def standing(tasks: Iterable[Task], journal: Journal | None, outputs: Outputs, s
 
 
 def checkpoints(tasks: Iterable[Task], outputs: Outputs) -> list[Standing]:
-    """The checkpoint directories of tasks that are there."""
+    """The checkpoint directories of tasks that are there, behind what lies in them and was there before them."""
     found = []
     for task in tasks:
         for path in outputs.lingering([task.checkpoint] if task.checkpoint else ()):
             is_foreign = outputs.standing((path,)) and not outputs.standing((path + OWN,))
+            aside = f"{path}{OWN}/{ASIDE}/"
+            if not is_foreign:
+                strange = outputs.holding(aside, UNKNOWN)
+                found += [Standing(task, aside + name, Kind.EDITED, None) for name in strange]
             found.append(Standing(task, path, Kind.FOREIGN if is_foreign else Kind.MADE, None))
     return found
 
@@ -78,7 +82,7 @@ def remove(found: Iterable[Standing], journal: Journal, outputs: Outputs) -> lis
         if each.kind is Kind.EDITED:
             done.append((each, outputs.move_away(each.path, f"removed-{journal.run}")))
         else:
-            outputs.drop(each.path)
+            outputs.drop(each.path, follow=each.path == each.task.checkpoint)
             done.append((each, ""))
     return done
 

@@ -395,6 +395,10 @@ class Scheduler:
             self._fail(attempt, result)
             return
         resumed_from = checkpoints.newest(attempt.job)
+        found, place = checkpoints.foreign(attempt.job)
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            self._say(events.Said(f"{found[0]}{more} is set aside in {place}: it is no checkpoint", attempt.task.name))
         (handle,) = self._executor.submit([attempt.job])
         self._journal.submitted([(attempt.id, handle)])
         self._watch(attempt, handle, resumed_from)

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 from mlbuild import digest
 from mlbuild.executors import attempt, observed
-from mlbuild.executors.directory import Directory, Saves
+from mlbuild.executors.directory import ASIDE, OWN, UNKNOWN, Directory, Saves
 from mlbuild.executors.job import Job, JobResult, Opened, Reason
 from mlbuild.executors.lineage import Row
 
@@ -125,6 +125,16 @@ def newest(job: Job) -> str:
         with contextlib.suppress(OSError):
             return _shown(job, Directory(job).newest())
     return ""
+
+
+def foreign(job: Job) -> tuple[list[str], str]:
+    """What lies in the job's directory though no attempt has been there, and where the first one will put it; both as
+    paths relative to the workspace."""
+    if job.checkpoints:
+        with contextlib.suppress(OSError):
+            folder = f"{job.checkpoints.directory}{OWN}/{ASIDE}/{UNKNOWN}"
+            return [_shown(job, name) for name in Directory(job).foreign()], folder
+    return [], ""
 
 
 def belong_to(job: Job) -> str | None:

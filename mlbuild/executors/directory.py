@@ -37,6 +37,8 @@ KILL_POINTS = (
     "checkpoints-ended",
 )
 OWN, JOURNAL, LOCK, ASIDE, GONE = ".mlbuild", "journal", "lock", "aside", "gone"
+UNKNOWN = "unknown"
+"""Instead of an attempt in `aside/`: nobody knows who left that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,12 @@ class Directory:
         self._path = os.path.join(job.workspace, job.checkpoints.directory)
         self._own = os.path.join(self._path, OWN)
         self._is_same = cache(self._compare)
+
+    def foreign(self) -> list[str]:
+        """As `checkpoints.foreign`."""
+        if not os.path.isdir(self._path) or os.path.exists(os.path.join(self._own, JOURNAL)):
+            return []
+        return sorted(name for name in os.listdir(self._path) if name != OWN)
 
     def begin(self, inputs: dict[str, str]) -> Start:
         """Have nothing lie there but what is for this attempt, and the newest of what is as it should be."""
@@ -218,7 +226,7 @@ class Directory:
             is_foreign = is_new or entry.name in lineage.names or self._is_doubtful(entry.name)
             if best.get(entry.name) is not entry and is_foreign:
                 putter = lineage.puts[entry.mark] if entry.mark else {}
-                label = putter.get("attempt") or (last["begin"] if last else "unknown")
+                label = putter.get("attempt") or (last["begin"] if last else UNKNOWN)
                 self._move(entry.name, ASIDE, label)
                 reach("checkpoints-set-aside")
 

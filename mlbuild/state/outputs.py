@@ -76,11 +76,23 @@ class Outputs:
         """Those of `paths` at which something stands, or is left of a removal that was cut short."""
         return [path for path in paths if os.path.lexists(self._full(path)) or os.path.lexists(self._gone(path))]
 
-    def drop(self, path: str) -> None:
-        """Remove an output: whole at once, so that what is left if that is cut short is taken for nothing."""
+    def holding(self, folder: str, start: str) -> list[str]:
+        """The names in a folder that begin so; none if it isn't there."""
+        full = self._full(folder)
+        return sorted(name for name in os.listdir(full) if name.startswith(start)) if os.path.isdir(full) else []
+
+    def drop(self, path: str, *, follow: bool = False) -> None:
+        """Remove an output: whole at once, so that what is left if that is cut short is taken for nothing.
+
+        Args:
+            follow: of a folder that lies elsewhere, behind a link, remove what it holds.
+        """
         gone = self._gone(path)
         remove(gone)
-        if os.path.lexists(self._full(path)):
+        if follow and os.path.islink(self._full(path)):
+            for name in self.holding(path, ""):
+                remove(os.path.join(self._full(path), name))
+        elif os.path.lexists(self._full(path)):
             os.rename(self._full(path), gone)
             reach("dropping")
             remove(gone)
