@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from socket import socket
 
@@ -16,9 +16,8 @@ from mlbuild.engine.attempts import Attempts
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.preconditions import verify_variables
-from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.requests import Requests
-from mlbuild.engine.revision import PATIENCE, Revision
+from mlbuild.engine.revision import Revision
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.errors import MlbuildError, StateError, UsageError
 from mlbuild.executors.job import Job
@@ -115,17 +114,11 @@ def build_tasks(
     with opened(workspace) as (journal, store, stats), ExitStack() as stack:
         observe = workspace.config.observe == "on"
         inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, work.forced, observe=observe)
-
-        account = Account()
         revision = Revision(layout.workspace, layout.tmp, lambda path: any(graph.makers.of(path)))
-        stack.callback(revision.close)
+        account = Account(journal, stack.enter_context(closing(revision)))
 
         def tell(event: events.Event) -> None:
             account(event)
-            if isinstance(event, events.TaskStarted):
-                revision.ask()
-            if known := revision.answer():
-                journal.note_revision(*known)
             say(event)
 
         def word(text: str, task: Task) -> None:
@@ -134,14 +127,11 @@ def build_tasks(
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
         run = stack.enter_context(_begun(journal, options.command, _overridden(workspace)))
         jobs = options.jobs or workspace.config.jobs or available_cpus()
-        executor = _local(workspace, run, jobs, prepared)
-        stack.callback(executor.close)
-        requests = Requests(layout.run(run))
-        stack.callback(requests.close)
+        executor = stack.enter_context(closing(_local(workspace, run, jobs, prepared)))
+        requests = stack.enter_context(closing(Requests(layout.run(run))))
         for task, text in _fit(executor, attempts, order).items():
             word(text, task)
         attempts.finish_publishing()
-        recovery = Recovery(order, journal, executor, attempts)
         history = History(journal.durations(), order, wanted if work.in_turn else ())
         scheduler = Scheduler(
             graph,
@@ -149,7 +139,6 @@ def build_tasks(
             workspace.files,
             inspector,
             attempts,
-            recovery,
             journal,
             executor,
             history,
@@ -167,9 +156,7 @@ def build_tasks(
         stats.settle()
         journal.memory.save_stats(stats.changed())
         counts = {state.value: count for state, count in scheduler.states.counts.items() if count}
-        if known := revision.answer(PATIENCE):
-            journal.note_revision(*known)
-        journal.end(exit_status, counts, account.outcomes())
+        account.end(exit_status, counts)
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status
 

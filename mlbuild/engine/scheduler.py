@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
 
-from mlbuild.engine import events
+from mlbuild.engine import events, told
 from mlbuild.engine.attempts import Attempt, Attempts, InputChanged
 from mlbuild.engine.checks import Conditions
 from mlbuild.engine.decide import Decision, Facts, Verdict, decide
@@ -19,9 +18,11 @@ from mlbuild.engine.history import History
 from mlbuild.engine.others import POLL, Claim, OtherBuilds
 from mlbuild.engine.policy import Failures
 from mlbuild.engine.queue import Queue, Wanted
+from mlbuild.engine.ready import Ready
 from mlbuild.engine.recovery import Recovery
-from mlbuild.engine.reports import Reports
 from mlbuild.engine.requests import Answer, Request, Requests, standing
+from mlbuild.engine.room import Room
+from mlbuild.engine.running import Running
 from mlbuild.engine.states import ACTIVE, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
@@ -35,7 +36,6 @@ from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
 from mlbuild.state.journal import Journal
 from mlbuild.state.store import Action, Damaged
-from mlbuild.target import Target
 
 SLICE = 0.02
 """Seconds of deciding between two looks at what has finished."""
@@ -60,7 +60,6 @@ class Scheduler:
         files: Files,
         inspector: Inspector,
         attempts: Attempts,
-        recovery: Recovery,
         journal: Journal,
         executor: Executor,
         history: History,
@@ -74,36 +73,27 @@ class Scheduler:
         self._order = order
         self._inspector = inspector
         self._attempts = attempts
-        self._recovery = recovery
+        self._recovery = Recovery(order, journal, executor, attempts)
         self._journal = journal
         self._executor = executor
         self._history = history
         self._say = say
         self._requests = requests
         self._keep_going = keep_going
-        self._max_active = max_active
 
         self.states = States(order)
-        self._consumers: dict[Task, list[Task]] = {task: [] for task in order}
-        for task, needs in order.items():
-            for need in needs:
-                self._consumers[need].append(task)
-        self._awaited = {task: set(needs) for task, needs in order.items()}
-        """What each task needs and is not over yet."""
-        self._ready: deque[Task] = deque()
+        self._ready = Ready(order, self.states)
+        self._consumers = self._ready.consumers
         self._conditions = Conditions(graph, files, self.states)
         self._temporaries = Temporaries(graph, order, inspector.goals, self.states)
         self._others = OtherBuilds(order, journal, inspector, say)
-        self._queue = Queue(history.turn, self._line, self._has_room)
-        self._active: Counter[str] = Counter()
-        """How many tasks of each target run."""
-        self._running: dict[str, Attempt] = {}
-        self._handles: dict[str, str] = {}
-        self._reports = Reports()
+        self._failures = Failures()
+        self._running = Running()
+        self._room = Room(executor, attempts, self._running, self._failures, max_active)
+        self._queue = Queue(history.turn, self._room.line, self._room.is_there)
         self._absent: dict[str, str | None] = {}
         self._built: set[Task] = set()
-        self._failures = Failures()
-        self._fallout = Fallout(graph, self._consumers, self.states, say, self._is_over)
+        self._fallout = Fallout(graph, self._consumers, self.states, say, self._ready.over)
         self._changes: dict[Task, int] = {}
         self._unwanted: set[Task] = set()
         """Somebody has asked to give them up."""
@@ -114,9 +104,6 @@ class Scheduler:
 
     def run(self) -> None:
         """Go on until nothing is left that can be done."""
-        for task in self._order:
-            if not self._awaited[task]:
-                self._make_ready(task)
         while True:
             self._requests.answer(self._obey)
             self._decide_ready()
@@ -128,7 +115,7 @@ class Scheduler:
             self._journal.sync()
             if self._stopped < self._stopping:
                 self._stopped = self._stopping
-                self._executor.cancel(list(self._handles.values()), now=self._stopping > 1)
+                self._executor.cancel(self._running.handles(), now=self._stopping > 1)
             if not self._running and (self._winding_down or self._others.yielding):
                 self._conditions.test_now()
             if not self._goes_on():
@@ -136,7 +123,7 @@ class Scheduler:
             for result in self._executor.finished(self._patience()):
                 reach("received")
                 self._take_in(result)
-            for event in self._reports.new():
+            for event in self._running.news():
                 self._say(event)
         for task in self.states.within(*(state for state in State if state not in OVER)):
             self.states.set(task, State.CANCELLED)
@@ -169,8 +156,7 @@ class Scheduler:
     def _stop(self, tasks: AbstractSet[Task], *, now: bool) -> None:
         """Stop these, which run, with their signal and grace or at once."""
         self._unwanted.update(tasks)
-        handles = [self._handles[id] for id, attempt in self._running.items() if attempt.task in tasks]
-        self._executor.cancel(handles, now=now)
+        self._executor.cancel(self._running.handles(tasks), now=now)
 
     def _leave_out(self, tasks: AbstractSet[Task]) -> None:
         """Do not start these: what needs others of them first, so that it is not said to be blocked."""
@@ -209,21 +195,10 @@ class Scheduler:
 
     # --- deciding
 
-    def _make_ready(self, task: Task) -> None:
-        self.states.set(task, State.READY)
-        self._ready.append(task)
-
-    def _reopen(self, task: Task) -> None:
-        """Decide a task that ran, as soon as what it needs is in place."""
-        if self._awaited[task]:
-            self.states.set(task, State.PENDING)
-        else:
-            self._make_ready(task)
-
     def _decide_ready(self) -> None:
         until = time.monotonic() + SLICE
         while self._ready and not self._winding_down and not self._others.yielding:
-            task = self._ready.popleft()
+            task = self._ready.pop()
             if self.states[task] is State.CANCELLED:
                 continue
             try:
@@ -243,7 +218,7 @@ class Scheduler:
             self._say(events.Said(str(missing), task.name))
             self._fallout.block(task, missing.message)
             return
-        if self._awaited[task]:
+        if self._ready.must_wait(task):
             # Something that was absent is being brought back for another.
             self.states.set(task, State.PENDING)
             return
@@ -268,7 +243,7 @@ class Scheduler:
                 assert facts.stored is not None
                 self._restore(wanted, facts.stored, decision)
             case Verdict.FRESH:
-                self._fresh(wanted, facts, decision)
+                self._fresh(wanted, decision)
 
     def _take_over(self, attempt: Attempt, handle: str) -> None:
         """Watch an attempt that a dead build started; stop it if this build wants another."""
@@ -276,21 +251,21 @@ class Scheduler:
         if self._inspector.fingerprint(attempt.task, self._absent).key != attempt.fingerprint.key:
             self._executor.cancel([handle])
 
-    def _fresh(self, wanted: Wanted, facts: Facts, decision: Decision) -> None:
+    def _fresh(self, wanted: Wanted, decision: Decision) -> None:
+        if self._taken(wanted, decision):
+            self._in_place(wanted.task, State.FRESH, recheck=decision.recheck)
+
+    def _taken(self, wanted: Wanted, decision: Decision) -> bool:
+        """Whether what stands in place is on record as what is wanted; if the decision says so, that is done now."""
         if decision.take is not None:
             if not self._claim(wanted):
-                return
+                return False
             self._attempts.take(wanted.task, wanted.fingerprint, decision.take)
-        if not decision.recheck:
-            self._in_place(wanted.task, State.FRESH)
-            return
-        self._conditions.test(wanted.task, lambda problem: self._rechecked(wanted.task, State.FRESH, problem))
+        return True
 
     def _leave_absent(self, wanted: Wanted, facts: Facts, decision: Decision) -> None:
-        if decision.take is not None:
-            if not self._claim(wanted):
-                return
-            self._attempts.take(wanted.task, wanted.fingerprint, decision.take)
+        if not self._taken(wanted, decision):
+            return
         result = decision.take or facts.trace
         assert result is not None
         self._absent.update((output.path, output.digest) for output in result.outputs)
@@ -305,24 +280,24 @@ class Scheduler:
         except Damaged as error:
             self._say(events.Said(error.message, task.name))
             self._journal.leases.give_back(task.name)
-            self._make_ready(task)
+            self._ready.add(task)
             return
-        if not decision.recheck:
-            self._in_place(task, State.RESTORED)
+        self._in_place(task, State.RESTORED, recheck=decision.recheck)
+
+    def _in_place(self, task: Task, state: State, *, recheck: bool) -> None:
+        """A task need not run, if its conditions hold; they are tested if they have changed."""
+        if recheck:
+            self._conditions.test(task, lambda problem: self._rechecked(task, state, problem))
             return
-        self._conditions.test(task, lambda problem: self._rechecked(task, State.RESTORED, problem))
+        self._say(events.TaskFresh(task.name) if state is State.FRESH else events.TaskRestored(task.name))
+        self._settle(task, state)
 
     def _rechecked(self, task: Task, state: State, problem: str | None) -> None:
-        """The conditions of a task that need not run were tested, since they had changed."""
         if problem:
             self._fail_without_attempt(task, str(jobs.Reason.CHECK_FAILED), problem)
             return
         self._attempts.checks_held(task)
-        self._in_place(task, state)
-
-    def _in_place(self, task: Task, state: State) -> None:
-        self._say(events.TaskFresh(task.name) if state is State.FRESH else events.TaskRestored(task.name))
-        self._settle(task, state)
+        self._in_place(task, state, recheck=False)
 
     def _want(self, wanted: Wanted, decision: Decision) -> None:
         """A task must run: after what it needs and is absent, if anything is."""
@@ -343,9 +318,7 @@ class Scheduler:
         self._inspector.need(task)
         for path in task.made:
             self._absent.pop(path, None)
-        for consumer in self._consumers[task]:
-            self._awaited[consumer].add(task)
-        self._make_ready(task)
+        self._ready.await_again(task)
 
     # --- launching
 
@@ -358,22 +331,9 @@ class Scheduler:
             if self._claim(wanted):
                 self._start(wanted)
 
-    def _has_room(self, wanted: Wanted) -> bool:
-        """Whether the next attempt could start now. One that never can is not to wait: `_start` says what is wrong."""
-        try:
-            job = self._asked(wanted)
-        except PipelineError:
-            return True
-        return self._executor.has_room(job) or self._executor.too_large(job) is not None
-
-    def _asked(self, wanted: Wanted) -> jobs.Job:
-        """What the next attempt asks for, as a job without anything to do."""
-        request = self._attempts.request(wanted.task, self._failures.of(wanted.task))
-        return jobs.Job("", wanted.task.name, "", "", **request)
-
     def _start(self, wanted: Wanted) -> None:
         try:
-            if problem := self._executor.too_large(self._asked(wanted)):
+            if problem := self._room.never(wanted):
                 self._refuse(wanted, str(jobs.Reason.NOT_STARTED), problem)
                 return
             failures = self._failures.of(wanted.task)
@@ -407,31 +367,10 @@ class Scheduler:
         self._journal.leases.give_back(wanted.task.name)
         self._fail_without_attempt(wanted.task, reason, problem)
 
-    def _is_full(self, target: Target) -> bool:
-        """Whether as many of its tasks run as may."""
-        limits = (target.max_active, self._max_active if target.partitions else None)
-        return any(most is not None and self._active[target.name] >= most for most in limits)
-
-    def _line(self, wanted: Wanted) -> str | None:
-        """Where a task must wait so that others need not: for one of its target, or for what not all take."""
-        target, executor = wanted.task.target, self._attempts.executor(wanted.task)
-        if self._is_full(target):
-            return target.name
-        resources = target.resources
-        scarce = [name for name in ("gpus", "gpu_memory", "disk") if getattr(resources, name)]
-        if executor == "local" and not (resources.pools or scarce):
-            return None
-        return None if self._has_room(wanted) else f"{' '.join([*resources.pools, *scarce])} on {executor}"
-
     def _watch(self, attempt: Attempt, handle: str, resumed_from: str = "") -> None:
-        self._active[attempt.task.target.name] += 1
-        self._running[attempt.id] = attempt
-        self._handles[attempt.id] = handle
-        self._reports.follow(attempt.id, attempt.task.name, self._attempts.progress(attempt))
+        self._running.add(attempt, handle, self._attempts.progress(attempt))
         self.states.set(attempt.task, State.RUNNING)
-        ran = time.time() - attempt.began if attempt.adopted else 0.0
-        name, executor = attempt.task.name, attempt.job.executor
-        self._say(events.TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran))
+        self._say(told.started(attempt, resumed_from))
 
     # --- other builds
 
@@ -443,7 +382,7 @@ class Scheduler:
             case Claim.WAITING:
                 self.states.set(wanted.task, State.WAITING)
             case Claim.MADE:
-                self._make_ready(wanted.task)
+                self._ready.add(wanted.task)
             case Claim.ORPHANED:
                 self._start_over()
         return False
@@ -452,30 +391,21 @@ class Scheduler:
         """Decide everything again but what runs and what has failed: the world has changed."""
         self._recovery.look_again()
         self._inspector.look_again()
-        self._ready.clear()
         self._queue.clear()
         self._others.forget()
         self._absent.clear()
         self._temporaries.start_over()
         gone = set(self.states.within(State.FAILED, State.BLOCKED, State.CANCELLED))
-        kept = gone.union(self.states.within(*ACTIVE))
-        for task, needs in self._order.items():
-            self._awaited[task] = {need for need in needs if need not in gone}
-            if task not in kept:
-                self.states.set(task, State.PENDING)
-        for task in self._order:
-            if task not in kept and not self._awaited[task]:
-                self._make_ready(task)
+        self._ready.start_over(gone, kept=gone.union(self.states.within(*ACTIVE)))
 
     # --- results
 
     def _take_in(self, result: JobResult) -> None:
-        attempt = self._running.pop(result.attempt, None)
-        if attempt is None:
+        known = self._running.pop(result.attempt)
+        if known is None:
             return
-        del self._handles[result.attempt]
-        self._active[attempt.task.target.name] -= 1
-        for event in self._reports.last(attempt.id):
+        attempt, reports = known
+        for event in reports:
             self._say(event)
         if result.ok and (change := self._inspector.changed_remotely(attempt.task, attempt.fingerprint)):
             result = replace(result, reason=jobs.Reason.INPUT_CHANGED, detail=change)
@@ -483,7 +413,9 @@ class Scheduler:
             self._unwanted.discard(attempt.task)  # it was faster
             self._conditions.test(attempt.task, lambda problem: self._conclude(attempt, result, problem))
         elif result.reason is jobs.Reason.INPUT_CHANGED and attempt.task not in self._unwanted:
-            self._decide_again(attempt, result)
+            self._attempts.abandon(attempt, result)
+            if not self._look_again(attempt.task, result.detail):
+                self._fail(attempt, result)
         else:
             self._failed(attempt, self._attempts.abandon(attempt, result))
 
@@ -502,28 +434,12 @@ class Scheduler:
             return
         self._inspector.has_run(task)
         self._built.add(task)
-        self._say(
-            events.TaskFinished(
-                task.name,
-                result.seconds,
-                result.max_rss,
-                result.cpu_seconds,
-                attempt.job.executor,
-                attempt.number,
-                result.gpu_utilization,
-                result.max_gpu_memory,
-            )
-        )
+        self._say(told.finished(attempt, result))
         if attempt.adopted:
             # It was started for another build: whether it is what this one wants is decided now.
-            self._reopen(task)
+            self._ready.reopen(task)
         else:
             self._settle(task, State.BUILT)
-
-    def _decide_again(self, attempt: Attempt, result: JobResult) -> None:
-        self._attempts.abandon(attempt, result)
-        if not self._look_again(attempt.task, result.detail):
-            self._fail(attempt, result)
 
     def _look_again(self, task: Task, change: str) -> bool:
         """Decide everything again since an input of this task has changed; False if that happens too often."""
@@ -544,17 +460,13 @@ class Scheduler:
             return
         if result.reason is jobs.Reason.CANCELLED or (attempt.adopted and result.ended < self._began):
             # Stopped since nobody wanted it, or it failed before this build was asked for.
-            self._reopen(task)
+            self._ready.reopen(task)
             return
         another = self._failures.after(task, result)
         if another is None or (self._winding_down and not another.free):
             self._fail(attempt, result)
             return
-        name, reason, detail = task.name, str(result.reason), result.detail
-        if another.free:
-            self._say(events.TaskPreempted(name, reason, attempt.number, result.checkpoint, detail))
-        else:
-            self._say(events.TaskRetried(name, result.exit_status, reason, attempt.number, another.delay, detail))
+        self._say(told.followed(attempt, result, another))
         if self._winding_down:
             self._cancelled(task, result)
             return
@@ -575,11 +487,7 @@ class Scheduler:
         return trace.finished if trace else 0.0
 
     def _fail(self, attempt: Attempt, result: JobResult) -> None:
-        log, tail = self._attempts.log_tail(attempt)
-        recipe = attempt.command
-        name, reason = attempt.task.name, str(result.reason)
-        failed = events.TaskFailed(name, result.exit_status, reason, result.detail, recipe, log, tail, attempt.number)
-        self._say(replace(failed, checkpoint=result.checkpoint))
+        self._say(told.failed(attempt, result, self._attempts.log_tail(attempt)))
         self._fallout.fail(attempt.task)
         self._conditions.look_again()
 
@@ -592,16 +500,9 @@ class Scheduler:
         """A task is in place: what needs only it can be decided."""
         self.states.set(task, State.BUILT if task in self._built else state)
         for consumer in self._consumers[task]:
-            self._is_over(task, consumer)
+            self._ready.over(task, consumer)
         if state is not State.ABSENT:
             for need in self._temporaries.over(task):
                 self._attempts.drop_temporary(need, self._consumers[need])
                 self._inspector.release(need)
         self._conditions.look_again()
-
-    def _is_over(self, task: Task, consumer: Task) -> None:
-        """The consumer need not wait for this task any more."""
-        awaited = self._awaited[consumer]
-        awaited.discard(task)
-        if not awaited and self.states[consumer] is State.PENDING:
-            self._make_ready(consumer)

@@ -1,0 +1,88 @@
+"""Which tasks of a build can be decided, and what each of the others still waits for.
+
+Blind to how they are decided, and to why one that is over is over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container
+
+from mlbuild.engine.states import State, States
+from mlbuild.graph.dag import Order
+from mlbuild.graph.task import Task
+
+
+class Ready:
+    """Tasks whose needs are all over, the first that were so first.
+
+    Args:
+        order: task → the tasks that it needs, each behind its needs.
+        states: of all tasks of the build.
+
+    Attributes:
+        consumers: task → the tasks that need it.
+    """
+
+    def __init__(self, order: Order, states: States) -> None:
+        self._order = order
+        self._states = states
+        self.consumers: dict[Task, list[Task]] = {task: [] for task in order}
+        for task, needs in order.items():
+            for need in needs:
+                self.consumers[need].append(task)
+        self._awaited: dict[Task, set[Task]] = {}
+        """What each task needs and is not over yet."""
+        self._tasks: deque[Task] = deque()
+        self.start_over(gone=(), kept=())
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
+
+    def pop(self) -> Task:
+        """The next to be decided."""
+        return self._tasks.popleft()
+
+    def add(self, task: Task) -> None:
+        """Decide this, whether or not it waits for something."""
+        self._states.set(task, State.READY)
+        self._tasks.append(task)
+
+    def reopen(self, task: Task) -> None:
+        """Decide this again, as soon as what it needs is in place."""
+        if self.must_wait(task):
+            self._states.set(task, State.PENDING)
+        else:
+            self.add(task)
+
+    def must_wait(self, task: Task) -> bool:
+        """Whether something that it needs is not over."""
+        return bool(self._awaited[task])
+
+    def over(self, task: Task, consumer: Task) -> None:
+        """The consumer need not wait for this task any more."""
+        awaited = self._awaited[consumer]
+        awaited.discard(task)
+        if not awaited and self._states[consumer] is State.PENDING:
+            self.add(consumer)
+
+    def await_again(self, task: Task) -> None:
+        """Something that was over is decided again: what needs it, and is not decided yet, waits for it."""
+        for consumer in self.consumers[task]:
+            self._awaited[consumer].add(task)
+        self.add(task)
+
+    def start_over(self, gone: Container[Task], kept: Container[Task]) -> None:
+        """All are decided again but those that are kept.
+
+        Args:
+            gone: nothing will come of them, so that nothing waits for them.
+        """
+        self._tasks.clear()
+        for task, needs in self._order.items():
+            self._awaited[task] = {need for need in needs if need not in gone}
+            if task not in kept:
+                self._states.set(task, State.PENDING)
+        for task in self._order:
+            if task not in kept and not self._awaited[task]:
+                self.add(task)

@@ -1,0 +1,51 @@
+"""What is told of an attempt, as events. Blind to what follows from how it ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from mlbuild.engine.attempts import Attempt
+from mlbuild.engine.events import TaskFailed, TaskFinished, TaskPreempted, TaskRetried, TaskStarted
+from mlbuild.engine.policy import Another
+from mlbuild.executors.job import JobResult
+
+
+def started(attempt: Attempt, resumed_from: str) -> TaskStarted:
+    """It runs, from now on or since a build that died had started it."""
+    ran = time.time() - attempt.began if attempt.adopted else 0.0
+    name, executor = attempt.task.name, attempt.job.executor
+    return TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran)
+
+
+def finished(attempt: Attempt, result: JobResult) -> TaskFinished:
+    """It succeeded, and that is recorded."""
+    return TaskFinished(
+        attempt.task.name,
+        result.seconds,
+        result.max_rss,
+        result.cpu_seconds,
+        attempt.job.executor,
+        attempt.number,
+        result.gpu_utilization,
+        result.max_gpu_memory,
+    )
+
+
+def followed(attempt: Attempt, result: JobResult, another: Another) -> TaskPreempted | TaskRetried:
+    """It came to nothing, and there is another."""
+    name, reason, detail = attempt.task.name, str(result.reason), result.detail
+    if another.free:
+        return TaskPreempted(name, reason, attempt.number, result.checkpoint, detail)
+    return TaskRetried(name, result.exit_status, reason, attempt.number, another.delay, detail)
+
+
+def failed(attempt: Attempt, result: JobResult, log: tuple[str, tuple[str, ...]]) -> TaskFailed:
+    """It came to nothing, and that is the end of it.
+
+    Args:
+        log: where it lies, and its last lines.
+    """
+    name, reason, command = attempt.task.name, str(result.reason), attempt.command
+    event = TaskFailed(name, result.exit_status, reason, result.detail, command, *log, attempt.number)
+    return replace(event, checkpoint=result.checkpoint)
