@@ -20,8 +20,9 @@ from mlbuild.engine.requests import Requests
 from mlbuild.engine.revision import Revision
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.errors import MlbuildError, StateError, UsageError
+from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
-from mlbuild.executors.local import Limits, LocalExecutor
+from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task

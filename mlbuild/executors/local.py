@@ -6,49 +6,23 @@ Blind to order and to queues: what is submitted starts at once, so ask `has_room
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import selectors
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from mlbuild.errors import StateError
 from mlbuild.executors import attempt, daemon, lines, processes, supervisor
+from mlbuild.executors.capacity import Capacity, Limits
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.lender import Lender, environment
-from mlbuild.executors.machine import disk_space, size
 
 LOST_GRACE = 1.0
 """Seconds that a recipe which nobody watches any more has between TERM and KILL."""
 PATIENCE = 5.0
 """Seconds for which a supervisor that holds its lock may leave a connection unanswered."""
-ROUNDING = 1e-9
-"""Ten times 0.1 CPU is 1 CPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What there is of one executor on this machine; what is None is as much as the machine has."""
-
-    cpus: float | None = None
-    memory: int | None = None
-    gpus: int | None = None
-    disk: int | None = None
-    jobs: int | None = None
-    pools: Mapping[str, float] = field(default_factory=dict)
-
-    def hold(self, jobs: Sequence[Job]) -> bool:
-        """Whether these jobs may run together, as far as it is not for the GPUs to say."""
-        cpus = math.inf if self.cpus is None else self.cpus
-        return (
-            len(jobs) <= (self.jobs or math.inf)
-            and sum(min(job.cpus, cpus) for job in jobs) <= cpus + ROUNDING
-            and sum(job.memory or 0 for job in jobs) <= (self.memory or math.inf)
-            and sum(job.disk or 0 for job in jobs) <= (self.disk or math.inf)
-            and all(sum(job.pools.get(name, 0) for job in jobs) <= most for name, most in self.pools.items())
-        )
 
 
 class LocalExecutor:
@@ -78,11 +52,9 @@ class LocalExecutor:
     ) -> None:
         self._root, self._folder = _split(os.path.abspath(run_folder))
         self._workspace = workspace
-        self._memory = memory
-        self._machine = Limits(cpus, memory, jobs=jobs)
-        self._limits = limits or {}
-        self._running: dict[str, tuple[Job, str]] = {}
         self._lender = Lender(gpus)
+        self._capacity = Capacity(workspace, Limits(cpus, memory, jobs=jobs), limits or {}, self._lender)
+        self._running: dict[str, tuple[Job, str]] = {}
         self._results: list[JobResult] = []
         self._channels: dict[str, lines.Channel] = {}
         self._listed: dict[str, dict[str, list[str]]] = {}
@@ -90,73 +62,28 @@ class LocalExecutor:
 
     def has_room(self, job: Job) -> bool:
         """Whether the job could start now, beside what was submitted and has not finished."""
-        jobs = [job, *self._jobs()]
-        own = self._own_limits(job)
-        if job.gpus:
-            self._lender.look(self._jobs())
-        return (
-            self._machine.hold(jobs)
-            and own.hold([each for each in jobs if each.executor == job.executor])
-            and self._has_disk(job)
-            and self._lend(job) is not None
-        )
+        return self._capacity.has_room(job, self._jobs())
 
     def _jobs(self) -> list[Job]:
         """Those that run."""
         return [job for job, _ in self._running.values()]
 
-    def _own_limits(self, job: Job) -> Limits:
-        return self._limits.get(job.executor, Limits())
-
-    def _lend(self, job: Job) -> tuple[str, ...] | None:
-        """The GPUs that a job can have now, by their ids, kept for it until `finished`; None if it must wait."""
-        return self._lender.lend(job, self._jobs(), _most_gpus(self._own_limits(job))) if job.gpus else ()
-
-    def _has_disk(self, job: Job) -> bool:
-        """Whether what it asks for is free beside what those that run have asked for, used or not.
-
-        If none of them did, waiting would not help: `submit` looks.
-        """
-        claimed = sum(each.disk or 0 for each in self._jobs())
-        return not job.disk or not claimed or claimed + job.disk <= disk_space(self._workspace)[0]
-
     def cut_short(self, job: Job) -> str | None:
         """What the job asks for and gets less of, in words: more CPUs than there are count as all of them."""
-        own = self._own_limits(job)
-        cpus = min(limit.cpus for limit in (self._machine, own) if limit.cpus is not None)
-        if job.cpus <= cpus:
-            return None
-        return f"asks for {job.cpus:g} CPUs, and there are {cpus:g}: it counts as all of them"
+        return self._capacity.cut_short(job)
 
     def too_large(self, job: Job) -> str | None:
         """What the job asks for that can never be had here, in words; None if it fits."""
-        own = self._own_limits(job)
-        memory = min(own.memory or math.inf, self._memory or math.inf)
-        if (job.memory or 0) > memory:
-            return f"{job.task} asks for {size(job.memory or 0)} of memory, and there are {size(int(memory))}"
-        if job.nodes > 1:
-            return f"{job.task} asks for {job.nodes} nodes, and this machine is one node"
-        if job.gpus and (problem := self._lender.too_many(job, _most_gpus(own))):
-            return f"{job.task} asks for {problem}"
-        if job.disk:
-            disk = min(own.disk or math.inf, disk_space(self._workspace)[1])
-            if job.disk > disk:
-                return f"{job.task} asks for {size(job.disk)} of disk, and there are {size(int(disk))}"
-        for name, most in own.pools.items():
-            if job.pools.get(name, 0) > most:
-                return f"{job.task} asks for {job.pools[name]:g} of `{name}`, and `{job.executor}` has {most:g}"
-        return None
+        return self._capacity.too_large(job)
 
     def submit(self, jobs: Sequence[Job]) -> list[str]:
         """Start these now; each handle is `runs/N/ATTEMPT`. Raises StateError if no supervisor can be started."""
         channel, messages, locks = self._own(), [], list[int]()
         for job in jobs:
-            free = disk_space(self._workspace)[0] if job.disk else 0
-            if job.disk and free < job.disk:
-                detail = f"it asks for {size(job.disk)} of disk, and {size(free)} are free"
+            if detail := self._capacity.lacks_disk(job):
                 self._results.append(JobResult(job.attempt, Reason.NOT_STARTED, detail=detail, ended=time.time()))
                 continue
-            devices = self._lend(job)
+            devices = self._capacity.lend(job, self._jobs())
             assert devices is not None, "there is room"
             given = replace(job, devices=devices, environment={**job.environment, **environment(job, devices)})
             self._running[job.attempt] = given, self._folder
@@ -336,7 +263,3 @@ def _cut(handle: str) -> tuple[str, str]:
     """(run folder, attempt)"""
     runs, number, name = handle.split("/", 2)
     return f"{runs}/{number}", name
-
-
-def _most_gpus(limits: Limits) -> float:
-    return math.inf if limits.gpus is None else limits.gpus
