@@ -165,6 +165,14 @@ def refuse_later(word: str) -> None:
         raise UsageError(f"the subcommand `{word}` is not there yet")
 
 
+def find_unread(options: argparse.Namespace, command: str) -> str:
+    """The path of the Pipelinefile, for a command that works although that is broken. Raises UsageError if there is
+    none, or a target is called like the command."""
+    path = find(options.file, options.directory)
+    refuse_target(path, command)
+    return path
+
+
 def refuse_target(path: str, command: str) -> None:
     """For a command that works although the Pipelinefile is broken. Raises UsageError if a target is called like it."""
     from mlbuild.app.texts import has_target

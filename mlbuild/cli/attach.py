@@ -10,8 +10,7 @@ from contextlib import ExitStack
 from mlbuild import config
 from mlbuild.app.history import run as the_run
 from mlbuild.app.living import detached, happened, last_words
-from mlbuild.app.workspace import find
-from mlbuild.cli.arguments import Parser, parse, refuse_target
+from mlbuild.cli.arguments import Parser, find_unread, parse
 from mlbuild.cli.screen import is_screen, screen
 from mlbuild.engine.events import BuildFinished
 from mlbuild.errors import StateError, UsageError
@@ -25,9 +24,7 @@ def run(arguments: list[str], command: str) -> int:
     options = parse(parser, arguments)
     if len(options.words) > 1 or not all(word.isdecimal() for word in options.words):
         raise UsageError("attach takes the number of one build", hint="`mlbuild runs` lists them")
-    path = find(options.file, options.directory)
-    refuse_target(path, command)
-    folder = os.path.dirname(path)
+    folder = os.path.dirname(find_unread(options, command))
     build = detached(folder, int(options.words[0]) if options.words else None)
     try:
         is_told = _show(folder, build.number)

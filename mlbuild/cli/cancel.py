@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlbuild.app.cancelling import Cancelled, Stopped, cancel
-from mlbuild.app.workspace import find
-from mlbuild.cli.arguments import Parser, add_key_option, parse, refuse_target, workspace_and_goals
+from mlbuild.cli.arguments import Parser, add_key_option, find_unread, parse, workspace_and_goals
 from mlbuild.state.runs import Run
 from mlbuild.ui.words import and_more, duration, when
 
@@ -29,9 +28,7 @@ def run(arguments: list[str], command: str) -> int:
         workspace, goals = workspace_and_goals(options, command, chosen=False)
         folder, names = workspace.files.root, [task.name for task in workspace.wanted(goals)]
     else:
-        path = find(options.file, options.directory)
-        refuse_target(path, command)
-        folder = os.path.dirname(path)
+        folder = os.path.dirname(find_unread(options, command))
     found = cancel(folder, names, _say_for_whom, now=options.now, dry_run=options.dry_run)
     if options.json:
         document = {"dry_run": options.dry_run, "builds": [_row(each) for each in found]}

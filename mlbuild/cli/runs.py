@@ -7,8 +7,7 @@ import os
 
 from mlbuild.app.history import run as the_run
 from mlbuild.app.history import runs
-from mlbuild.app.workspace import find
-from mlbuild.cli.arguments import Parser, parse, refuse_target
+from mlbuild.cli.arguments import Parser, find_unread, parse
 from mlbuild.errors import UsageError
 from mlbuild.ui.runs import run_json, run_lines, runs_json, runs_lines
 
@@ -23,9 +22,7 @@ def run(arguments: list[str], command: str) -> int:
     options = parse(parser, arguments)
     if options.limit < 1:
         parser.error("--limit: at least 1")
-    path = find(options.file, options.directory)
-    refuse_target(path, command)
-    folder = os.path.dirname(path)
+    folder = os.path.dirname(find_unread(options, command))
     if options.words:
         one = the_run(folder, _number(options.words))
         document, lines = run_json(*one), run_lines(*one)

@@ -10,8 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mlbuild.app.access import opened_store
-from mlbuild.app.workspace import find
-from mlbuild.cli.arguments import Parser, parse, refuse_target
+from mlbuild.cli.arguments import Parser, find_unread, parse
 from mlbuild.errors import MlbuildError, UsageError
 from mlbuild.expression import Literal
 from mlbuild.language.parser import literal
@@ -33,8 +32,7 @@ def run(arguments: list[str], command: str) -> int:
     add("-n", "--dry-run", action="store_true", help="gc: say what would go; drop nothing")
     add("--json", action="store_true", help="one JSON document")
     options = parse(parser, arguments)
-    path = find(options.file, options.directory)
-    refuse_target(path, command)
+    path = find_unread(options, command)
     action = _action(options)
     with opened_store(path) as garbage:
         if action == "stats":

@@ -1,4 +1,7 @@
-"""How much of this machine is ours: CPUs and memory, after affinity and control groups (v1 and v2), and disk space."""
+"""How much of this machine is ours: CPUs and memory, after affinity and control groups (v1 and v2), and disk space.
+
+Blind to who else uses it, and to GPUs.
+"""
 
 from __future__ import annotations
 
