@@ -287,7 +287,7 @@ class Attempts:
         for path, digest in {**files, **counted}.items():
             record = self._stats.record(path)
             same = record is not None and record.digest == digest and record.settled
-            reads.append(Read(path, digest, record.signature if same and record else ""))
+            reads.append(Read(path, digest, record.signature if same and record else "", is_code=path not in counted))
         return tuple(reads)
 
     # --- after

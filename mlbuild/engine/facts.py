@@ -324,6 +324,16 @@ class Inspector:
         declared = self._declared(task.target.code or (), task)
         return self._code.of(task, declared, (path for _, path in self.reads(task)))
 
+    def changed_code(self, task: Task, fingerprint: Fingerprint, edited: Collection[str]) -> str:
+        """Which of the files of its code that were edited while a task ran means something else now, in words; empty if
+        none does: a comment in a script that has trained for hours costs nothing."""
+        if not edited:
+            return ""
+        self.look_again()
+        code = self.code(task)
+        same = {name: digest for name, digest in fingerprint.parts.items() if name.startswith("code ")} == code.parts
+        return "" if same and code.problem is None else f"{min(edited)} has changed"
+
     def programs(self, task: Task) -> tuple[str, ...]:
         """What its Python processes are known to begin with, as `Job.programs`."""
         return tuple(self._code.programs(task, self._declared(task.target.code or (), task)))

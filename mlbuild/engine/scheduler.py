@@ -407,7 +407,7 @@ class Scheduler:
         attempt, reports = known
         for event in reports:
             self._say(event)
-        if result.ok and (change := self._inspector.changed_remotely(attempt.task, attempt.fingerprint)):
+        if result.ok and (change := self._changed(attempt, result)):
             result = replace(result, reason=jobs.Reason.INPUT_CHANGED, detail=change)
         if result.ok:
             self._unwanted.discard(attempt.task)  # it was faster
@@ -418,6 +418,12 @@ class Scheduler:
                 self._fail(attempt, result)
         else:
             self._failed(attempt, self._attempts.abandon(attempt, result))
+
+    def _changed(self, attempt: Attempt, result: JobResult) -> str:
+        """What that went into a result is not as it was decided by, beyond what the node saw to; in words."""
+        task, fingerprint = attempt.task, attempt.fingerprint
+        edited = self._inspector.changed_code(task, fingerprint, result.edited)
+        return edited or self._inspector.changed_remotely(task, fingerprint)
 
     def _conclude(self, attempt: Attempt, result: JobResult, problem: str | None) -> None:
         """The recipe went well; record what it made, if its conditions hold."""

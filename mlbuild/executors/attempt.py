@@ -19,7 +19,7 @@ from io import FileIO
 
 from mlbuild import digest
 from mlbuild.executors import observed, processes, stacks
-from mlbuild.executors.job import Job, JobResult, Made, Reason
+from mlbuild.executors.job import Job, JobResult, Made, Read, Reason
 
 MARK = "MLBUILD_JOB"
 """The variable by which a process tells whose it is: attempt and workspace, as `mark` writes them."""
@@ -224,20 +224,21 @@ def signal_name(number: int) -> str:
 
 def changed(job: Job) -> str:
     """Which of the job's inputs is not as it was fingerprinted, in words; empty if all are."""
-    for read in job.reads:
-        path = os.path.join(job.workspace, read.path)
-        try:
-            seen = digest.signature(path)
-            if seen and seen[0] == read.signature:
-                continue
-            found = digest.digest_path(path) if seen else None
-        except OSError as error:
-            return f"{read.path} can't be read: {words(error)}"
-        if not found:
-            return f"{read.path} is gone"
-        if found[0] != read.digest:
-            return f"{read.path} has changed"
-    return ""
+    return next(filter(None, (_change(job, read) for read in job.reads)), "")
+
+
+def _change(job: Job, read: Read) -> str:
+    path = os.path.join(job.workspace, read.path)
+    try:
+        seen = digest.signature(path)
+        if seen and seen[0] == read.signature:
+            return ""
+        found = digest.digest_path(path) if seen else None
+    except OSError as error:
+        return f"{read.path} can't be read: {words(error)}"
+    if not found:
+        return f"{read.path} is gone"
+    return "" if found[0] == read.digest else f"{read.path} has changed"
 
 
 def measured(job: Job, result: JobResult) -> JobResult:
@@ -250,11 +251,12 @@ def measured(job: Job, result: JobResult) -> JobResult:
         else:
             missing = missing or found
     # A changed input comes first: it may well be why an output is missing, and the task is decided again.
-    if detail := changed(job):
+    if detail := changed(replace(job, reads=tuple(read for read in job.reads if not read.is_code))):
         return replace(result, reason=Reason.INPUT_CHANGED, detail=detail)
     if missing:
         return replace(result, reason=Reason.MISSING_OUTPUT, detail=missing)
-    return replace(result, made=tuple(made), opened=observed.opened(job, result.started))
+    edited = tuple(read.path for read in job.reads if read.is_code and _change(job, read))
+    return replace(result, made=tuple(made), opened=observed.opened(job, result.started), edited=edited)
 
 
 def _made(job: Job, path: str) -> Made | str:

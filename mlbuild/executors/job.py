@@ -44,6 +44,8 @@ class Read:
     digest: str
     signature: str
     """As `digest.signature` gives it: while that is the same, the content is not looked at again."""
+    is_code: bool = False
+    """It counts by what it means. Whether an edit meanwhile changed that, its driver knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ class JobResult:
     node: str = ""
     made: tuple[Made, ...] = ()
     opened: tuple[Opened, ...] = ()
+    edited: tuple[str, ...] = ()
+    """The files of code that were not as they had been any more when it ended."""
     resumed_from: str = ""
     """The checkpoint that it was given to go on from."""
     saved: int = 0
@@ -193,9 +197,8 @@ class JobResult:
     def from_json(cls, data: dict[str, Any]) -> Self:
         made = tuple(Made(**row) for row in data["made"])
         opened = tuple(Opened(**row) for row in data["opened"])
-        grown_from = tuple(data.get("grown_from", ()))
-        reason = Reason(data["reason"])
-        return cls(**{**data, "reason": reason, "made": made, "opened": opened, "grown_from": grown_from})
+        lists = {name: tuple(data.get(name, ())) for name in ("edited", "grown_from")}
+        return cls(**{**data, **lists, "reason": Reason(data["reason"]), "made": made, "opened": opened})
 
 
 class Executor(Protocol):
