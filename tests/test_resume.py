@@ -335,6 +335,28 @@ def test_runs_tell_where_attempts_went_on(workspace: Workspace) -> None:
     assert "  from checkpoints/train/epoch-2  " in lines[1]
 
 
+def test_what_is_passed_over_is_said(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        target train:
+            outputs: "model.txt"
+            checkpoint: "ck/"
+            retry: 3, backoff = 1ms
+            run:
+                if [ -z "$MLBUILD_RESUME_FROM" ] && [ {attempt} = 1 ]; then
+                    for name in a b; do touch {checkpoint}.new; mv {checkpoint}.new {checkpoint}$name; done
+                fi
+                exit 1
+    """)
+    out = workspace.build().out
+    said = [line.strip() for line in out.splitlines() if "passed over" in line]
+    why = "is passed over from now on: this attempt failed from it and left no new one"
+    assert said == [
+        f"train: ck/b {why}",
+        f"train: ck/a {why}; none is left, and the next attempt begins anew",
+    ]
+    assert "start   train (attempt 4)\n" in out
+
+
 def test_what_never_began_took_no_time(workspace: Workspace) -> None:
     trains(workspace)
     workspace.write("checkpoints/train", "no folder")

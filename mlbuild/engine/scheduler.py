@@ -468,6 +468,10 @@ class Scheduler:
             # Stopped since nobody wanted it, or it failed before this build was asked for.
             self._ready.reopen(task)
             return
+        if result.resumed_from and not result.saved and result.checkpoint != result.resumed_from:
+            anew = "" if result.checkpoint else "; none is left, and the next attempt begins anew"
+            why = f"this attempt failed from it and left no new one{anew}"
+            self._say(events.Said(f"{result.resumed_from} is passed over from now on: {why}", task.name))
         another = self._failures.after(task, result)
         if another is None or (self._winding_down and not another.free):
             self._fail(attempt, result)
