@@ -24,7 +24,19 @@ for number in (signal.SIGINT, signal.SIGHUP):
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 sys.dont_write_bytecode = False
 
-LONGEST = ("crash", "flights", "law", "docs", "edits", "power_loss", "code_soundness", "examples", "startup", "bench")
+LONGEST = (
+    "crash",
+    "survival",
+    "flights",
+    "law",
+    "docs",
+    "edits",
+    "power_loss",
+    "code_soundness",
+    "examples",
+    "startup",
+    "bench",
+)
 """The files that take longest. They begin: a worker that comes to one of them last keeps all others waiting."""
 
 

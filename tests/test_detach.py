@@ -367,7 +367,7 @@ def test_what_is_taken_over_is_told_in_lines(gated: Workspace) -> None:
         "start   evaluate",
         "done    evaluate in 0.0s",
         "2 tasks run in 0.0s",
-        "train was started by run 1, which died",
+        "train was taken over from run 1, which died",
     ]
     assert gated.lines("started") == [""]
 
@@ -379,4 +379,4 @@ def test_what_is_taken_over_is_told_on_a_terminal(gated: Workspace) -> None:
     assert re.search(r"! train: taken over from run 1, which died; it was started \d+\.\ds ago", shown)
     # How long it has run, not since when it is watched.
     assert re.search(r"▸ train +[1-9]\d*(\.\d)?s", shown)
-    assert "train was started by run 1, which died" in shown
+    assert "train was taken over from run 1, which died" in shown

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from functools import partial
+
 import pytest
+from test_detach import detach
+from test_resume import epochs, held, hold, let_go, trains
 from workspace import Workspace
 
 
@@ -107,3 +113,53 @@ def test_a_failure_that_came_while_nobody_was_there_is_tried_again(workspace: Wo
     workspace.write("go", "")
     workspace.ok()
     assert workspace.read("t.txt") == "go\n"
+
+
+def test_what_still_runs_for_other_epochs_is_stopped_and_gone_on_from(workspace: Workspace) -> None:
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    process.kill()
+    process.communicate(timeout=60)
+    ended = workspace.ok("epochs=6")
+    assert "start   train from checkpoints/train/epoch-2\n" in ended.out
+    assert workspace.lines("log") == epochs(1, 6)
+
+
+def has_started(workspace: Workspace, events: str) -> bool:
+    """Whether a build has its task running, by its events."""
+    return any("task_started" in line for line in workspace.lines(events))
+
+
+def is_gone(workspace: Workspace, pid: int) -> bool:
+    return pid not in workspace.processes()
+
+
+@pytest.mark.parametrize("last", ["goes on", "lost", "killed"])
+def test_detached_builds_die_one_after_the_other(workspace: Workspace, last: str) -> None:
+    """What trains outlives them both; then it goes on under a third, or those who watch die, or it is killed itself."""
+    trains(workspace, clauses="retry: 1, backoff = 10ms")
+    hold(workspace, 2)
+    for number in (1, 2):
+        driver = detach(workspace)
+        workspace.wait_for("held")
+        told = f".mlbuild/runs/{number}/events.jsonl"
+        workspace.wait_until(partial(has_started, workspace, told))
+        os.kill(driver, signal.SIGKILL)
+        workspace.wait_until(partial(is_gone, workspace, driver))
+    third = workspace.start(events="third.jsonl")
+    workspace.wait_until(partial(has_started, workspace, "third.jsonl"))
+    if last == "goes on":
+        let_go(workspace, 2)
+    if last == "lost":
+        assert workspace.kill_supervisors()
+    if last == "killed":
+        os.kill(int(workspace.read("pid")), signal.SIGKILL)
+    out, err = third.communicate(timeout=60)
+    assert third.returncode == 0, out + err
+    assert "\ntrain was taken over from run 2, which died\n" in out
+    assert ("start   train from checkpoints/train/epoch-2 (attempt 2)" in out) == (last != "goes on")
+    assert workspace.lines("log") == epochs(1, 4)
+    assert workspace.read("model.txt") == "4 epochs at 0.1\n"
+    assert not [*workspace.root.rglob("*mlbuild-aside*")]
+    assert workspace.ok().ran == []

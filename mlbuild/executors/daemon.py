@@ -42,7 +42,13 @@ def start(run_folder: str, workspace: str, prepared: socket.socket | None = None
     fcntl.flock(lock, fcntl.LOCK_EX)
     connection = prepared or prepare()
     with lines.listen(folder, SOCKET) as listener:
-        socket.send_fds(connection, [os.fsencode(workspace)], [folder, lock, listener.fileno()])
+        given = [os.fsencode(workspace)], [folder, lock, listener.fileno()]
+        try:
+            socket.send_fds(connection, *given)
+        except BrokenPipeError:  # it was killed while it waited
+            connection.close()
+            connection = prepare()
+            socket.send_fds(connection, *given)
     os.close(lock)
     os.close(folder)
     return connection

@@ -164,7 +164,7 @@ def closing_lines(
     took = f" in {duration(event.seconds)}"
     fresh = counted(event.counts.get("fresh", 0), "task")
     lines = [did + took if did else f"nothing to do: {fresh} fresh"]
-    lines += [f"{adopted.task} was started by run {adopted.taken_over_from}, which died" for adopted in taken_over]
+    lines += [f"{adopted.task} was taken over from run {adopted.taken_over_from}, which died" for adopted in taken_over]
     lines += [f"{stopped.task} can go on from {stopped.checkpoint}" for stopped in resumable]
     if event.overrides:
         with_, back = (", ".join(f"{name}={values[which]}" for name, *values in event.overrides) for which in (0, 1))
