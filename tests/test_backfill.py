@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from workspace import Ended, Workspace, names
 
@@ -293,6 +295,106 @@ def test_an_interrupted_backfill_goes_on_and_runs_none_twice(workspace: Workspac
     ended = backfill(workspace, *command[1:])
     assert ended.ran == names("t", days(5, 12))
     assert workspace.lines("ran") == [*days(2, 5), *days(5, 12)]  # the one that was stopped is done again
+
+
+# --- failures
+
+FAILING = """
+    partition day: daily from 2024-01-01 to 2024-01-12
+    partition region: ["us", "eu"]
+
+    target load[day]:
+        inputs: "raw/{day}.txt"
+        outputs: "load/{day}.txt"
+        run: bash load.sh {day} > {outputs}
+
+    target copy[day, region]:
+        inputs: load
+        outputs: "copy/{day}-{region}.txt"
+        run: cat {inputs} > {outputs}
+"""
+SCRIPT = """
+    case $1 in
+        *-02|*-03|*-04|*-07) echo "no table $1" >&2; exit 3;;
+        *-09) echo "no disk" >&2; exit 4;;
+    esac
+    echo $1
+"""
+
+
+@pytest.fixture
+def failing(workspace: Workspace) -> Workspace:
+    """Five days fail, for two causes; of two more the raw data is not there."""
+    workspace.pipeline(FAILING)
+    workspace.write("load.sh", SCRIPT)
+    for day in days(1, 10):
+        workspace.write(f"raw/{day}.txt", f"{day}\n")
+    return workspace
+
+
+def test_it_keeps_going_and_ends_with_the_keys_that_failed_by_cause(failing: Workspace) -> None:
+    ended = failing.build("backfill", "copy", "-j1")
+    assert ended.status == 1
+    assert [task for task in ended.ran if "load" in task] == names(
+        "load", [*days(1, 1), *days(5, 6), *days(8, 8), *days(10, 10)]
+    )
+    told = re.sub(r"\S+\.log", "A.log", ended.out[ended.out.index("\n\n") + 2 :])
+    assert re.sub(r"in \d.*s$", "in 0.0s", told, flags=re.MULTILINE).splitlines() == [
+        "load failed at 4 keys: exit status 3",
+        "    load[2024-01-02..2024-01-04], load[2024-01-07]",
+        "    load[2024-01-02]:",
+        "    $ bash load.sh 2024-01-02 > load/2024-01-02.txt",
+        "    | no table 2024-01-02",
+        "    the whole log: A.log",
+        "    blocked by that: copy[2024-01-02..2024-01-04,us], copy[2024-01-07,us], copy[2024-01-02..2024-01-04,eu], "
+        "copy[2024-01-07,eu]",
+        "",
+        "load[2024-01-09] failed: exit status 4",
+        "    $ bash load.sh 2024-01-09 > load/2024-01-09.txt",
+        "    | no disk",
+        "    the whole log: A.log",
+        "    blocked by that: copy[2024-01-09,us], copy[2024-01-09,eu]",
+        "",
+        "blocked: no target makes raw/{day}.txt, and it does not exist",
+        "    load[2024-01-11..2024-01-12], copy[2024-01-11..2024-01-12,us], copy[2024-01-11..2024-01-12,eu]",
+        "",
+        "15 tasks run, 5 tasks failed, 16 tasks blocked in 0.0s",
+        "to try again only what failed: mlbuild backfill copy -j1 --events .events/1.jsonl --mode failed",
+    ]
+
+
+def test_only_what_failed_is_tried_again(failing: Workspace) -> None:
+    failing.build("backfill", "copy", "--from", "2024-01-02", "--to", "2024-01-10")
+    failing.write("load.sh", "echo $1\n")
+    ended = backfill(failing, "copy", "--mode", "failed")
+    assert [task for task in ended.ran if "load" in task] == names("load", [*days(2, 4), *days(7, 7), *days(9, 9)])
+    assert len(ended.ran) == 15
+
+
+def test_after_enough_failures_no_more_is_started(failing: Workspace) -> None:
+    ended = failing.build("backfill", "copy", "-j1", "--max-failures", "2")
+    assert ended.failed == names("load", days(2, 3))
+    assert ended.ran == ["copy[2024-01-01,eu]", "copy[2024-01-01,us]", "load[2024-01-01]"]
+    assert " tasks not run in " in ended.out
+    failing.write("load.sh", "echo $1\n")
+    ended = backfill(failing, "load", "--to", "2024-01-10")
+    assert ended.ran == names("load", days(1, 10))
+
+
+def test_keys_that_only_quotes_tell_apart_are_named_one_by_one(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition part: ["a", "b", "c d", "e f", "g", "h"]
+        target t[part]:
+            outputs: "{part}.txt"
+            run: exit 1
+    """)
+    (goals,) = [line for line in workspace.build("backfill", "t").out.splitlines() if line.startswith("    t[a..b]")]
+    assert goals == '    t[a..b], t["c d"], t["e f"], t[g..h]'
+    assert [
+        event["task"]
+        for event in workspace.build("-k", *goals.strip().split(", ")).events
+        if event["event"] == "task_failed"
+    ]
 
 
 # --- what can't be

@@ -43,6 +43,7 @@ class Options:
         force: goals to run so, beside the others.
         max_active: at most so many tasks of each partitioned target at once.
         on: the executor on which all run, whatever their targets say.
+        max_failures: after so many failures go on no more.
     """
 
     jobs: int | None = None
@@ -51,6 +52,7 @@ class Options:
     force: tuple[str, ...] = ()
     max_active: int | None = None
     on: str | None = None
+    max_failures: int | None = None
     command: str = "mlbuild"
 
 
@@ -134,6 +136,7 @@ def build_tasks(
             word(text, task)
         attempts.finish_publishing()
         history = History(journal.durations(), order, wanted if work.in_turn else ())
+        keep_going = workspace.config.keep_going if options.keep_going is None else options.keep_going
         scheduler = Scheduler(
             graph,
             order,
@@ -145,7 +148,7 @@ def build_tasks(
             history,
             tell,
             requests,
-            keep_going=workspace.config.keep_going if options.keep_going is None else options.keep_going,
+            most_failures=options.max_failures if keep_going else 1,
             max_active=options.max_active,
         )
         tell(events.BuildStarted(run, work.goals, len(order), jobs))

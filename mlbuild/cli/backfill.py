@@ -10,9 +10,11 @@ from mlbuild.app.backfilling import backfill, between, plan_backfill
 from mlbuild.app.building import Options, verify_executor
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
 from mlbuild.cli.detach import run_detached
-from mlbuild.cli.driving import add_building_options, as_typed, drive
+from mlbuild.cli.driving import OnStart, Say, add_building_options, as_typed, drive, positive
 from mlbuild.engine.backfill import MODES, Choice
+from mlbuild.engine.events import BuildFinished, Event
 from mlbuild.ui.backfill import chosen_text, plan_lines
+from mlbuild.ui.failures import ByCause
 
 
 def run(arguments: list[str], command: str, prepared: socket) -> int:
@@ -28,15 +30,37 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
         if not options.quiet:
             print("\n".join(plan_lines(plan)))
         return 0
-    if not options.quiet and options.progress != "off":
+    talks = not options.quiet and options.progress != "off"
+    if talks:
         print(f"{chosen_text(plan)}; if it is interrupted, the same command goes on")
-    how = Options(options.jobs, True, max_active=options.max_active, on=options.on, command=typed)
+    how = Options(
+        options.jobs,
+        keep_going=True,
+        max_active=options.max_active,
+        on=options.on,
+        max_failures=options.max_failures,
+        command=typed,
+    )
     work = partial(backfill, workspace, goals, plan, how, prepared=prepared)
     if options.detach:
-        return run_detached(lambda left: drive(options, workspace, work, left))
-    status = drive(options, workspace, work)
-    if status > 128 and not options.quiet:
+        return run_detached(lambda left: drive(options, workspace, work, left, ByCause(workspace.graph)))
+    ended: list[BuildFinished] = []
+
+    def listened(say: Say, on_start: OnStart) -> int:
+        def hear(event: Event) -> None:
+            say(event)
+            if isinstance(event, BuildFinished):
+                ended.append(event)
+
+        return work(hear, on_start)
+
+    status = drive(options, workspace, listened, told=ByCause(workspace.graph))
+    counts = ended[0].counts if ended else {}
+    if talks and counts.get("cancelled"):
         print(f"to go on: {typed}")
+    if talks and counts.get("failed"):
+        cut = arguments.index("--") if "--" in arguments else len(arguments)
+        print(f"to try again only what failed: {as_typed(command, *arguments[:cut], '--mode', 'failed', *arguments[cut:])}")
     return status
 
 
@@ -48,6 +72,7 @@ def _parser(command: str) -> Parser:
     modes = f"which tasks: {', '.join(MODES)}, with commas between them (default: these), or all, fresh ones too"
     add("--mode", type=_modes, default=MODES, metavar="MODE", help=modes)
     add("--newest-first", action="store_true", help="the last key first (default: the first)")
+    add("--max-failures", type=positive, metavar="N", help="start no more once N tasks have failed")
     upstream = "choose among what they need, too (what is needed is made anyway)"
     add("--with-upstream", action="store_true", help=upstream)
     add("--with-downstream", action="store_true", help="make what needs them, too")

@@ -79,7 +79,7 @@ def _build(
         tuple(options.force),
         options.max_active,
         options.on,
-        command,
+        command=command,
     )
     work = partial(build, workspace, goals, how, prepared=prepared)
     return drive(options, workspace, work, left)

@@ -25,7 +25,16 @@ BUILD = ("--keep-going", "--no-keep-going", "--always-make", "--force", "--quest
 OPTIONS = {
     "": ("--version", *BUILD),
     "build": BUILD,
-    "backfill": ("--from", "--to", "--mode", "--newest-first", "--with-upstream", "--with-downstream", *BUILDING),
+    "backfill": (
+        "--from",
+        "--to",
+        "--mode",
+        "--newest-first",
+        "--max-failures",
+        "--with-upstream",
+        "--with-downstream",
+        *BUILDING,
+    ),
     "status": ("--key", "--tasks", "--json"),
     "explain": ("--key", "--json"),
     "impact": ("--since", "--budget", "--gpu-hours", "--key", "--json"),

@@ -18,6 +18,7 @@ from mlbuild.cli.detach import Leaving
 from mlbuild.cli.screen import is_screen, screen
 from mlbuild.engine.events import Event
 from mlbuild.errors import UsageError
+from mlbuild.ui.failures import Told, apart
 from mlbuild.ui.jsonl import JsonLines
 from mlbuild.ui.plain import Plain
 
@@ -59,13 +60,18 @@ def as_typed(*words: str) -> str:
 
 
 def drive(
-    options: argparse.Namespace, workspace: Workspace, work: Callable[[Say, OnStart], int], left: int | None = None
+    options: argparse.Namespace,
+    workspace: Workspace,
+    work: Callable[[Say, OnStart], int],
+    left: int | None = None,
+    told: Told = apart,
 ) -> int:
     """Have something built, told to whom it concerns, and interrupted by signals.
 
     Args:
         work: builds, and returns the exit status.
         left: for a build that leaves the terminal: where it says so once it has.
+        told: how failures are told at the end.
 
     Returns:
         the exit status: 128 + N after signal N.
@@ -87,7 +93,7 @@ def drive(
                 signal.signal(number, handler)
 
     with ExitStack() as stack:
-        listeners = _listeners(options, workspace, stack, left)
+        listeners = _listeners(options, workspace, stack, left, told)
 
         def say(event: Event) -> None:
             for listener in listeners:
@@ -98,16 +104,18 @@ def drive(
 
 
 def _listeners(
-    options: argparse.Namespace, workspace: Workspace, stack: ExitStack, left: int | None
+    options: argparse.Namespace, workspace: Workspace, stack: ExitStack, left: int | None, told: Told
 ) -> list[Callable[[Event], None]]:
     listeners: list[Callable[[Event], None]] = []
     if options.events:
         listeners.append(JsonLines(stack.enter_context(_open_events(options.events))))
     shown: list[Callable[[Event], None]] = []
     if options.progress == "auto" and not options.quiet and left is None and is_screen():
-        shown.append(stack.enter_context(screen(workspace.config, color=options.color, verbose=options.verbose)))
+        shown.append(
+            stack.enter_context(screen(workspace.config, color=options.color, verbose=options.verbose, told=told))
+        )
     elif options.progress != "off":
-        shown.append(Plain(sys.stdout, verbose=options.verbose, quiet=options.quiet))
+        shown.append(Plain(sys.stdout, verbose=options.verbose, quiet=options.quiet, told=told))
     if left is not None:
         shown = [Leaving(workspace.layout, shown, left, quiet=options.quiet)]
     return [*listeners, *shown]

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mlbuild.config import Config
+from mlbuild.ui.failures import Told, apart
 
 if TYPE_CHECKING:
     from mlbuild.ui.live import Live
@@ -16,8 +17,9 @@ def is_screen() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def screen(config: Config, *, color: bool | None = None, verbose: bool = False) -> Live:
+def screen(config: Config, *, color: bool | None = None, verbose: bool = False, told: Told = apart) -> Live:
     """What draws; colours as asked for, else as the surroundings and the configuration want them."""
     from mlbuild.ui.live import Live
 
-    return Live(verbose=verbose, color=color if color is not None else config.color and "NO_COLOR" not in os.environ)
+    colored = color if color is not None else config.color and "NO_COLOR" not in os.environ
+    return Live(verbose=verbose, color=colored, told=told)

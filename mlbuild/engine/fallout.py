@@ -18,7 +18,7 @@ class Fallout:
         over: is told that one (the second) need not wait for another (the first) any more.
 
     Attributes:
-        is_broken: something failed without which the goals can't be had.
+        broken: how many failed without which the goals can't be had.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class Fallout:
         self._states = states
         self._say = say
         self._over = over
-        self.is_broken = False
+        self.broken = 0
 
     def fail(self, task: Task) -> None:
         """A task has failed for good."""
         self._states.set(task, State.FAILED)
         consumers = self._consumers[task]
         tolerated = bool(consumers) and all(self._graph.may_lack(consumer, task) for consumer in consumers)
-        self.is_broken = self.is_broken or not (tolerated or task.target.on_failure == "continue")
+        self.broken += not (tolerated or task.target.on_failure == "continue")
         self._spread(task, task.name)
 
     def cancel(self, task: Task) -> None:

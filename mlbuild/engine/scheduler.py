@@ -48,7 +48,7 @@ class Scheduler:
 
     Args:
         order: task → the tasks that it needs, each behind its needs.
-        keep_going: after a failure, go on with what does not depend on it.
+        most_failures: after so many, no more is started; None: go on with what does not depend on them.
         max_active: of each partitioned target at most so many tasks run at once, even if its clause allows more.
         say: is told of every event as it happens.
     """
@@ -66,7 +66,7 @@ class Scheduler:
         say: Callable[[events.Event], None],
         requests: Requests,
         *,
-        keep_going: bool = False,
+        most_failures: int | None = 1,
         max_active: int | None = None,
     ) -> None:
         self._graph = graph
@@ -79,7 +79,7 @@ class Scheduler:
         self._history = history
         self._say = say
         self._requests = requests
-        self._keep_going = keep_going
+        self._most_failures = most_failures
 
         self.states = States(order)
         self._ready = Ready(order, self.states)
@@ -178,7 +178,7 @@ class Scheduler:
     @property
     def _winding_down(self) -> bool:
         """Nothing more starts."""
-        return self.interrupted or (self._fallout.is_broken and not self._keep_going)
+        return self.interrupted or (self._most_failures is not None and self._fallout.broken >= self._most_failures)
 
     def _goes_on(self) -> bool:
         if self._running or self._conditions:

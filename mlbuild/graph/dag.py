@@ -399,8 +399,12 @@ def task_name(target: str, keys: tuple[Key, ...]) -> str:
     """`target` or `target[key,key]`, each key bare where that can be read back, else a JSON string."""
     if not keys:
         return target
-    shown = [key.text if BARE_KEY(key.text) else dumps(key.text, ensure_ascii=False) for key in keys]
-    return f"{target}[{','.join(shown)}]"
+    return f"{target}[{','.join(map(key_text, keys))}]"
+
+
+def key_text(key: Key) -> str:
+    """A key as it stands in a task's name."""
+    return key.text if BARE_KEY(key.text) else dumps(key.text, ensure_ascii=False)
 
 
 def clean(path: str) -> str:

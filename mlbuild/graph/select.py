@@ -12,7 +12,7 @@ from posixpath import join, normpath
 
 from mlbuild.errors import PipelineError, UsageError
 from mlbuild.expression import Key
-from mlbuild.graph.dag import Graph, clean
+from mlbuild.graph.dag import Graph, clean, key_text
 from mlbuild.graph.partitions import Keys
 from mlbuild.graph.references import OutsidePartition, extent, known
 from mlbuild.graph.task import Task
@@ -104,6 +104,45 @@ def in_turn(graph: Graph, tasks: Sequence[Task], line: str, *, newest_first: boo
         return len(keys) - 1 - position if newest_first else position
 
     return sorted(tasks, key=place)
+
+
+def folded(graph: Graph, tasks: Sequence[Task]) -> list[str]:
+    """Goals that mean exactly these tasks, which are all different: keys that follow each other stand as a range."""
+    rows: dict[tuple[str, ...], list[Task]] = {}
+    for task in tasks:
+        if not task.keys:
+            rows[task.name,] = [task]
+            continue
+        at = task.target.partitions.index(line_of(graph, [task]))
+        shown = [key_text(key) for key in task.keys]
+        rows.setdefault((task.target.name, *shown[:at], "", *shown[at + 1 :]), []).append(task)
+    return [goal for row in rows.values() for goal in _ranges(graph, row)]
+
+
+def _ranges(graph: Graph, row: Sequence[Task]) -> Iterator[str]:
+    """The goals for tasks of a target that differ in their keys of one partition only."""
+    target = row[0].target
+    if not target.partitions:
+        yield target.name
+        return
+    line = line_of(graph, row[:1])
+    keys, at = graph.partitions[line], target.partitions.index(line)
+    places = sorted(known(task.keys[at].text, keys, None) for task in row)
+    runs: list[list[int]] = []
+    for place in places:
+        # An end of a range is read back only where it stands without quotes.
+        if runs and runs[-1][-1] == place - 1 and _is_bare(keys.all[runs[-1][0]]) and _is_bare(keys.all[place]):
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    for first, last in ((keys.all[run[0]], keys.all[run[-1]]) for run in runs):
+        shown = [key_text(key) for key in row[0].keys]
+        shown[at] = key_text(first) if first is last else f"{first.text}..{last.text}"
+        yield f"{target.name}[{','.join(shown)}]"
+
+
+def _is_bare(key: Key) -> bool:
+    return key_text(key) == key.text
 
 
 def _key_of(task: Task, partition: str) -> str | None:

@@ -13,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mlbuild.engine import events
+from mlbuild.ui.failures import Told, apart, failure_text
 from mlbuild.ui.plain import (
     closing_lines,
     end_text,
-    failure_block,
-    failure_text,
     preempted_text,
     progress_text,
     taken_over_text,
@@ -32,9 +31,10 @@ SHOWN = 8
 class Live:
     """A context manager that draws while it is open; call it with each event."""
 
-    def __init__(self, *, verbose: bool = False, color: bool = True) -> None:
+    def __init__(self, *, verbose: bool = False, color: bool = True, told: Told = apart) -> None:
         self._console = Console(no_color=not color, highlight=False, soft_wrap=True)
         self._verbose = verbose
+        self._told = told
         self._progress = Progress()
         self._live = RichLive(console=self._console, refresh_per_second=8, transient=True, get_renderable=self._draw)
 
@@ -110,9 +110,7 @@ class Live:
 
     def _close(self, event: events.BuildFinished) -> None:
         self._live.stop()
-        for failure in self._progress.failed.values():
-            self._console.print(Text("\n".join(["", *failure_block(failure)])))
-        if self._progress.failed:
-            self._console.print()
+        if told := self._told([*self._progress.failed.values()], self._progress.blocked):
+            self._console.print(Text("\n".join([*told, ""])))
         for line in closing_lines(event, self._progress.resumable, self._progress.taken_over):
             self._console.print(Text(line, "bold red" if event.exit_status else "bold"))

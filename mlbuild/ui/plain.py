@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from mlbuild.engine import events
-from mlbuild.ui.words import counted, did_text, duration, ended, failed, reasons_text
+from mlbuild.ui.failures import Told, apart, failure_text
+from mlbuild.ui.words import counted, did_text, duration, ended, reasons_text
 
 PROGRESS_EVERY = 60.0
 """Seconds between two lines on the progress of a task, and before the first."""
@@ -20,6 +21,7 @@ class Plain:
     Args:
         verbose: say also why each task runs, and which are fresh.
         quiet: say only failures, and words to the user.
+        told: how failures are told at the end.
         clock: seconds of any steady clock.
     """
 
@@ -29,18 +31,20 @@ class Plain:
         *,
         verbose: bool = False,
         quiet: bool = False,
+        told: Told = apart,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._out = out
         self._verbose = verbose
         self._quiet = quiet
+        self._told = told
         self._clock = clock
         self._last_said: dict[str, float] = {}
         """Task → when something was said of it while it runs."""
         self._failures: list[events.TaskFailed] = []
         self._resumable: list[events.TaskCancelled] = []
         self._taken_over: list[events.TaskStarted] = []
-        self._blocked = 0
+        self._blocked: dict[str, str] = {}
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -53,7 +57,7 @@ class Plain:
             case events.TaskCancelled() if event.checkpoint:
                 self._resumable.append(event)
             case events.TaskBlocked():
-                self._blocked += 1
+                self._blocked[event.task] = event.by
         line = self._line(event)
         if line and (not self._quiet or isinstance(event, events.TaskFailed | events.Said)):
             self._write(line)
@@ -99,12 +103,9 @@ class Plain:
         return True
 
     def _summary(self, event: events.BuildFinished) -> None:
-        for failure in self._failures:
-            self._write("")
-            for line in failure_block(failure):
-                self._write(line)
-        if self._failures:
-            self._write("")
+        told = self._told(self._failures, self._blocked)
+        for line in (*told, *([""] if told else [])):
+            self._write(line)
         if not self._quiet:
             for line in closing_lines(event, self._resumable, self._taken_over):
                 self._write(line)
@@ -135,22 +136,6 @@ def preempted_text(event: events.TaskPreempted) -> str:
 def taken_over_text(event: events.TaskStarted) -> str:
     ran = duration(event.ran)
     return f"{event.task}: taken over from run {event.taken_over_from}, which died; it was started {ran} ago"
-
-
-def failure_text(event: events.TaskFailed) -> str:
-    return failed(event.reason, event.exit_code, event.detail)
-
-
-def failure_block(event: events.TaskFailed) -> list[str]:
-    """A root cause for the summary: task, how it ended, its command, the last lines of its log."""
-    lines = [f"{event.task} failed: {failure_text(event)}"]
-    lines += [f"    $ {line}" for line in event.command.splitlines()[:6]]
-    lines += [f"    | {line}" for line in event.tail]
-    if event.log:
-        lines.append(f"    the whole log: {event.log}")
-    if event.checkpoint:
-        lines.append(f"    it can go on from {event.checkpoint}")
-    return lines
 
 
 def closing_lines(
