@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import signal
 
 import pytest
 from workspace import Ended, Workspace, names
@@ -297,6 +299,59 @@ def test_an_interrupted_backfill_goes_on_and_runs_none_twice(workspace: Workspac
     assert workspace.lines("ran") == [*days(2, 5), *days(5, 12)]  # the one that was stopped is done again
 
 
+COUNTED = """
+    partition day: daily from 2024-01-01 to 2024-01-08
+    target t[day]:
+        outputs: "{day}.txt"
+        code: none
+        run:
+            echo {day} >> ran
+            if [ {day} = 2024-01-05 ] && [ ! -e go ]; then touch there; sleep 1000; fi
+            touch {outputs}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_all_goes_on_where_it_was_and_is_one_thing_to_look_back_at(workspace: Workspace, number: int) -> None:
+    workspace.pipeline(COUNTED)
+    workspace.write("go", "")
+    backfill(workspace, "t", "--to", "2024-01-06")
+    (workspace.root / "go").unlink()
+    (workspace.root / "ran").unlink()
+    command = ["backfill", "t", "--mode", "all", "-j1"]
+    process = workspace.start(*command)
+    workspace.wait_for("there")
+    process.send_signal(number)
+    process.communicate()
+    workspace.write("go", "")
+    workspace.kill_supervisors()
+    ended = workspace.run(*command)
+    assert ended.out.splitlines()[:2] == [
+        "goes on with run 2; done of it: 4 tasks",
+        "4 tasks from t[2024-01-05] to t[2024-01-08]; if it is interrupted, the same command goes on",
+    ]
+    assert workspace.lines("ran") == [*days(1, 5), *days(5, 8)]  # what was stopped is done again
+    _, row, first = workspace.run("runs").out.splitlines()
+    words = row.split()
+    assert (words[0], words[3], " ".join(words[5:12])) == ("3", "ok", "8 tasks run in runs 2, 3")
+    assert "6 tasks run" in first
+    (one, _) = json.loads(workspace.run("runs", "--json").out)["runs"]
+    assert (one["run"], one["parts"], one["counts"]) == (3, [2, 3], {"built": 8})
+    assert "\nbackfill  in runs 2, 3\n" in workspace.run("runs", "2").out
+    workspace.run(*command)
+    assert workspace.lines("ran")[9:] == days(1, 8)  # it was through: this is another one
+    assert json.loads(workspace.run("runs", "--json").out)["runs"][0]["parts"] == []
+
+
+def test_what_failed_with_all_else_tried_is_through(failing: Workspace) -> None:
+    command = ["backfill", "load", "--mode", "all", "--to", "2024-01-10"]
+    assert failing.build(*command).status == 1
+    assert len(failing.build(*command, "--max-failures", "1", "-j1").ran) == 1
+    again = failing.build(*command, "-j1")
+    assert "goes on with run 2; done of it: 1 task\n" in again.out
+    assert again.ran == names("load", [*days(5, 6), *days(8, 8), *days(10, 10)])
+
+
 # --- failures
 
 FAILING = """
@@ -338,7 +393,7 @@ def test_it_keeps_going_and_ends_with_the_keys_that_failed_by_cause(failing: Wor
     assert [task for task in ended.ran if "load" in task] == names(
         "load", [*days(1, 1), *days(5, 6), *days(8, 8), *days(10, 10)]
     )
-    told = re.sub(r"\S+\.log", "A.log", ended.out[ended.out.index("\n\n") + 2 :])
+    told = re.sub(r"\S+\.(log|jsonl)", r"A.\1", ended.out[ended.out.index("\n\n") + 2 :])
     assert re.sub(r"in \d.*s$", "in 0.0s", told, flags=re.MULTILINE).splitlines() == [
         "load failed at 4 keys: exit status 3",
         "    load[2024-01-02..2024-01-04], load[2024-01-07]",
@@ -359,7 +414,7 @@ def test_it_keeps_going_and_ends_with_the_keys_that_failed_by_cause(failing: Wor
         "    load[2024-01-11..2024-01-12], copy[2024-01-11..2024-01-12,us], copy[2024-01-11..2024-01-12,eu]",
         "",
         "15 tasks run, 5 tasks failed, 16 tasks blocked in 0.0s",
-        "to try again only what failed: mlbuild backfill copy -j1 --events .events/1.jsonl --mode failed",
+        "to try again only what failed: mlbuild backfill copy -j1 --events A.jsonl --mode failed",
     ]
 
 
@@ -390,11 +445,7 @@ def test_keys_that_only_quotes_tell_apart_are_named_one_by_one(workspace: Worksp
     """)
     (goals,) = [line for line in workspace.build("backfill", "t").out.splitlines() if line.startswith("    t[a..b]")]
     assert goals == '    t[a..b], t["c d"], t["e f"], t[g..h]'
-    assert [
-        event["task"]
-        for event in workspace.build("-k", *goals.strip().split(", ")).events
-        if event["event"] == "task_failed"
-    ]
+    assert len(workspace.build("-k", *goals.strip().split(", ")).failed) == 6
 
 
 # --- what can't be

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from socket import socket
 
@@ -18,6 +19,7 @@ from mlbuild.engine.provenance import downstream
 from mlbuild.engine.survey import Survey
 from mlbuild.graph.select import in_turn, line_of
 from mlbuild.graph.task import Task
+from mlbuild.state.journal import Journal
 
 
 def between(workspace: Workspace, goals: Sequence[str], first: str | None, last: str | None) -> Workspace:
@@ -41,26 +43,41 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
     graph = workspace.graph
     asked = workspace.wanted(goals)
     line = line_of(graph, asked)
+    named = _named(workspace, goals, choice)
     behind = dict.fromkeys(_behind(workspace, asked) if choice.downstream else ())
     order = ordered(workspace, [*asked, *behind])
     with looking(workspace, [*asked, *behind]) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
         found = kinds(order, seen(survey, journal, order))
         candidates = [task for task in order if choice.upstream and task not in behind] or asked
-        wanted = chosen(candidates, found, choice.modes)
+        runs = journal.past.not_through(named) if journal else []
+        done = _made_in(runs, [task for task in candidates if found[task] == "fresh"], journal)
+        wanted = [task for task in chosen(candidates, found, choice.modes) if task not in done]
         forced = wanted if "all" in choice.modes else []
         if forced:
             graph.leave_in()
             inspector.forced.update(forced)
             survey = Survey(graph, order, inspector)
         if choice.downstream:
-            wanted += [task for task in downstream(order, wanted) if survey.tasks[task].runs]
+            wanted = [*wanted, *(task for task in downstream(order, wanted) if survey.tasks[task].runs)]
         wanted = in_turn(graph, wanted, line, newest_first=choice.newest_first)
         needed = ordered(workspace, wanted)
         history = History(journal.durations() if journal else {}, order)
         targets, total = add_up(graph, [survey.tasks[task] for task in needed], history)
         graph.leave_in()
-        return Plan({task: found[task] for task in candidates}, wanted, forced, targets, total)
+        since = runs[0] if runs else None
+        return Plan({task: found[task] for task in candidates}, wanted, forced, targets, total, named, since, done)
+
+
+def _made_in(runs: Collection[int], tasks: Sequence[Task], journal: Journal | None) -> set[Task]:
+    """Those of the tasks whose last success is of one of these runs."""
+    return {task for task in tasks if journal and runs and journal.last_run(task.name) in runs}
+
+
+def _named(workspace: Workspace, goals: Sequence[str], choice: Choice) -> str:
+    """What is chosen from, and how: the same for every command that means the same backfill."""
+    options = [sorted(choice.modes), choice.upstream, choice.downstream]
+    return json.dumps([workspace.folder, [*goals], sorted(workspace.keys), sorted(workspace.overrides), options])
 
 
 def _behind(workspace: Workspace, tasks: Sequence[Task]) -> tuple[Task, ...]:
@@ -79,5 +96,5 @@ def backfill(
     prepared: socket | None = None,
 ) -> int:
     """Make what a plan has chosen; what came to be fresh meanwhile is left alone. As `build_tasks`."""
-    work = Work(tuple(goals or workspace.pipeline.default), plan.chosen, plan.forced, in_turn=True)
+    work = Work(tuple(goals or workspace.pipeline.default), plan.chosen, plan.forced, plan.named, in_turn=True)
     return build_tasks(workspace, work, options, say, on_start, prepared)

@@ -64,12 +64,14 @@ class Work:
         goals: its names for people.
         wanted: the tasks that are to be in place.
         forced: tasks to run whether or not they are fresh.
+        backfill: what was chosen from, if this is a backfill.
         in_turn: the wanted tasks are started as they stand there, and not what the longest path hangs on first.
     """
 
     goals: tuple[str, ...]
     wanted: Sequence[Task]
     forced: Sequence[Task] = ()
+    backfill: str | None = None
     in_turn: bool = False
 
 
@@ -128,7 +130,7 @@ def build_tasks(
             tell(events.Said(text, task.name))
 
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
-        run = stack.enter_context(_begun(journal, options.command, _overridden(workspace)))
+        run = stack.enter_context(_begun(journal, options.command, _overridden(workspace), work.backfill))
         jobs = options.jobs or workspace.config.jobs or available_cpus()
         executor = stack.enter_context(closing(_local(workspace, run, jobs, prepared)))
         requests = stack.enter_context(closing(Requests(layout.run(run))))
@@ -166,9 +168,11 @@ def build_tasks(
 
 
 @contextmanager
-def _begun(journal: Journal, command: str, overrides: Sequence[tuple[str, str, str]]) -> Iterator[int]:
+def _begun(
+    journal: Journal, command: str, overrides: Sequence[tuple[str, str, str]], backfill: str | None
+) -> Iterator[int]:
     """A run in the journal: its number. That it ended by an error is noted."""
-    run = journal.begin(command, overrides)
+    run = journal.begin(command, overrides, backfill)
     try:
         yield run
     except MlbuildError as error:

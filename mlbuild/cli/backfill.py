@@ -15,6 +15,7 @@ from mlbuild.engine.backfill import MODES, Choice
 from mlbuild.engine.events import BuildFinished, Event
 from mlbuild.ui.backfill import chosen_text, plan_lines
 from mlbuild.ui.failures import ByCause
+from mlbuild.ui.words import counted
 
 
 def run(arguments: list[str], command: str, prepared: socket) -> int:
@@ -32,6 +33,8 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
         return 0
     talks = not options.quiet and options.progress != "off"
     if talks:
+        if plan.since is not None:
+            print(f"goes on with run {plan.since}; done of it: {counted(len(plan.done), 'task')}")
         print(f"{chosen_text(plan)}; if it is interrupted, the same command goes on")
     how = Options(
         options.jobs,
@@ -59,9 +62,14 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
     if talks and counts.get("cancelled"):
         print(f"to go on: {typed}")
     if talks and counts.get("failed"):
-        cut = arguments.index("--") if "--" in arguments else len(arguments)
-        print(f"to try again only what failed: {as_typed(command, *arguments[:cut], '--mode', 'failed', *arguments[cut:])}")
+        print(f"to try again only what failed: {as_typed(command, *_with_failed(arguments))}")
     return status
+
+
+def _with_failed(arguments: list[str]) -> list[str]:
+    """The same command for what has failed alone."""
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    return [*arguments[:cut], "--mode", "failed", *arguments[cut:]]
 
 
 def _parser(command: str) -> Parser:

@@ -43,6 +43,9 @@ class Plan:
         chosen: in the order in which they are to be made.
         forced: those of them that run although they may be fresh.
         targets, total: what would run, with all that the chosen tasks need.
+        named: what it chooses from, so that it is known again.
+        since: the first run of it, if it was stopped before it had tried everything.
+        done: the tasks that it has made since then.
     """
 
     kinds: Mapping[Task, str]
@@ -50,6 +53,9 @@ class Plan:
     forced: Sequence[Task]
     targets: Mapping[str, Amount]
     total: Amount
+    named: str
+    since: int | None
+    done: Collection[Task]
 
 
 def kinds(order: Order, seen: Mapping[Task, Seen]) -> dict[Task, str]:

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlbuild.state.database import Database
@@ -35,6 +35,8 @@ class Run:
         commit: of git, when its first recipe started; None where nothing ran, or there is no git.
         dirty: whether files that git tracks, and no task makes, were not as in the commit.
         lives: its process, `pid`, goes on.
+        seconds: that it took; None until it has ended.
+        parts: the numbers of all runs of the backfill of which it is one, the first of them first; else empty.
     """
 
     number: int
@@ -48,6 +50,8 @@ class Run:
     dirty: bool | None
     pid: int
     lives: bool
+    seconds: float | None
+    parts: tuple[int, ...]
 
     @property
     def end(self) -> str:
@@ -134,9 +138,43 @@ class Runs:
         self._lives = lives
 
     def newest(self, limit: int) -> list[Run]:
-        """The newest runs that had something to do, or did not end well."""
+        """The newest runs that had something to do, or did not end well; a backfill as one (see `_together`)."""
         idle = "exit_status = 0 AND NOT EXISTS (SELECT 1 FROM json_each(counts) WHERE key NOT IN ('fresh', 'absent'))"
-        return self._runs(f"NOT coalesce({idle}, 0) ORDER BY id DESC LIMIT ?", limit)
+        last = f"SELECT max(id) FROM runs WHERE NOT coalesce({idle}, 0) GROUP BY coalesce(part_of, id)"
+        return [self._together(run) for run in self._runs(f"id IN ({last}) ORDER BY id DESC LIMIT ?", limit)]
+
+    def not_through(self, backfill: str) -> list[int]:
+        """The runs of the last backfill that chose from the same, if that was stopped before it had tried everything.
+
+        Args:
+            backfill: what it chose from, as `Journal.begin` was told.
+        """
+        row = self._db.execute(
+            "SELECT coalesce(part_of, id), counts NOT NULL AND exit_status IN (0, 1) AND"
+            " json_extract(counts, '$.cancelled') IS NULL FROM runs WHERE backfill = ? ORDER BY id DESC LIMIT 1",
+            (backfill,),
+        ).fetchone()
+        return [] if row is None or row[1] else self._parts(row[0])
+
+    def _parts(self, first: int) -> list[int]:
+        rows = self._db.execute("SELECT id FROM runs WHERE id = ? OR part_of = ? ORDER BY id", (first, first))
+        return [run for (run,) in rows]
+
+    def _together(self, run: Run) -> Run:
+        """The last run of a backfill with what all of them have done; how the others stand, it knows best."""
+        before = [one for number in run.parts if number < run.number and (one := self.run(number))]
+        counts = Counter(run.counts)
+        for state in ("built", "restored"):
+            done = sum(one.counts.get(state, 0) for one in before)
+            counts[state] += done
+            counts["fresh"] -= min(done, counts["fresh"])
+        seconds = [one.seconds or 0.0 for one in before]
+        return replace(
+            run,
+            started=before[0].started if before else run.started,
+            seconds=None if run.seconds is None else run.seconds + sum(seconds),
+            counts={state: count for state, count in counts.items() if count},
+        )
 
     def living(self) -> list[Run]:
         """The runs that go on, the oldest first."""
@@ -147,7 +185,8 @@ class Runs:
 
     def _runs(self, which: str, value: int) -> list[Run]:
         rows = self._db.execute(
-            "SELECT id, started, ended, command, exit_status, counts, overrides, commit_id, dirty, pid"
+            "SELECT id, started, ended, command, exit_status, counts, overrides, commit_id, dirty, pid, part_of,"
+            " EXISTS (SELECT 1 FROM runs AS part WHERE part.part_of = runs.id)"
             f" FROM runs WHERE {which}",
             (value,),
         ).fetchall()
@@ -165,6 +204,8 @@ class Runs:
         commit: str | None,
         dirty: int | None,
         pid: int,
+        part_of: int | None,
+        has_parts: int,
     ) -> Run:
         lives = exit_status is None and self._lives(number)
         held = tuple((name, new, old) for name, new, old in json.loads(overrides or "[]"))
@@ -181,6 +222,8 @@ class Runs:
             None if dirty is None else bool(dirty),
             pid,
             lives,
+            None if ended is None else ended - started,
+            tuple(self._parts(part_of or number)) if part_of or has_parts else (),
         )
 
     def _counted(self, run: int, lives: bool) -> dict[str, int]:

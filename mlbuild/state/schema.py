@@ -61,6 +61,10 @@ ALTER TABLE attempts ADD COLUMN grown_from TEXT;
 ALTER TABLE attempts ADD COLUMN gpu_utilization REAL;
 ALTER TABLE attempts ADD COLUMN max_gpu_memory INTEGER;
 """,
+    """
+ALTER TABLE runs ADD COLUMN backfill TEXT;
+ALTER TABLE runs ADD COLUMN part_of INTEGER;
+""",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 

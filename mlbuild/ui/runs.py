@@ -15,11 +15,14 @@ def runs_lines(runs: Sequence[Run]) -> list[str]:
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    return (str(run.number), when(run.started), run.end, _took(run), did_text(run.counts) or "nothing", _line(run))
+    did = did_text(run.counts) or "nothing"
+    if run.parts:
+        did += f" in runs {', '.join(map(str, run.parts))}"
+    return (str(run.number), when(run.started), run.end, _took(run), did, _line(run))
 
 
 def _took(run: Run) -> str:
-    return duration(run.ended - run.started) if run.ended else ""
+    return "" if run.seconds is None else duration(run.seconds)
 
 
 def _line(run: Run) -> str:
@@ -35,10 +38,11 @@ def _run_json(run: Run) -> dict[str, Any]:
     return {
         "run": run.number,
         "started": run.started,
-        "seconds": run.ended - run.started if run.ended else None,
+        "seconds": run.seconds,
         "ended": run.end,
         "counts": dict(run.counts),
         "command": run.command,
+        "parts": list(run.parts),
         "overrides": [list(each) for each in run.overrides],
         "commit": run.commit,
         "dirty": run.dirty,
@@ -50,6 +54,8 @@ def run_lines(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcom
     facts = [("when", when(run.started) + (f", {_took(run)}" if run.ended else "")), ("command", _line(run))]
     if run.overrides:
         facts.append(("with", ", ".join(f"{name}={new} (else {old})" for name, new, old in run.overrides)))
+    if run.parts:
+        facts.append(("backfill", f"in runs {', '.join(map(str, run.parts))}"))
     if run.commit:
         facts.append(("commit", commit_text(run.commit, run.dirty)))
     lines = [f"run {run.number}: {run.end}", *table(facts)]
