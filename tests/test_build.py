@@ -113,6 +113,19 @@ def test_a_param_reruns_what_uses_it(chain: Workspace) -> None:
     assert chain.ok().restored == ["all", *names("greet", "abc")]
 
 
+def test_overrides_are_said_only_where_they_made_a_difference(chain: Workspace) -> None:
+    same = chain.ok("greeting=hello", "-B")
+    assert same.ran == ["all"]
+    assert "built with" not in same.out
+    assert json.loads(chain.run("runs", "--json").out)["runs"][0]["overrides"] == []
+    chain.ok("greeting=bye")
+    assert chain.ok("greeting=bye").out == "nothing to do: 7 tasks fresh\n"
+    chain.pipeline(CHAIN.replace("run: ", "run: exit 3; "))
+    failed = chain.build("greeting=ciao", "-k")
+    assert failed.status == 1
+    assert "built with" not in failed.out
+
+
 def test_overrides_of_any_type_are_said(workspace: Workspace) -> None:
     workspace.pipeline("""
         param sizes = [1, 2]

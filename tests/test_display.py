@@ -58,4 +58,5 @@ def test_ctrl_c_stops_the_build_and_leaves_the_terminal_in_order(workspace: Work
     status, shown = on_a_terminal(workspace, typed=b"\x03", after=b"0/1")
     assert status == 130, shown
     assert "1 task not run in" in shown
+    assert "1/1" not in shown
     workspace.wait_until_quiet()

@@ -220,7 +220,7 @@ def test_what_would_be_restored_says_when_it_was_made_and_why(built: Workspace) 
         "  lr changed from 2 to 1 since run 2\n"
     )
     built.ok()
-    assert explained(built, "train").startswith("train is fresh: restored in run 3 on DATE in 0s, and its input ")
+    assert explained(built, "train").startswith("train is fresh: restored in run 3 on DATE, and its input ")
 
 
 def undone(workspace: Workspace) -> None:

@@ -84,17 +84,17 @@ def test_what_ran_out_of_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "status", "said"),
+    ("reason", "status", "detail", "said"),
     [
-        ("exit", 7, "exit status 7"),
-        ("signal", -9, "signal 9"),
-        ("signal", 137, "signal 9"),
-        ("timeout", 0, "timeout"),
-        ("stalled", 0, "a stall: more"),
-        ("out_of_memory", -9, "running out of memory"),
-        ("preempted", -15, "preemption"),
-        ("lost", 0, "losing it"),
+        ("exit", 7, "more", "exit status 7"),
+        ("signal", -9, "killed by SIGKILL", "it was killed by SIGKILL"),
+        ("signal", 137, "a command in it was killed by SIGKILL", "a command in it was killed by SIGKILL"),
+        ("timeout", 0, "more", "timeout"),
+        ("stalled", 0, "more", "a stall: more"),
+        ("out_of_memory", -9, "more", "running out of memory"),
+        ("preempted", -15, "more", "preemption"),
+        ("lost", 0, "more", "losing it"),
     ],
 )
-def test_after_what_it_is_tried_again(reason: str, status: int, said: str) -> None:
-    assert ended(reason, status, "more") == said
+def test_after_what_it_is_tried_again(reason: str, status: int, detail: str, said: str) -> None:
+    assert ended(reason, status, detail) == said

@@ -152,6 +152,17 @@ def test_what_is_left_goes_by_what_was_seen_done() -> None:
     assert progress.reported == {}
 
 
+def test_what_is_left_is_no_less_than_the_longest_task_takes() -> None:
+    progress = Progress(jobs=2)
+    progress.add(events.TaskStarted("train", 1, "local"), 0.0)
+    progress.queued["train"] = 20.0
+    assert progress.remaining(4.0) == 16.0
+    progress.queued |= {"a": 10.0, "b": 14.0}
+    assert progress.remaining(4.0) == 20.0
+    progress.queued["c"] = None
+    assert progress.remaining(4.0) is None
+
+
 def test_plain_lines_come_seldom() -> None:
     now, out = 0.0, io.StringIO()
     plain = Plain(out, clock=lambda: now)

@@ -357,6 +357,42 @@ def test_what_is_passed_over_is_said(workspace: Workspace) -> None:
     assert "start   train (attempt 4)\n" in out
 
 
+def took(workspace: Workspace, run: int) -> float:
+    """Seconds of all attempts of a run."""
+    return float(sum(row["seconds"] for row in json.loads(workspace.run("runs", str(run), "--json").out)["tasks"]))
+
+
+def explained_seconds(workspace: Workspace, *args: str) -> float:
+    """Seconds that making what is in place took."""
+    return float(json.loads(workspace.run("explain", "--json", *args).out)["tasks"][0]["origin"]["seconds"])
+
+
+def test_a_result_took_what_all_took_that_it_went_on_from(workspace: Workspace) -> None:
+    """Attempts of the same build, of one before it, and at other epochs; but not those at another rate."""
+    trains(workspace)
+    hold(workspace, 2)
+    process = held(workspace)
+    send(workspace, signal.SIGTERM)
+    ended(process)
+    let_go(workspace, 2)
+    whole = took(workspace, 1)
+    assert explained_seconds(workspace) == pytest.approx(whole)
+    assert len(json.loads(workspace.run("runs", "1", "--json").out)["tasks"]) == 2
+    workspace.ok("lr=0.2")
+    assert explained_seconds(workspace, "lr=0.2") == pytest.approx(took(workspace, 2))
+    hold(workspace, 5)
+    process = workspace.start("epochs=6")
+    workspace.wait_for("held")
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    let_go(workspace, 5)
+    workspace.ok("epochs=6")
+    grown = whole + took(workspace, 3) + took(workspace, 4)
+    assert explained_seconds(workspace, "epochs=6") == pytest.approx(grown)
+    again = workspace.ok("epochs=6", "-B").events
+    assert [row["expected"] for row in again if row["event"] == "task_ready"] == [pytest.approx(grown)]
+
+
 def test_what_never_began_took_no_time(workspace: Workspace) -> None:
     trains(workspace)
     workspace.write("checkpoints/train", "no folder")

@@ -218,8 +218,9 @@ def _fit(executor: LocalExecutor, attempts: Attempts, order: Order) -> dict[Task
 
 
 def _overridden(workspace: Workspace) -> tuple[tuple[str, str, str], ...]:
-    """(name, value in effect, value without the override) in the words of the Pipelinefile."""
-    return tuple((name, _shown(new), _shown(old)) for name, (new, old) in workspace.pipeline.overrides.items())
+    """(name, value in effect, value without the override) in the words of the Pipelinefile, of those that differ."""
+    shown = ((name, _shown(new), _shown(old)) for name, (new, old) in workspace.pipeline.overrides.items())
+    return tuple(row for row in shown if row[1] != row[2])
 
 
 def _shown(value: object) -> str:

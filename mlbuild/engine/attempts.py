@@ -297,12 +297,16 @@ class Attempts:
         made = [Stored(made.path, made.digest, made.size) for made in result.made]
         fingerprint = attempt.fingerprint.reading(self._undeclared.counted(attempt.task, result.opened))
         is_known = fingerprint.problem is None and all(fingerprint.reads.values())
+        seconds = result.seconds
+        if result.resumed_from:
+            keys = (attempt.fingerprint.key, *result.grown_from)
+            seconds += self._journal.seconds_before(attempt.id, keys)
         if is_known and made and attempt.task.target.cache == "true":
-            made = self._keep(attempt.task, fingerprint, made, result.seconds)
+            made = self._keep(attempt.task, fingerprint, made, seconds)
         reach("stored")
         self._note_use(attempt.task, fingerprint)
         checks = self._inspector.checks(attempt.task)
-        trace = self._trace(attempt.task, fingerprint, tuple(made), checks, result.seconds, attempt.id)
+        trace = self._trace(attempt.task, fingerprint, tuple(made), checks, seconds, attempt.id)
         self._journal.ended(attempt.id, _outcome(result), trace, metrics.kept(self._files, attempt.task))
         for output in made:
             self._stats.learn(output.path, output.digest, output.size)

@@ -135,9 +135,10 @@ def _origin(task: Task, graph: Graph, survey: Survey, inspector: Inspector, jour
     surveyed = survey.tasks[task]
     decision = surveyed.decision
     if decision.verdict is Verdict.RESTORE or (decision.verdict is Verdict.FRESH and decision.take is not None):
-        fingerprint = survey.facts(task).fingerprint
-        made = journal.made(task.name, fingerprint=fingerprint.key)
-        return Origin("built", made[-1].run, made[-1].ended, made[-1].seconds, 0) if made else None
+        facts = survey.facts(task)
+        made = journal.made(task.name, fingerprint=facts.fingerprint.key)
+        seconds = facts.stored.seconds if facts.stored else 0.0
+        return Origin("built", made[-1].run, made[-1].ended, seconds, 0) if made else None
     trace = journal.trace(task.name) if decision.verdict is Verdict.FRESH and not task.is_group else None
     if trace is None:
         return None

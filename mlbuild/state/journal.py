@@ -33,7 +33,8 @@ SYNC_EVERY = 0.05
 class Trace:
     """The memory of a task's last success: what it was made from, and what came out.
 
-    `checks` is the digest of the conditions that held; `finished` is in epoch seconds.
+    `checks` is the digest of the conditions that held; `finished` is in epoch seconds. `seconds` is what making it
+    took, with the attempts from whose checkpoints it went on.
     """
 
     task: str
@@ -323,6 +324,26 @@ class Journal:
             {"task": task, "after": after, "key": fingerprint},
         )
         return [Made(run, ended, seconds, _reasons(data)) for run, ended, seconds, data in rows]
+
+    def seconds_before(self, attempt: str, fingerprints: Sequence[str]) -> float:
+        """Seconds of the attempts that this one, which went on from a checkpoint, rests on.
+
+        Those are the ones before it at these fingerprints, back to the last that began anew. What was lost with its
+        machine is not known to have taken any.
+        """
+        marks = ", ".join("?" * len(fingerprints))
+        rows = self._db.execute(
+            "SELECT coalesce(before.seconds, 0), coalesce(before.resumed_from, '') FROM attempts AS this"
+            " JOIN attempts AS before ON before.task = this.task AND before.started < this.started"
+            f" WHERE this.id = ? AND before.fingerprint IN ({marks}) ORDER BY before.started DESC",
+            (attempt, *fingerprints),
+        )
+        took = 0.0
+        for seconds, resumed_from in rows:
+            took += seconds
+            if not resumed_from:
+                break
+        return took
 
     def remembered(self, key: str) -> Fingerprint | None:
         """What a key stands for under which checkpoints were written: a fingerprint's, or a resume key."""

@@ -85,7 +85,8 @@ def _made(origins: Sequence[Origin]) -> str:
     moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(origin.time))
     if origin.acceptance:
         return f"{how} on {moment} by {origin.acceptance.who} ({origin.acceptance.why})"
-    return f"{how} on {moment} in {duration(origin.seconds)}"
+    # What a restored result took is that of making it, wherever that was.
+    return f"{how} on {moment}" + ("" if origin.how == "restored" else f" in {duration(origin.seconds)}")
 
 
 def _attempted(seen: Seen, count: int) -> list[str]:

@@ -144,14 +144,14 @@ def closing_lines(
     taken_over: Sequence[events.TaskStarted] = (),
 ) -> list[str]:
     """What a build came to: one line, one for each task that was taken over, or was stopped and can go on from a
-    checkpoint, and one more if it was built with overrides."""
+    checkpoint, and one more if anything was built with overrides."""
     did = did_text(event.counts)
     took = f" in {duration(event.seconds)}"
     fresh = counted(event.counts.get("fresh", 0), "task")
     lines = [did + took if did else f"nothing to do: {fresh} fresh"]
     lines += [f"{adopted.task} was taken over from run {adopted.taken_over_from}, which died" for adopted in taken_over]
     lines += [f"{stopped.task} can go on from {stopped.checkpoint}" for stopped in resumable]
-    if event.overrides:
+    if event.overrides and (event.counts.get("built") or event.counts.get("restored")):
         with_, back = (", ".join(f"{name}={values[which]}" for name, *values in event.overrides) for which in (0, 1))
         lines.append(f"built with {with_}; the next build without it puts back {back}")
     return lines

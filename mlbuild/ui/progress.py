@@ -103,21 +103,28 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Tasks about which nothing more will be heard."""
-        ended = self.built.keys() | self.failed.keys() | self.blocked.keys() | self.cancelled
+        """Tasks that came to something; not those that were stopped, or never started."""
+        ended = self.built.keys() | self.failed.keys() | self.blocked.keys()
         return len(self.fresh | self.restored | ended)
 
     def remaining(self, now: float) -> float | None:
-        """Seconds until the tasks known to run are through; None where too little is known."""
+        """Seconds until the tasks known to run are through; None where too little is known.
+
+        No task is shared among the jobs, so that is never less than what the longest of them takes.
+        """
         average = sum(self.built.values()) / len(self.built) if self.built else None
-        left = 0.0
-        for task, expected in self.queued.items():
-            reported = self.reported.get(task) if task in self.running else None
-            if reported and (own := reported.left(now)) is not None:
-                left += own
-                continue
-            seconds = average if expected is None else expected
-            if seconds is None:
-                return None
-            left += max(0.0, seconds - (now - self.running[task]) if task in self.running else seconds)
-        return left / self.jobs
+        left = [self._left(task, average if own is None else own, now) for task, own in self.queued.items()]
+        known = [seconds for seconds in left if seconds is not None]
+        if len(known) < len(left):
+            return None
+        return max(sum(known) / self.jobs, max(known, default=0.0))
+
+    def _left(self, task: str, expected: float | None, now: float) -> float | None:
+        """Seconds that a task will still take, by its own reports, else by what it should take in all."""
+        if task not in self.running:
+            return expected
+        reported = self.reported.get(task)
+        own = reported.left(now) if reported else None
+        if own is not None or expected is None:
+            return own
+        return max(0.0, expected - (now - self.running[task]))

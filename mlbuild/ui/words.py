@@ -62,7 +62,7 @@ def _how(reason: Reason) -> str:
 def written_with(differs: Sequence[Reason]) -> str:
     """What a checkpoint was written with, of which these are the differences to what is wanted: `param lr = 0.1`."""
     texts = [_earlier(reason) for reason in differs[:SHOWN]]
-    more = [f"{len(differs) - SHOWN} more differences"] if len(differs) > SHOWN else []
+    more = [counted(len(differs) - SHOWN, "more difference")] if len(differs) > SHOWN else []
     *before, last = [*texts, *more] or ["something else"]
     return f"{', '.join(before)} and {last}" if before else last
 
@@ -95,7 +95,7 @@ def ended(reason: str, exit_status: int, detail: str) -> str:
         case "exit":
             return f"exit status {exit_status}"
         case "signal":
-            return f"signal {_signal(exit_status)}"
+            return f"{'' if detail.startswith('a command') else 'it was '}{detail}"
         case "out_of_memory":
             return "running out of memory"
         case "stalled":
@@ -105,11 +105,6 @@ def ended(reason: str, exit_status: int, detail: str) -> str:
         case "lost":
             return "losing it"
     return reason.replace("_", " ")
-
-
-def _signal(exit_status: int) -> int:
-    """Its number: of what it killed, or of a command of which the shell tells."""
-    return -exit_status if exit_status < 0 else exit_status - 128
 
 
 def failed(reason: str, exit_status: int, detail: str) -> str:
