@@ -7,7 +7,6 @@ stands in `KILL_POINTS`; what is durable then is told by the files `started` and
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import signal
@@ -21,9 +20,9 @@ from typing import Any
 from mlbuild.executors import attempt, checkpoints, lines, processes, sampler, stacks
 from mlbuild.executors.attempt import Attempt
 from mlbuild.executors.directory import Saves
+from mlbuild.executors.helpers import Helpers
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.oom import Kills
-from mlbuild.executors.processes import fork
 from mlbuild.executors.sampler import Sampler
 from mlbuild.executors.silence import Silence
 from mlbuild.executors.watch import Watch
@@ -91,6 +90,7 @@ class Supervisor:
         self._saves: Watch | None = None
         self._clients: list[lines.Channel] = []
         self._selector = selectors.DefaultSelector()
+        self._helpers = Helpers(self._watch, self._selector.unregister)
         self._watch(listener.fileno(), lambda: self._welcome(listener.accept()[0]))
         self._welcome(driver)
 
@@ -163,10 +163,10 @@ class Supervisor:
         running = self._running[job.attempt] = Running(job, locks)
         reach("supervisor-accepted")
         if job.checkpoints:
-            self._look(running, False, partial(checkpoints.prepare, job), partial(self._prepared, running))
+            self._helpers.do(running, False, partial(checkpoints.prepare, job), partial(self._prepared, running))
         else:
             light = attempt.is_light(job)
-            self._look(running, light, partial(attempt.changed, job), partial(self._begin, running))
+            self._helpers.do(running, light, partial(attempt.changed, job), partial(self._begin, running))
 
     def _begin(self, running: Running, change: str | None) -> None:
         """Start it, its inputs having been looked at (`change` is None if that was cut short)."""
@@ -235,7 +235,7 @@ class Supervisor:
                 self._judge(running, silence)
             else:
                 then = partial(self._heard, running, silence)
-                self._look(silence, silence.outputs_are_light(), silence.outputs, then)
+                self._helpers.do(silence, silence.outputs_are_light(), silence.outputs, then)
 
     def _heard(self, running: Running, silence: Silence, outputs: list[str] | None) -> None:
         if silence.due is not None:
@@ -248,7 +248,7 @@ class Supervisor:
         if running.process and not running.process.is_ending and silence.is_too_long:
             silence.close()
             save = partial(stacks.save, running.job, running.process.pid)
-            self._look(silence, False, save, partial(self._stop_stalled, running, silence))
+            self._helpers.do(silence, False, save, partial(self._stop_stalled, running, silence))
 
     def _stop_stalled(self, running: Running, silence: Silence, place: str | None) -> None:
         silence.helper = 0
@@ -264,7 +264,7 @@ class Supervisor:
         if result.ok or running.saves:
             light = not running.saves and attempt.is_light(running.job, running.job.outputs)
             work = partial(_measure, running.job, result, running.saves)
-            self._look(running, light, work, partial(self._measured, running, result))
+            self._helpers.do(running, light, work, partial(self._measured, running, result))
         else:
             self._publish(result.as_json())
 
@@ -336,7 +336,7 @@ class Supervisor:
         if saves.waiting and not saves.is_looking:
             names, saves.waiting, saves.is_looking = saves.waiting, [], True
             work = partial(checkpoints.put, running.job, saves, names)
-            self._look(running, False, work, partial(self._looked_at_saves, running, saves, names))
+            self._helpers.do(running, False, work, partial(self._looked_at_saves, running, saves, names))
 
     def _looked_at_saves(self, running: Running, saves: Saves, names: list[str], row: Row | None) -> None:
         saves.take(names, row)
@@ -351,40 +351,6 @@ class Supervisor:
             self._see_saves()
             self._saves.remove(running.job.attempt)
 
-    # Looking at files
-
-    def _look(self, whom: Running | Silence, light: bool, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Do this work here if it is light, else in a child, so that clocks and messages need not wait for it."""
-        reader = None if light else self._ask_child(whom, work)
-        if reader is None:
-            then(work())
-        else:
-            self._watch(reader, partial(self._collect, whom.helper, reader, bytearray(), then))
-
-    def _ask_child(self, whom: Running | Silence, work: Callable[[], Any]) -> int | None:
-        """Where its answer will come from; None if there are no more processes or files to be had."""
-        try:
-            reader, writer = os.pipe()
-        except OSError:
-            return None
-        try:
-            whom.helper = fork(lambda: _answer(writer, work))
-        except OSError:
-            os.close(reader)
-            return None
-        finally:
-            os.close(writer)
-        return reader
-
-    def _collect(self, helper: int, reader: int, answer: bytearray, then: Callable[[Any], None]) -> None:
-        if data := os.read(reader, lines.CHUNK):
-            answer += data
-            return
-        self._selector.unregister(reader)
-        os.close(reader)
-        os.waitpid(helper, 0)
-        then(json.loads(answer) if answer else None)
-
 
 def _is_drivers(name: str) -> bool:
     """Whether a variable is about the job that the driver itself runs in."""
@@ -395,10 +361,3 @@ def _measure(job: Job, result: JobResult, saves: Saves | None) -> Row:
     """The result of a recipe, after a look at what it made and has saved."""
     result = attempt.measured(job, result) if result.ok else result
     return (checkpoints.end(job, result, saves) if saves else result).as_json()
-
-
-def _answer(writer: int, work: Callable[[], Any]) -> None:
-    os.closerange(3, writer)  # held here, a connection, a gate or the lock would outlive the supervisor
-    os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
-    with open(writer, "w") as file:
-        json.dump(work(), file)
