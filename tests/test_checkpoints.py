@@ -24,6 +24,7 @@ from mlbuild.executors import checkpoints, lines
 from mlbuild.executors.directory import KILL_POINTS
 from mlbuild.executors.job import Checkpoints, Job, JobResult, Reason
 from mlbuild.executors.lineage import signature
+from mlbuild.executors.saves import Saves
 
 SAVE = "save() { echo $1 > ckpt/$1.tmp; mv ckpt/$1.tmp ckpt/$1; }; "
 TELL = 'echo "from ${MLBUILD_RESUME_FROM#$PWD/}" >> told; '
@@ -194,7 +195,7 @@ def test_a_recipe_may_write_down_itself_what_it_puts_there(trainer: Trainer) -> 
 def test_what_is_seen_late_is_no_newer_than_it_was(trainer: Trainer) -> None:
     """The recipe has written down two by then; whoever watches dies before it has come to the second."""
     job = trainer.job("")
-    saves = checkpoints.Saves(checkpoints.prepare(job)["start"])
+    saves = Saves(checkpoints.prepare(job)["start"])
     for name in ("one", "two"):
         (trainer.root / "ckpt" / name).write_text(name)
         mark = signature(str(trainer.root / "ckpt" / name))

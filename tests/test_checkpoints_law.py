@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbuild.executors import checkpoints, directory
-from mlbuild.executors.directory import Saves
 from mlbuild.executors.job import Checkpoints, Job, JobResult, Reason
+from mlbuild.executors.saves import Saves
 
 NAMES = "a", "b", "c"
 MARKER = "DONE"

@@ -61,6 +61,7 @@ STANDARD_ONLY = {
     "executors/lineage.py",
     "executors/observed.py",
     "executors/oom.py",
+    "executors/saves.py",
     "executors/silence.py",
     "executors/stacks.py",
     "executors/watch.py",

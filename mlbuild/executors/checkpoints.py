@@ -13,9 +13,10 @@ from dataclasses import asdict, replace
 
 from mlbuild import digest
 from mlbuild.executors import attempt, observed
-from mlbuild.executors.directory import ASIDE, OWN, UNKNOWN, Directory, Saves
+from mlbuild.executors.directory import ASIDE, OWN, UNKNOWN, Directory
 from mlbuild.executors.job import Job, JobResult, Opened, Reason
 from mlbuild.executors.lineage import Row
+from mlbuild.executors.saves import Saves
 
 DIRECTORY, RESUME_FROM, DEADLINE, STOP_SIGNAL = (
     "MLBUILD_CHECKPOINT_DIR",

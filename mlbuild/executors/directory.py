@@ -12,7 +12,7 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -21,6 +21,7 @@ from mlbuild import digest
 from mlbuild.executors import attempt, lines, observed
 from mlbuild.executors.job import Job, Reason
 from mlbuild.executors.lineage import Lineage, Mark, Row, signature
+from mlbuild.executors.saves import Saves, Start
 from mlbuild.executors.watch import counts
 from mlbuild.killpoint import reach
 
@@ -39,57 +40,6 @@ KILL_POINTS = (
 OWN, JOURNAL, LOCK, ASIDE, GONE = ".mlbuild", "journal", "lock", "aside", "gone"
 UNKNOWN = "unknown"
 """Instead of an attempt in `aside/`: nobody knows who left that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What an attempt finds in its directory.
-
-    Attributes:
-        name: of the entry from which it may go on; empty without any.
-        grown_from: as in its result.
-        reads: what those were seen to read that led to that entry, as in an `end` line.
-        whole: marks of all that it may go on from, the newest at the end.
-        inputs: path → signature of what it reads.
-    """
-
-    name: str
-    grown_from: list[str]
-    reads: list[list[Any]]
-    whole: list[Mark]
-    inputs: dict[str, str]
-
-
-class Saves:
-    """What an attempt that runs has left so far: known to the process that watches over it.
-
-    Attributes:
-        start: what it began with.
-        made: marks of the whole checkpoints that it has left.
-        whole: as `start.whole`, with those and without what `keep` has removed.
-        waiting: names of entries that are worth a look.
-        is_looking: whether a child is having that look.
-    """
-
-    def __init__(self, start: Row) -> None:
-        self.start = Start(**start)
-        self.made: list[Mark] = []
-        self.whole = _marks(self.start.whole)
-        self.waiting: list[str] = []
-        self.is_looking = False
-
-    def take(self, names: list[str], row: Row | None) -> None:
-        """Learn what a look at these entries came to (see `put`); without an answer they wait for another."""
-        self.is_looking = False
-        if row is None:
-            self.waiting = names + self.waiting
-        else:
-            self.made += _marks(row["made"])
-            self.whole = _marks(row["whole"])
-
-
-def _marks(rows: Iterable[Iterable[str]]) -> list[Mark]:
-    return [(name, text) for name, text in rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,11 +19,11 @@ from typing import Any
 
 from mlbuild.executors import attempt, checkpoints, lines, processes, sampler, stacks
 from mlbuild.executors.attempt import Attempt
-from mlbuild.executors.directory import Saves
 from mlbuild.executors.helpers import Helpers
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.oom import Kills
 from mlbuild.executors.sampler import Sampler
+from mlbuild.executors.saves import Saves
 from mlbuild.executors.silence import Silence
 from mlbuild.executors.watch import Watch
 from mlbuild.killpoint import reach
