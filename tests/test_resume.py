@@ -288,6 +288,38 @@ def test_explain_tells_of_the_code_that_wrote_them(workspace: Workspace) -> None
     )
 
 
+def begins_anew(workspace: Workspace, why: str, *arguments: str) -> None:
+    """The dry run, the explanation and the build tell that the checkpoints don't count, and why."""
+    said = f"its checkpoints in checkpoints/train/ were written with {why}"
+    assert f"; begins anew: {said}\n" in workspace.run("-n", *arguments).out
+    assert workspace.run("explain", "train", *arguments).out.endswith(f"\n  {said}: they would be set aside\n")
+    built = workspace.ok(*arguments)
+    more = "`mlbuild explain train` tells more"
+    assert built.out.startswith(f"        train begins anew: {said}; {more}\nstart   train\n")
+    assert built.tasks("task_begun_anew") == ["train"]
+
+
+def test_a_build_that_begins_anew_says_why(workspace: Workspace) -> None:
+    trains(workspace, "python")
+    workspace.ok("epochs=3")
+    begins_anew(workspace, "param epochs = 3", "epochs=2")
+    begins_anew(workspace, "param lr = 0.1", "lr=0.2")
+    workspace.write("train.py", PYTHON.replace("epoch += 1", "epoch = epoch + 1"))
+    begins_anew(workspace, "other code train.py: what runs at import", "lr=0.2")
+    quiet = workspace.ok("lr=0.2", "epochs=9")
+    assert "begins anew" not in quiet.out
+    assert quiet.tasks("task_begun_anew") == []
+
+
+def test_a_build_that_begins_anew_since_a_file_changed_that_nobody_declared_says_so(workspace: Workspace) -> None:
+    trains(workspace, "python")
+    workspace.write("train.py", PYTHON.replace("while epoch <", 'Path("extra.txt").read_text()\n    while epoch <'))
+    workspace.write("extra.txt", "1")
+    workspace.ok()
+    workspace.write("extra.txt", "2")
+    begins_anew(workspace, "other extra.txt")
+
+
 def test_nothing_is_told_of_what_may_yet_change(workspace: Workspace) -> None:
     """What the task would read is made first."""
     workspace.pipeline("""

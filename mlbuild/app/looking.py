@@ -124,7 +124,7 @@ def seen(survey: Survey, journal: Journal | None, order: Order) -> dict[Task, Se
     """The tasks of a survey with what happened to them before."""
     history = History(journal.durations() if journal else {}, order)
     running = journal.running_tasks() if journal else set()
-    return {task: see(surveyed, journal, history, running) for task, surveyed in survey.tasks.items()}
+    return {task: see(survey, surveyed, journal, history, running) for task, surveyed in survey.tasks.items()}
 
 
 def _asked_for(workspace: Workspace, order: Order) -> list[Task]:

@@ -47,6 +47,16 @@ class TaskStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskBegunAnew:
+    """An attempt that starts now can't go on from the checkpoints that lie in `directory`: they are set aside.
+    `reasons` is what differs, from what they were written for to what is wanted; empty if that is not known."""
+
+    task: str
+    directory: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskProgress:
     """A running attempt says how far it is: `done` of `total` (None: unknown), and the values of its `metrics` now."""
 
@@ -155,6 +165,7 @@ Event = (
     | TaskFresh
     | TaskReady
     | TaskStarted
+    | TaskBegunAnew
     | TaskProgress
     | TaskRestored
     | TaskFinished

@@ -9,7 +9,7 @@ from mlbuild.code.reach import Whole
 from mlbuild.engine.causes import Alike, Causes
 from mlbuild.engine.decide import Verdict
 from mlbuild.engine.facts import Inspector
-from mlbuild.engine.lying import Grown, Lying, grown, lying
+from mlbuild.engine.lying import Grown, grown
 from mlbuild.engine.survey import Seen, Survey
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -42,14 +42,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A task that was asked for; without an origin if nothing of it is in place or stored.
-
-    `lying` is what it would find of checkpoints, if it would run.
-    """
+    """A task that was asked for; without an origin if nothing of it is in place or stored."""
 
     seen: Seen
     origin: Origin | None
-    lying: Lying | None = None
 
     @property
     def task(self) -> Task:
@@ -104,8 +100,7 @@ def explain(
         origin, surveyed = origins[task], survey.tasks[task]
         comes_from = (origin.how, origin.again) if origin else None
         same = (task.target.name, seen[task].state, surveyed.decision.verdict, surveyed.maybe, comes_from)
-        lies = _lying(task, graph, survey, inspector, journal) if journal else None
-        groups.setdefault((*same, kinds[task]), []).append(Explained(seen[task], origin, lies))
+        groups.setdefault((*same, kinds[task]), []).append(Explained(seen[task], origin))
     return Explanation(
         tuple(Group(tuple(group), tuple(causes.first(each.task for each in group))) for group in groups.values()),
         tuple(_nodes(causes, seen, {each.task: each for group in groups.values() for each in group})),
@@ -120,15 +115,6 @@ def _nodes(causes: Causes, seen: Mapping[Task, Seen], explained: Mapping[Task, E
         queue += [other for other in behind if other not in tasks]
         tasks.update(behind)
         yield Node(explained.get(task) or Explained(seen[task], None), tuple(other.name for other in behind))
-
-
-def _lying(task: Task, graph: Graph, survey: Survey, inspector: Inspector, journal: Journal) -> Lying | None:
-    """Of a task that would run, and of which it is known what it would run on."""
-    surveyed = survey.tasks[task]
-    waits = surveyed.blocked or any(reason.kind == "upstream" for reason in surveyed.decision.reasons)
-    if not surveyed.runs or waits or task.is_group:
-        return None
-    return lying(task, survey.facts(task).fingerprint, graph, inspector, journal)
 
 
 def _origin(task: Task, graph: Graph, survey: Survey, inspector: Inspector, journal: Journal) -> Origin | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlbuild.engine.decide import Reason, as_reason
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.resume import on_checkpoints
 from mlbuild.executors import checkpoints
+from mlbuild.executors.directory import Owner
 from mlbuild.executors.job import Job
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint, by_definition, difference
 from mlbuild.state.journal import Journal
 from mlbuild.state.runs import Attempted
+from mlbuild.values import formatted
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,38 @@ class Grown:
 
 
 def lying(task: Task, fingerprint: Fingerprint, graph: Graph, inspector: Inspector, journal: Journal) -> Lying | None:
-    """None if it has no checkpoints, or there are none that matter to it."""
+    """What an attempt at a task would find; None if it has no checkpoints, or there are none that matter to it."""
     if not task.checkpoint:
         return None
     resume = inspector.resume_fingerprint(task, fingerprint)
     told = on_checkpoints(graph, task, fingerprint, resume, journal.run)
-    job = Job("", task.name, inspector.folder, "", **told)
-    key, resume_from = checkpoints.belong_to(job), checkpoints.newest(job)
-    set_aside = key not in (None, told["checkpoints"].key)
-    differs = tuple(_differences(key, resume, inspector, journal)) if key and set_aside else ()
-    return Lying(task.checkpoint, resume_from, set_aside, differs) if resume_from or set_aside else None
+    return lying_for(Job("", task.name, inspector.folder, "", **told), resume, inspector, journal)
+
+
+def lying_for(job: Job, resume: Fingerprint, inspector: Inspector, journal: Journal) -> Lying | None:
+    """As `lying`, of a job that has checkpoints and is to start now."""
+    assert job.checkpoints
+    owner, resume_from = checkpoints.belong_to(job), checkpoints.newest(job)
+    differs: tuple[Reason, ...] = ()
+    is_other = owner is not None and owner.key != job.checkpoints.key
+    if owner and is_other:
+        differs = tuple(_differences(owner.key, resume, inspector, journal))
+    elif owner:
+        differs = tuple(_apart(owner, job.checkpoints.ignored))
+    set_aside = is_other or bool(differs)
+    return Lying(job.checkpoints.directory, resume_from, set_aside, differs) if resume_from or set_aside else None
+
+
+def _apart(owner: Owner, now: Mapping[str, object]) -> Iterator[Reason]:
+    """What keeps checkpoints from an attempt under their own key."""
+    for name, then in owner.ignored.items():
+        yield Reason("param", name, *(None if value is None else _shown(value) for value in (then, now.get(name))))
+    for path, digest in owner.reads.items():
+        yield Reason("read", path, digest, "")
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else str(formatted(value, "json"))
 
 
 def grown(

@@ -15,6 +15,7 @@ from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.fallout import Fallout
 from mlbuild.engine.history import History
+from mlbuild.engine.lying import lying_for
 from mlbuild.engine.others import POLL, Claim, OtherBuilds
 from mlbuild.engine.policy import Failures
 from mlbuild.engine.queue import Queue, Wanted
@@ -354,14 +355,17 @@ class Scheduler:
             self._attempts.abandon(attempt, result)
             self._fail(attempt, result)
             return
-        resumed_from = checkpoints.newest(attempt.job)
+        resume = attempt.resume
+        lies = lying_for(attempt.job, resume, self._inspector, self._journal) if resume else None
+        if lies and not lies.resume_from:
+            self._say(events.TaskBegunAnew(attempt.task.name, lies.directory, lies.differs))
         found, place = checkpoints.foreign(attempt.job)
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             self._say(events.Said(f"{found[0]}{more} is set aside in {place}: it is no checkpoint", attempt.task.name))
         (handle,) = self._executor.submit([attempt.job])
         self._journal.submitted([(attempt.id, handle)])
-        self._watch(attempt, handle, resumed_from)
+        self._watch(attempt, handle, lies.resume_from if lies else "")
 
     def _refuse(self, wanted: Wanted, reason: str, problem: str) -> None:
         self._journal.leases.give_back(wanted.task.name)

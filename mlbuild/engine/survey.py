@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mlbuild.engine.decide import Decision, Facts, Reason, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
+from mlbuild.engine.lying import Lying, lying
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
@@ -46,6 +47,8 @@ class Seen:
     last: Attempted | None
     expected: float | None
     """Seconds, from history."""
+    lying: Lying | None = None
+    """What it would find of checkpoints, if it would run and it is known on what."""
 
 
 class Survey:
@@ -74,6 +77,14 @@ class Survey:
     def facts(self, task: Task) -> Facts:
         """What the decision on a task rests on. Looked up once more: to keep it of all tasks would take much memory."""
         return self._inspector.facts(task, self._planned)
+
+    def lying(self, task: Task, journal: Journal) -> Lying | None:
+        """What a task would find of checkpoints, if it would run and it is known on what."""
+        surveyed = self.tasks[task]
+        waits = surveyed.blocked or any(reason.kind == "upstream" for reason in surveyed.decision.reasons)
+        if not task.checkpoint or not surveyed.runs or waits:
+            return None
+        return lying(task, self.facts(task).fingerprint, self._graph, self._inspector, journal)
 
     def _look(self, task: Task, needs: list[Task]) -> Surveyed:
         missing = self._graph.missing.get(task)
@@ -132,7 +143,9 @@ UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "preempted", "input_c
 """Ends of an attempt after which a task is not called failed: it was never through, or by no fault of its own."""
 
 
-def see(surveyed: Surveyed, journal: Journal | None, history: History, running: Collection[str]) -> Seen:
+def see(
+    survey: Survey, surveyed: Surveyed, journal: Journal | None, history: History, running: Collection[str]
+) -> Seen:
     """A surveyed task with what happened to it before.
 
     Args:
@@ -141,7 +154,8 @@ def see(surveyed: Surveyed, journal: Journal | None, history: History, running: 
     name = surveyed.task.name
     last = journal.past.last_attempt(name) if journal and surveyed.runs else None
     state = "running" if name in running else _state(surveyed, last)
-    return Seen(surveyed, state, last, history.expected(surveyed.task))
+    lies = survey.lying(surveyed.task, journal) if journal else None
+    return Seen(surveyed, state, last, history.expected(surveyed.task), lies)
 
 
 def _fails(surveyed: Surveyed) -> bool:

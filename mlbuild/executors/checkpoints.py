@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 from mlbuild import digest
 from mlbuild.executors import attempt, observed
-from mlbuild.executors.directory import ASIDE, OWN, UNKNOWN, Directory
+from mlbuild.executors.directory import ASIDE, OWN, UNKNOWN, Directory, Owner
 from mlbuild.executors.job import Job, JobResult, Opened, Reason
 from mlbuild.executors.lineage import Row
 from mlbuild.executors.saves import Saves
@@ -138,9 +138,8 @@ def foreign(job: Job) -> tuple[list[str], str]:
     return [], ""
 
 
-def belong_to(job: Job) -> str | None:
-    """The resume key that the checkpoints which lie in the job's directory are for; None if there are none, or if that
-    can't be told."""
+def belong_to(job: Job) -> Owner | None:
+    """What those are for that lie in the job's directory; None if there are none, or if that can't be told."""
     with contextlib.suppress(OSError):
         return Directory(job).belong_to()
     return None

@@ -42,6 +42,21 @@ UNKNOWN = "unknown"
 """Instead of an attempt in `aside/`: nobody knows who left that."""
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What the checkpoints that lie in a directory were written for.
+
+    Attributes:
+        key: the resume key.
+        ignored: name → value then of each ignored param because of which they are not for a job.
+        reads: path → digest then of what was read undeclared, and is not as it was.
+    """
+
+    key: str
+    ignored: dict[str, Any]
+    reads: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
     """Something that lies in `folder`, and its mark if it is a whole checkpoint."""
@@ -260,11 +275,13 @@ class Directory:
             made = len(lineage.put_by(self._job.attempt))
             self.close(Reason.LOST, failed=False, made=made, reads=reads)
 
-    def belong_to(self) -> str | None:
+    def belong_to(self) -> Owner | None:
         """As `checkpoints.belong_to`."""
         lineage = self._lineage()
-        there = lineage.names.intersection(os.listdir(self._path))
-        return lineage.last["key"] if lineage.last and there else None
+        last, there = lineage.last, lineage.names.intersection(os.listdir(self._path))
+        if last is None or not there:
+            return None
+        return Owner(last["key"], *lineage.apart(last, self._asked, self._is_same))
 
     def newest(self) -> str:
         """The name of what the next attempt at the same task will go on from, as it stands; empty without any."""

@@ -158,6 +158,12 @@ class Lineage:
         chain = self.chain(attempt)
         return bool(chain) and self._lead_to(chain, asked, is_same)
 
+    def apart(self, begin: Row, asked: Checkpoints, is_same: Callable[[str, str], bool]) -> tuple[dict[str, Any], Row]:
+        """Why what this attempt has left there is not for one under the same key: ignored param → its value then, and
+        path → digest then of what was read."""
+        changed = {path: text for path, text, is_new, _ in self.reads([begin]) if not (is_new or is_same(path, text))}
+        return _unreached(asked.ignored, begin["ignored"]), changed
+
     def leads_to(self, begin: Row, asked: Checkpoints, is_same: Callable[[str, str], bool]) -> bool:
         """Whether what this attempt has left there, be it whole or not, is for an attempt as this one, too."""
         return self._lead_to([begin], asked, is_same)
@@ -165,7 +171,7 @@ class Lineage:
     def _lead_to(self, chain: list[Row], asked: Checkpoints, is_same: Callable[[str, str], bool]) -> bool:
         return (
             chain[0]["key"] == asked.key
-            and _reaches(asked.ignored, chain[0]["ignored"])
+            and not _unreached(asked.ignored, chain[0]["ignored"])
             and all(is_new or is_same(path, digest) for path, digest, is_new, _ in self.reads(chain))
         )
 
@@ -193,12 +199,18 @@ def _is_origin(value: Any) -> bool:
     return False
 
 
-def _reaches(now: dict[str, Any], then: dict[str, Any]) -> bool:
-    """Whether these values of ignored params are at least what they were; what is no number must be equal."""
-    return now.keys() == then.keys() and all(
-        now[name] >= then[name] if _is_number(now[name]) and _is_number(then[name]) else now[name] == then[name]
-        for name in now
-    )
+def _unreached(now: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+    """The ignored params that are less than they were, or other if they are no numbers, with what they were (None: no
+    param that was ignored)."""
+    return {
+        name: then.get(name)
+        for name in {**now, **then}
+        if name not in now or name not in then or not _reaches(now[name], then[name])
+    }
+
+
+def _reaches(now: Any, then: Any) -> bool:
+    return bool(now >= then) if _is_number(now) and _is_number(then) else bool(now == then)
 
 
 def _is_number(value: Any) -> bool:

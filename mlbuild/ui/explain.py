@@ -109,7 +109,7 @@ def _grown(grown: Sequence[Grown]) -> str:
 
 def _checkpoints(group: Group) -> Iterator[str]:
     """What becomes of the checkpoints of tasks that would run, and what they would go on from."""
-    some = [(each.task.name, each.lying) for each in group.tasks if each.lying]
+    some = [(each.task.name, each.seen.lying) for each in group.tasks if each.seen.lying]
     for name, lying in some[:SHOWN]:
         who, whose = ("it", "its") if len(group.tasks) == 1 else (name, "the")
         if lying.set_aside:
@@ -194,7 +194,7 @@ def _node_json(node: Node) -> dict[str, Any]:
         "maybe": surveyed.maybe,
         "behind": list(node.behind),
         "origin": _origin_json(origin) if origin else None,
-        "checkpoints": _lying_json(node.explained.lying) if node.explained.lying else None,
+        "checkpoints": _lying_json(node.explained.seen.lying) if node.explained.seen.lying else None,
     }
 
 

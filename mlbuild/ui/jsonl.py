@@ -27,7 +27,7 @@ class JsonLines:
 def as_json(event: events.Event) -> dict[str, Any]:
     """`{"time": epoch seconds, "event": "task_started", …the fields of the event}`"""
     row = {"time": time.time(), "event": _name(type(event)), **asdict(event)}
-    if isinstance(event, events.TaskReady):
+    if isinstance(event, events.TaskReady | events.TaskBegunAnew):
         row["reasons"] = [reason_json(reason) for reason in event.reasons]
     return row
 

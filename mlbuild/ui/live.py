@@ -15,6 +15,7 @@ from rich.text import Text
 from mlbuild.engine import events
 from mlbuild.ui.failures import Told, apart, failure_text
 from mlbuild.ui.plain import (
+    begun_anew_text,
     closing_lines,
     end_text,
     preempted_text,
@@ -55,6 +56,8 @@ class Live:
                 self._print("✓", "green", f"{event.task} in {duration(event.seconds)}")
             case events.TaskStarted() if event.taken_over_from is not None:
                 self._print("!", "yellow", taken_over_text(event))
+            case events.TaskBegunAnew():
+                self._print("!", "yellow", begun_anew_text(event))
             case events.TaskCancelled():
                 self._print("■", "yellow", f"{event.task} stopped")
             case events.TaskRestored():

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from mlbuild.engine import events
 from mlbuild.ui.failures import Told, apart, failure_text
-from mlbuild.ui.words import counted, did_text, duration, ended, reasons_text
+from mlbuild.ui.words import anew_text, counted, did_text, duration, ended, reasons_text
 
 PROGRESS_EVERY = 60.0
 """Seconds between two lines on the progress of a task, and before the first."""
@@ -76,6 +76,8 @@ class Plain:
                 again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
                 origin = f" from {event.resumed_from}" if event.resumed_from else ""
                 return f"start   {event.task}{origin}{again}"
+            case events.TaskBegunAnew():
+                return f"        {begun_anew_text(event)}"
             case events.TaskProgress() if self._is_time(event.task):
                 return f"at      {event.task}: {progress_text(event)}"
             case events.TaskRestored():
@@ -131,6 +133,10 @@ def end_text(event: events.TaskFailed | events.TaskRetried) -> str:
 
 def preempted_text(event: events.TaskPreempted) -> str:
     return f"{event.task} from {event.checkpoint}, after {ended(event.reason, 0, event.detail)}"
+
+
+def begun_anew_text(event: events.TaskBegunAnew) -> str:
+    return f"{event.task} {anew_text(event.directory, event.reasons)}; `mlbuild explain {event.task}` tells more"
 
 
 def taken_over_text(event: events.TaskStarted) -> str:

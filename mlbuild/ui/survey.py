@@ -9,7 +9,7 @@ from typing import Any
 from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Seen, Surveyed
 from mlbuild.graph.task import Task
-from mlbuild.ui.words import and_more, counted, duration, reason_json, reasons_text
+from mlbuild.ui.words import and_more, anew_text, counted, duration, reason_json, reasons_text
 
 ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
 
@@ -26,8 +26,14 @@ def dry_run_lines(seen: Sequence[Seen]) -> list[str]:
         if word in ("run", "maybe"):
             seconds += each.expected or 0.0
             unknown += each.expected is None
-        lines.append(f"{word:<8}{each.surveyed.task.name}: {reasons_text(each.surveyed.decision.reasons)}")
+        lines.append(f"{word:<8}{each.surveyed.task.name}: {reasons_text(each.surveyed.decision.reasons)}{_anew(each)}")
     return [*lines, _sum(counts, seconds, unknown)]
+
+
+def _anew(each: Seen) -> str:
+    """That it would not go on from the checkpoints which lie there, and why."""
+    lying = each.lying
+    return "" if lying is None or lying.resume_from else f"; {anew_text(lying.directory, lying.differs)}"
 
 
 def _word(each: Seen) -> str | None:

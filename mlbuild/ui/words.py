@@ -67,12 +67,19 @@ def written_with(differs: Sequence[Reason]) -> str:
     return f"{', '.join(before)} and {last}" if before else last
 
 
+def anew_text(directory: str, differs: Sequence[Reason]) -> str:
+    """Why a task does not go on from the checkpoints that lie there, as the end of a sentence."""
+    return f"begins anew: its checkpoints in {directory} were written with {written_with(differs)}"
+
+
 def _earlier(reason: Reason) -> str:
     name = f"{reason.kind} {reason.what}".rstrip()
     if reason.old is None:
         return f"no {name}"
     if reason.kind in ("param", "environ"):
         return f"{name} = {reason.old}"
+    if reason.kind == "read":
+        return f"other {reason.what}"
     return "another recipe" if reason.kind == "recipe" else f"other {name}"
 
 
