@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from functools import partial
 
@@ -31,6 +32,33 @@ def test_a_build_takes_over_what_still_runs(workspace: Workspace) -> None:
     out, _ = second.communicate(timeout=60)
     assert second.returncode == 0
     assert "t: taken over from run 1, which died" in out
+    assert workspace.lines("started") == [""]
+
+
+def test_what_a_dead_build_left_running_is_told_before_it_is_taken_over(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        param n = 1
+        target t:
+            outputs: "t.txt"
+            run: echo >> started; while ! test -e g[o]; do sleep 0.02; done; echo {n} > t.txt
+    """)
+    process = workspace.start()
+    workspace.wait_for("started")
+    process.kill()
+    process.communicate(timeout=60)
+    since = r"run 1, which died, still runs it, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: the next build"
+    never = "it was never built here"
+    assert workspace.run("status").out == "t  running\n"
+    assert re.fullmatch(rf"t  running     {since} takes it over\n", workspace.run("status", "--tasks").out)
+    assert re.fullmatch(rf"t still runs:\n  {since} takes it over\n  {never}\n", workspace.run("explain", "t").out)
+    assert re.fullmatch(rf"goes on t: {since} takes it over\nwould take over 1 task\n", workspace.run("-n").out)
+    stops = "stops it, for it wants another"
+    assert re.fullmatch(rf"t would run:\n  {since} {stops}\n  {never}\n", workspace.run("explain", "t", "n=2").out)
+    assert re.fullmatch(rf"run     t: {never}; {since} {stops}\nwould run 1 task\n", workspace.run("-n", "n=2").out)
+    workspace.write("go", "")
+    workspace.wait_until_quiet()
+    assert workspace.run("status").out == "t  missing\n"
+    assert "taken over from run 1" in workspace.ok().out
     assert workspace.lines("started") == [""]
 
 

@@ -48,7 +48,7 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
     order = ordered(workspace, [*asked, *behind])
     with looking(workspace, [*asked, *behind]) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
-        found = kinds(order, seen(survey, journal, order))
+        found = kinds(order, seen(survey, workspace, journal, order))
         candidates = [task for task in order if choice.upstream and task not in behind] or asked
         runs = journal.past.not_through(named) if journal else []
         done = _made_in(runs, [task for task in candidates if found[task] == "fresh"], journal)

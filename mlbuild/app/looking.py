@@ -16,6 +16,7 @@ from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.impact import Impact
 from mlbuild.engine.impact import impact as added_up
+from mlbuild.engine.orphans import orphans
 from mlbuild.engine.provenance import Shown
 from mlbuild.engine.survey import Seen, Survey, see
 from mlbuild.errors import Doubt, Location, MlbuildError, Source, UsageError
@@ -47,7 +48,7 @@ def status(
     order = ordered(workspace, wanted)
     with looking(workspace, _asked_for(workspace, order) if everything else wanted) as (inspector, journal, _):
         inspector.forced.update(select_some(workspace, forced))
-        return list(seen(Survey(graph, order, inspector), journal, order).values())
+        return list(seen(Survey(graph, order, inspector), workspace, journal, order).values())
 
 
 def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:
@@ -57,7 +58,7 @@ def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:
     order = ordered(workspace, wanted)
     with looking(workspace, wanted) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
-        return _explain(graph, survey, inspector, journal, seen(survey, journal, order), wanted)
+        return _explain(graph, survey, inspector, journal, seen(survey, workspace, journal, order), wanted)
 
 
 def doubtful_imports(workspace: Workspace) -> list[Doubt]:
@@ -120,11 +121,12 @@ def _side(workspace: Workspace, files: EarlierFiles, revision: str, now: Stats) 
     return graph, Inspector(graph, files, EarlierStats(files, now), None, None, ())
 
 
-def seen(survey: Survey, journal: Journal | None, order: Order) -> dict[Task, Seen]:
+def seen(survey: Survey, workspace: Workspace, journal: Journal | None, order: Order) -> dict[Task, Seen]:
     """The tasks of a survey with what happened to them before."""
     history = History(journal.durations() if journal else {}, order)
     running = journal.running_tasks() if journal else set()
-    return {task: see(survey, surveyed, journal, history, running) for task, surveyed in survey.tasks.items()}
+    left = orphans(journal, workspace.layout) if journal else {}
+    return {task: see(survey, surveyed, journal, history, running, left) for task, surveyed in survey.tasks.items()}
 
 
 def _asked_for(workspace: Workspace, order: Order) -> list[Task]:

@@ -99,7 +99,14 @@ def explain(
     for task in wanted:
         origin, surveyed = origins[task], survey.tasks[task]
         comes_from = (origin.how, origin.again) if origin else None
-        same = (task.target.name, seen[task].state, surveyed.decision.verdict, surveyed.maybe, comes_from)
+        same = (
+            task.target.name,
+            seen[task].state,
+            seen[task].orphan,
+            surveyed.decision.verdict,
+            surveyed.maybe,
+            comes_from,
+        )
         groups.setdefault((*same, kinds[task]), []).append(Explained(seen[task], origin))
     return Explanation(
         tuple(Group(tuple(group), tuple(causes.first(each.task for each in group))) for group in groups.values()),

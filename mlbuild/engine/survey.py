@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from mlbuild.engine.decide import Decision, Facts, Reason, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.lying import Lying, lying
+from mlbuild.engine.orphans import Orphan
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
-from mlbuild.state.journal import Journal
+from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.runs import Attempted
 
 UNKNOWN = "unknown"
@@ -49,6 +50,8 @@ class Seen:
     """Seconds, from history."""
     lying: Lying | None = None
     """What it would find of checkpoints, if it would run and it is known on what."""
+    orphan: Orphan | None = None
+    """What a build that died has left running of it."""
 
 
 class Survey:
@@ -85,6 +88,11 @@ class Survey:
         if not task.checkpoint or not surveyed.runs or waits:
             return None
         return lying(task, self.facts(task).fingerprint, self._graph, self._inspector, journal)
+
+    def orphan(self, task: Task, record: OpenAttempt) -> Orphan:
+        """What a build that died has left running of a task, as the next one sees it."""
+        wanted = self.facts(task).fingerprint.key == record.fingerprint.key
+        return Orphan(record.run, record.started, wanted)
 
     def _look(self, task: Task, needs: list[Task]) -> Surveyed:
         missing = self._graph.missing.get(task)
@@ -144,18 +152,25 @@ UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "preempted", "input_c
 
 
 def see(
-    survey: Survey, surveyed: Surveyed, journal: Journal | None, history: History, running: Collection[str]
+    survey: Survey,
+    surveyed: Surveyed,
+    journal: Journal | None,
+    history: History,
+    running: Collection[str],
+    left: Mapping[str, OpenAttempt],
 ) -> Seen:
     """A surveyed task with what happened to it before.
 
     Args:
         running: the names of the tasks that run now, in another build.
+        left: those that still run though their build died, with what runs.
     """
     name = surveyed.task.name
     last = journal.past.last_attempt(name) if journal and surveyed.runs else None
-    state = "running" if name in running else _state(surveyed, last)
-    lies = survey.lying(surveyed.task, journal) if journal else None
-    return Seen(surveyed, state, last, history.expected(surveyed.task), lies)
+    orphan = survey.orphan(surveyed.task, left[name]) if name in left else None
+    state = "running" if name in running or orphan else _state(surveyed, last)
+    lies = survey.lying(surveyed.task, journal) if journal and state != "running" else None
+    return Seen(surveyed, state, last, history.expected(surveyed.task), lies, orphan)
 
 
 def _fails(surveyed: Surveyed) -> bool:

@@ -252,6 +252,17 @@ class LocalExecutor:
         return os.path.join(self._root, folder)
 
 
+def still_runs(run_folder: str, name: str) -> bool:
+    """Whether a run's supervisor lives and has begun an attempt that it has not told the result of. Asks nobody."""
+    if not daemon.is_alive(run_folder):
+        return False
+    begun, over = (
+        {row["attempt"] for row in lines.read(os.path.join(run_folder, file))}
+        for file in (supervisor.STARTED, supervisor.RESULTS)
+    )
+    return name in begun - over
+
+
 def _split(run_folder: str) -> tuple[str, str]:
     """What handles are relative to, and the run's folder from there."""
     runs = os.path.dirname(run_folder)

@@ -13,7 +13,17 @@ from mlbuild.engine.explain import Explanation, Group, Node, Origin
 from mlbuild.engine.lying import Grown, Lying
 from mlbuild.engine.survey import Seen
 from mlbuild.ui.survey import task_json
-from mlbuild.ui.words import SHOWN, and_more, counted, duration, failed, reason_json, reason_text, written_with
+from mlbuild.ui.words import (
+    SHOWN,
+    and_more,
+    counted,
+    duration,
+    failed,
+    orphan_text,
+    reason_json,
+    reason_text,
+    written_with,
+)
 
 WAY = 3
 """How many tasks between a cause and what it explains are named."""
@@ -45,6 +55,8 @@ def _happens(group: Group) -> str:
     decision, verdict = surveyed.decision, surveyed.decision.verdict
     if surveyed.blocked:
         return "would fail" if seen.state == "failed" else f"{be} blocked"
+    if seen.orphan and seen.orphan.wanted:
+        return "still run" if plural else "still runs"
     if verdict is Verdict.RUN:
         if surveyed.task.is_group:
             return f"{'gather' if plural else 'gathers'} what would run"
@@ -91,6 +103,8 @@ def _made(origins: Sequence[Origin]) -> str:
 
 def _attempted(seen: Seen, count: int) -> list[str]:
     """How the last attempt ended, if the task is called failed for it."""
+    if seen.orphan:
+        return [orphan_text(seen.orphan)]
     if seen.state == "running":
         return ["another build is at it"]
     if seen.state != "failed" or seen.last is None or seen.last.reason == "ok":

@@ -9,7 +9,7 @@ from typing import Any
 from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Seen, Surveyed
 from mlbuild.graph.task import Task
-from mlbuild.ui.words import and_more, anew_text, counted, duration, reason_json, reasons_text
+from mlbuild.ui.words import and_more, anew_text, counted, duration, orphan_text, reason_json, reasons_text
 
 ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
 
@@ -23,10 +23,13 @@ def dry_run_lines(seen: Sequence[Seen]) -> list[str]:
         if word is None:
             continue
         counts[word] += 1
+        if word == "goes on":
+            lines.append(f"{word:<8}{each.surveyed.task.name}: {_why(each)}")
+            continue
         if word in ("run", "maybe"):
             seconds += each.expected or 0.0
             unknown += each.expected is None
-        lines.append(f"{word:<8}{each.surveyed.task.name}: {reasons_text(each.surveyed.decision.reasons)}{_anew(each)}")
+        lines.append(f"{word:<8}{each.surveyed.task.name}: {_why(each)}{_anew(each)}")
     return [*lines, _sum(counts, seconds, unknown)]
 
 
@@ -39,6 +42,8 @@ def _anew(each: Seen) -> str:
 def _word(each: Seen) -> str | None:
     """What would happen to a task, in one word; None for nothing."""
     surveyed = each.surveyed
+    if each.orphan and each.orphan.wanted:
+        return "goes on"
     if surveyed.task.is_group or surveyed.decision.verdict in (Verdict.FRESH, Verdict.ABSENT):
         return None
     if surveyed.blocked:
@@ -54,6 +59,8 @@ def _sum(counts: Counter[str], seconds: float, unknown: int) -> str:
     parts = []
     if counts["run"]:
         parts.append(f"would run {counted(counts['run'], 'task')}")
+    if counts["goes on"]:
+        parts.append(f"{'' if parts else 'would '}take over {counted(counts['goes on'], 'task')}")
     if counts["maybe"]:
         parts.append(f"perhaps {counted(counts['maybe'], 'task')} more, if what they need comes out otherwise")
     if counts["restore"]:
@@ -84,7 +91,11 @@ def states_text(counts: Mapping[str, int]) -> str:
 
 
 def _why(each: Seen) -> str:
-    return "" if each.state == "fresh" else reasons_text(each.surveyed.decision.reasons)
+    reasons = "" if each.state == "fresh" else reasons_text(each.surveyed.decision.reasons)
+    if not each.orphan:
+        return reasons
+    left = orphan_text(each.orphan)
+    return left if each.orphan.wanted else f"{reasons}; {left}"
 
 
 def _by_target(seen: Sequence[Seen]) -> dict[str, list[Seen]]:

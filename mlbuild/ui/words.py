@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlbuild.engine.decide import Reason
+from mlbuild.engine.orphans import Orphan
 
 SHOWN = 3
 """How many reasons a line names before it counts the rest."""
@@ -70,6 +71,12 @@ def written_with(differs: Sequence[Reason]) -> str:
 def anew_text(directory: str, differs: Sequence[Reason]) -> str:
     """Why a task does not go on from the checkpoints that lie there, as the end of a sentence."""
     return f"begins anew: its checkpoints in {directory} were written with {written_with(differs)}"
+
+
+def orphan_text(orphan: Orphan) -> str:
+    """What a build that died has left running, and what becomes of it."""
+    since = f"run {orphan.run}, which died, still runs it, since {when(orphan.started)}"
+    return f"{since}: the next build {'takes it over' if orphan.wanted else 'stops it, for it wants another'}"
 
 
 def _earlier(reason: Reason) -> str:

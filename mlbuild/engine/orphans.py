@@ -1,0 +1,38 @@
+"""What builds that died have left running, for those who only look. Blind to what runs on another node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlbuild.executors.local import still_runs
+from mlbuild.state.journal import Journal, OpenAttempt
+from mlbuild.state.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An attempt that goes on although its build died.
+
+    Attributes:
+        run: that build.
+        started: in epoch seconds.
+        wanted: whether the next build wants just that, and so takes it over; else it stops it.
+    """
+
+    run: int
+    started: float
+    wanted: bool
+
+
+def orphans(journal: Journal, layout: Layout) -> dict[str, OpenAttempt]:
+    """The attempts that go on although their builds died, by task."""
+    return {
+        record.task: record
+        for record in journal.open_attempts()
+        if not journal.lives(record.run) and still_runs(layout.run(_begun(record)), record.id)
+    }
+
+
+def _begun(record: OpenAttempt) -> int:
+    """The build that had started it, whichever has it now."""
+    return int(record.id.partition("-")[0])
