@@ -448,6 +448,63 @@ def test_keys_that_only_quotes_tell_apart_are_named_one_by_one(workspace: Worksp
     assert len(workspace.build("-k", *goals.strip().split(", ")).failed) == 6
 
 
+# --- a canary
+
+CHECKED = """
+    partition day: daily from 2024-01-01 to 2024-01-10
+
+    target load[day]:
+        outputs: "load/{day}.csv"
+        run: bash load.sh {day} > {outputs}
+
+    target copy[day]:
+        inputs: load
+        outputs: "copy/{day}.csv"
+        check: rows(outputs) >= 0.5 * rows(copy[day+1]), "half is missing"
+        run: cat {inputs} > {outputs}
+"""
+
+
+@pytest.fixture
+def checked(workspace: Workspace) -> Workspace:
+    workspace.pipeline(CHECKED)
+    workspace.write("load.sh", "seq 11\n")
+    return workspace
+
+
+def test_the_canary_is_made_before_all_else(checked: Workspace) -> None:
+    ended = backfill(checked, "copy", "--canary", "3", "-j4")
+    assert sorted(started(ended)[:6]) == [*names("copy", days(1, 3)), *names("load", days(1, 3))]
+    assert len(ended.ran) == 20
+    assert "        the canary held: all else follows\n" in ended.out
+    words = [event.get("text") or event["event"] for event in ended.events]
+    at = words.index("the canary held: all else follows")
+    assert (words[:at].count("task_finished"), words[:at].count("task_started")) == (6, 6)
+
+
+def test_nothing_follows_a_canary_that_does_not_hold(checked: Workspace) -> None:
+    checked.write("load.sh", "case $1 in *-02) seq 2;; *) seq 11;; esac\n")
+    ended = checked.build("backfill", "copy", "--canary", "3", "-j1")
+    assert ended.status == 1
+    assert ended.failed == ["copy[2024-01-02]"]
+    assert ended.ran == ["copy[2024-01-01]", "copy[2024-01-03]", *names("load", days(1, 3))]
+    assert "        the canary did not hold: nothing else is started\n" in ended.out
+    assert "\n5 tasks run, 1 task failed, 14 tasks not run in " in ended.out
+    assert "\nto go on: mlbuild backfill copy --canary 3 -j1" in ended.out
+    checked.write("load.sh", "seq 11 # corrected\n")
+    assert "would run" in checked.run("backfill", "copy", "--canary", "3", "-n").out
+    assert len(backfill(checked, "copy", "--canary", "3").ran) == 10 + 8
+
+
+def test_a_backfill_that_goes_on_counts_what_it_has_made(checked: Workspace) -> None:
+    checked.write("load.sh", "case $1 in *-04) exit 1;; *) seq 11;; esac\n")
+    words = ["backfill", "copy", "-j1", "--canary", "2"]
+    assert "the canary: copy[2024-01-01] and 1 more task" in checked.run(*words, "-n").out
+    assert checked.build(*words, "--max-failures", "1").failed == ["load[2024-01-04]"]
+    assert "the canary: " not in checked.run(*words, "-n").out
+    assert "the canary: copy[2024-01-04] and 1 more task" in checked.run(*words, "--to", "2024-01-09", "-n").out
+
+
 # --- what can't be
 
 

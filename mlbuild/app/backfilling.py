@@ -65,8 +65,12 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         history = History(journal.durations() if journal else {}, order)
         targets, total = add_up(graph, [survey.tasks[task] for task in needed], history)
         graph.leave_in()
+        running = [task for task in wanted if survey.tasks[task].runs and not survey.tasks[task].blocked]
+        canary = running[: max(0, choice.canary - len(done))]
         since = runs[0] if runs else None
-        return Plan({task: found[task] for task in candidates}, wanted, forced, targets, total, named, since, done)
+        return Plan(
+            {task: found[task] for task in candidates}, wanted, forced, canary, targets, total, named, since, done
+        )
 
 
 def _made_in(runs: Collection[int], tasks: Sequence[Task], journal: Journal | None) -> set[Task]:
@@ -96,5 +100,7 @@ def backfill(
     prepared: socket | None = None,
 ) -> int:
     """Make what a plan has chosen; what came to be fresh meanwhile is left alone. As `build_tasks`."""
-    work = Work(tuple(goals or workspace.pipeline.default), plan.chosen, plan.forced, plan.named, in_turn=True)
+    work = Work(
+        tuple(goals or workspace.pipeline.default), plan.chosen, plan.forced, plan.named, plan.canary, in_turn=True
+    )
     return build_tasks(workspace, work, options, say, on_start, prepared)

@@ -65,6 +65,7 @@ class Work:
         wanted: the tasks that are to be in place.
         forced: tasks to run whether or not they are fresh.
         backfill: what was chosen from, if this is a backfill.
+        canary: tasks of them that come first, and all others only if these come to be in place.
         in_turn: the wanted tasks are started as they stand there, and not what the longest path hangs on first.
     """
 
@@ -72,6 +73,7 @@ class Work:
     wanted: Sequence[Task]
     forced: Sequence[Task] = ()
     backfill: str | None = None
+    canary: Sequence[Task] = ()
     in_turn: bool = False
 
 
@@ -152,6 +154,7 @@ def build_tasks(
             requests,
             most_failures=options.max_failures if keep_going else 1,
             max_active=options.max_active,
+            canary=work.canary,
         )
         tell(events.BuildStarted(run, work.goals, len(order), jobs))
         for path in sorted(graph.orphans):

@@ -24,7 +24,7 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
     workspace, goals = workspace_and_goals(options, command, chosen="--" in arguments)
     verify_executor(workspace, options.on)
     workspace = between(workspace, goals, options.first, options.last)
-    choice = Choice(options.mode, options.with_upstream, options.with_downstream, options.newest_first)
+    choice = Choice(options.mode, options.with_upstream, options.with_downstream, options.newest_first, options.canary)
     plan = plan_backfill(workspace, goals, choice)
     typed = as_typed(command, *arguments)
     if options.dry_run or not plan.chosen:
@@ -80,6 +80,8 @@ def _parser(command: str) -> Parser:
     modes = f"which tasks: {', '.join(MODES)}, with commas between them (default: these), or all, fresh ones too"
     add("--mode", type=_modes, default=MODES, metavar="MODE", help=modes)
     add("--newest-first", action="store_true", help="the last key first (default: the first)")
+    canary = "make the first N before all others, and these only if they succeed and their checks hold"
+    add("--canary", type=positive, default=0, metavar="N", help=canary)
     add("--max-failures", type=positive, metavar="N", help="start no more once N tasks have failed")
     upstream = "choose among what they need, too (what is needed is made anyway)"
     add("--with-upstream", action="store_true", help=upstream)

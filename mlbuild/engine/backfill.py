@@ -26,12 +26,14 @@ class Choice:
         upstream: choose among the tasks that those of the range need, too. (What a chosen task needs is made anyway.)
         downstream: choose what needs a chosen task, too.
         newest_first: else the oldest.
+        canary: how many come first, and all else only if they hold.
     """
 
     modes: Collection[str] = MODES
     upstream: bool = False
     downstream: bool = False
     newest_first: bool = False
+    canary: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Plan:
         kinds: of each task from which it chooses.
         chosen: in the order in which they are to be made.
         forced: those of them that run although they may be fresh.
+        canary: those of them that come first, and all others only if they hold; none: nothing does.
         targets, total: what would run, with all that the chosen tasks need.
         named: what it chooses from, so that it is known again.
         since: the first run of it, if it was stopped before it had tried everything.
@@ -51,6 +54,7 @@ class Plan:
     kinds: Mapping[Task, str]
     chosen: Sequence[Task]
     forced: Sequence[Task]
+    canary: Sequence[Task]
     targets: Mapping[str, Amount]
     total: Amount
     named: str

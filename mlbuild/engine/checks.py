@@ -64,15 +64,18 @@ class Conditions:
                 self._test_if_due(task)
 
     def test_now(self) -> None:
-        """Test what waits without what it looks at: that won't come any more, or not before this build yields."""
-        for task in list(self._waiting):
-            if task in self._waiting:  # one that was tested may have let another be tested
-                self._test(task)
+        """Test what waits without what it looks at: that won't come any more, or not before all else is over."""
+        while self._waiting:
+            # What another looks at is tested before it; none waits for itself.
+            self._test(next(task for task in self._waiting if self._waiting.keys().isdisjoint(self._others(task))))
 
     def _test_if_due(self, task: Task) -> None:
-        others = (other for other in check_references(self._graph, task) if other is not task)
-        if all(other not in self._states or self._states[other] in OVER for other in others):
+        if all(other not in self._states or self._states[other] in OVER for other in self._others(task)):
             self._test(task)
+
+    def _others(self, task: Task) -> list[Task]:
+        """The tasks that its conditions look at, without itself."""
+        return [other for other in check_references(self._graph, task) if other is not task]
 
     def _test(self, task: Task) -> None:
         then = self._waiting.pop(task)

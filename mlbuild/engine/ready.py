@@ -6,7 +6,7 @@ Blind to how they are decided, and to why one that is over is over.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from mlbuild.engine.states import State, States
 from mlbuild.graph.dag import Order
@@ -19,12 +19,13 @@ class Ready:
     Args:
         order: task → the tasks that it needs, each behind its needs.
         states: of all tasks of the build.
+        first: until they are over, all are kept back that they do not need; none: nothing is.
 
     Attributes:
         consumers: task → the tasks that need it.
     """
 
-    def __init__(self, order: Order, states: States) -> None:
+    def __init__(self, order: Order, states: States, first: Iterable[Task] = ()) -> None:
         self._order = order
         self._states = states
         self.consumers: dict[Task, list[Task]] = {task: [] for task in order}
@@ -34,6 +35,8 @@ class Ready:
         self._awaited: dict[Task, set[Task]] = {}
         """What each task needs and is not over yet."""
         self._tasks: deque[Task] = deque()
+        self._first = _with_needs(order, first)
+        self._kept_back: list[Task] = []
         self.start_over(gone=(), kept=())
 
     def __bool__(self) -> bool:
@@ -46,7 +49,21 @@ class Ready:
     def add(self, task: Task) -> None:
         """Decide this, whether or not it waits for something."""
         self._states.set(task, State.READY)
-        self._tasks.append(task)
+        if self._first and task not in self._first:
+            self._kept_back.append(task)
+        else:
+            self._tasks.append(task)
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether there are tasks that could be decided if it were not for those that come first."""
+        return bool(self._kept_back)
+
+    def let_in(self) -> None:
+        """Keep nothing back any more."""
+        self._first.clear()
+        self._tasks.extend(self._kept_back)
+        self._kept_back.clear()
 
     def reopen(self, task: Task) -> None:
         """Decide this again, as soon as what it needs is in place."""
@@ -79,6 +96,7 @@ class Ready:
             gone: nothing will come of them, so that nothing waits for them.
         """
         self._tasks.clear()
+        self._kept_back.clear()
         for task, needs in self._order.items():
             self._awaited[task] = {need for need in needs if need not in gone}
             if task not in kept:
@@ -86,3 +104,12 @@ class Ready:
         for task in self._order:
             if task not in kept and not self._awaited[task]:
                 self.add(task)
+
+
+def _with_needs(order: Order, tasks: Iterable[Task]) -> set[Task]:
+    """The tasks, and all that they need."""
+    found = set(tasks)
+    for task in reversed(order) if found else ():
+        if task in found:
+            found.update(order[task])
+    return found

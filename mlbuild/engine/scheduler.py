@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
@@ -24,7 +24,7 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.requests import Answer, Request, Requests, standing
 from mlbuild.engine.room import Room
 from mlbuild.engine.running import Running
-from mlbuild.engine.states import ACTIVE, OVER, State, States
+from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import checkpoints
@@ -52,6 +52,7 @@ class Scheduler:
         most_failures: after so many, no more is started; None: go on with what does not depend on them.
         max_active: of each partitioned target at most so many tasks run at once, even if its clause allows more.
         say: is told of every event as it happens.
+        canary: these come first, and all else only if they come to be in place.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Scheduler:
         *,
         most_failures: int | None = 1,
         max_active: int | None = None,
+        canary: Collection[Task] = (),
     ) -> None:
         self._graph = graph
         self._order = order
@@ -83,7 +85,8 @@ class Scheduler:
         self._most_failures = most_failures
 
         self.states = States(order)
-        self._ready = Ready(order, self.states)
+        self._canary = canary
+        self._ready = Ready(order, self.states, canary)
         self._consumers = self._ready.consumers
         self._conditions = Conditions(graph, files, self.states)
         self._temporaries = Temporaries(graph, order, inspector.goals, self.states)
@@ -117,7 +120,7 @@ class Scheduler:
             if self._stopped < self._stopping:
                 self._stopped = self._stopping
                 self._executor.cancel(self._running.handles(), now=self._stopping > 1)
-            if not self._running and (self._winding_down or self._others.yielding):
+            if not self._running and (self._winding_down or self._others.yielding or self._is_idle):
                 self._conditions.test_now()
             if not self._goes_on():
                 break
@@ -186,7 +189,23 @@ class Scheduler:
             return True
         if self._winding_down:
             return False
-        return bool(self._ready or self._queue or self._others.awaited)
+        return not self._is_idle or self._follows()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nothing can be done, unless something that runs or is tested comes to its end."""
+        return not (self._ready or self._queue or self._others.awaited)
+
+    def _follows(self) -> bool:
+        """The canary is over: whether anything is to come after it."""
+        if not self._ready.keeps_back:
+            return False
+        if any(self.states[task] not in IN_PLACE for task in self._canary):
+            self._say(events.Said("the canary did not hold: nothing else is started"))
+            return False
+        self._say(events.Said("the canary held: all else follows"))
+        self._ready.let_in()
+        return True
 
     def _patience(self) -> float:
         """How long to wait for a result, in seconds."""

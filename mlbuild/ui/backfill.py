@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mlbuild.engine.backfill import KINDS, Plan
 from mlbuild.graph.task import Task
 from mlbuild.ui.impact import amount_text
-from mlbuild.ui.words import counted
+from mlbuild.ui.words import and_more, counted
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -23,6 +23,8 @@ def plan_lines(plan: Plan) -> list[str]:
     lines.append(f"{chosen_text(plan)}:")
     width = max((len(name) for name in plan.targets), default=0)
     lines += [f"  {name:<{width}}  {amount_text(amount)}" for name, amount in plan.targets.items()]
+    if plan.canary:
+        lines.append(f"the canary: {and_more([task.name for task in plan.canary])}")
     return [*lines, f"altogether: {amount_text(plan.total) or 'nothing would run'}"]
 
 
