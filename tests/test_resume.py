@@ -598,3 +598,39 @@ def test_what_a_dead_build_left_running_and_nobody_wants(workspace: Workspace) -
     let_go(workspace, 2)
     workspace.ok()
     assert workspace.lines("log") == epochs(1, 2) + epochs(1, 1, "0.2") + epochs(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "save", "lacks"),
+    [
+        ("", "echo 1 > {checkpoint}/last", "was not renamed to its place"),
+        (', complete = "DONE"', "mkdir {checkpoint}/last", "holds no DONE"),
+    ],
+)
+def test_what_is_saved_and_counts_for_no_checkpoint_is_said(
+    workspace: Workspace, options: str, save: str, lacks: str
+) -> None:
+    workspace.pipeline(f"""
+        target t:
+            outputs: "t.txt"
+            checkpoint: "ck/"{options}
+            run: {save}; exit 1
+    """)
+    ended = workspace.build()
+    assert f"t: ck/last is no checkpoint: it {lacks}" in ended.out
+
+
+def test_what_saves_and_is_ended_at_once_over_and_over_does_not_spin(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        target t:
+            outputs: "t.txt"
+            checkpoint: "ck/"
+            run:
+                date +%s.%N >> starts
+                echo 1 > ck/.e; mv ck/.e ck/e
+                test $(wc -l < starts) = 3 || kill -TERM $$
+                echo > {outputs}
+    """)
+    assert workspace.ok().tasks("task_preempted") == ["t", "t"]
+    first, second, third = map(float, workspace.lines("starts"))
+    assert min(second - first, third - second) > 0.9

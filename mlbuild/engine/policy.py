@@ -15,6 +15,10 @@ NEVER = frozenset({Reason.CANCELLED, Reason.MISSING_OUTPUT, Reason.CHECK_FAILED}
 UNTIMELY = frozenset({Reason.PREEMPTED, Reason.TIMEOUT, Reason.STALLED})
 """It was ended before it was through: what left a new checkpoint goes on from there, at no cost."""
 
+PACE = 1.0
+"""Seconds from the start of an attempt to that of the next which costs nothing: one that saves and is ended at once,
+over and over, shall not keep the machine busy with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Another:
@@ -37,7 +41,7 @@ class Failures:
     def after(self, task: Task, result: JobResult) -> Another | None:
         """What follows from one more attempt that did not succeed; None: nothing."""
         if result.reason in UNTIMELY and result.saved and result.checkpoint:
-            return Another(0.0, free=True)
+            return Another(max(0.0, PACE - (result.ended - result.started)), free=True)
         self._counts[task] += 1
         delay = delay_before_retry(task.target.retry, self._counts[task], result)
         return None if delay is None else Another(delay)

@@ -430,6 +430,8 @@ class Scheduler:
         attempt, reports = known
         for event in reports:
             self._say(event)
+        if result.overlooked:
+            self._say(told.overlooked(attempt, result))
         if result.ok and (change := self._changed(attempt, result)):
             result = replace(result, reason=jobs.Reason.INPUT_CHANGED, detail=change)
         if result.ok:

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from mlbuild.engine.attempts import Attempt
-from mlbuild.engine.events import TaskFailed, TaskFinished, TaskPreempted, TaskRetried, TaskStarted
+from mlbuild.engine.events import Said, TaskFailed, TaskFinished, TaskPreempted, TaskRetried, TaskStarted
 from mlbuild.engine.policy import Another
 from mlbuild.executors.job import JobResult
 
@@ -30,6 +30,13 @@ def finished(attempt: Attempt, result: JobResult) -> TaskFinished:
         result.gpu_utilization,
         result.max_gpu_memory,
     )
+
+
+def overlooked(attempt: Attempt, result: JobResult) -> Said:
+    """It saved something that is no checkpoint, and nothing that is one."""
+    asked = attempt.job.checkpoints
+    lacks = f"holds no {asked.complete}" if asked and asked.complete else "was not renamed to its place"
+    return Said(f"{result.overlooked} is no checkpoint: it {lacks}", attempt.task.name)
 
 
 def followed(attempt: Attempt, result: JobResult, another: Another) -> TaskPreempted | TaskRetried:

@@ -96,6 +96,8 @@ def end(job: Job, result: JobResult, saves: Saves) -> JobResult:
     with contextlib.suppress(OSError):  # a full disk: what was put stays, and what can't be told isn't
         saves.take([], directory.put(saves, [*saves.waiting, *directory.unseen()]))
     result = replace(result, saved=len(saves.made))
+    if not saves.made and not saves.start.name:
+        result = replace(result, overlooked=_shown(job, directory.overlooked()))
     number = attempt.signal_in(result.exit_status)
     if result.reason is Reason.SIGNAL and saves.made and number in WISHES | {job.signal}:
         result = replace(result, reason=Reason.PREEMPTED)

@@ -135,6 +135,15 @@ class Directory:
         begin = lineage.begins.get(self._job.attempt)
         return [name for name, _ in self._marked(lineage, begin)] if begin else []
 
+    def overlooked(self) -> str:
+        """The name of something that this attempt wrote and that counts for no checkpoint; empty without any."""
+        lineage = self._lineage()
+        begin = lineage.begins.get(self._job.attempt)
+        if begin is None or lineage.put_by(self._job.attempt) or not os.path.isdir(self._path):
+            return ""
+        found = (entry for entry in os.scandir(self._path) if counts(entry.name))
+        return min((entry.name for entry in found if entry.stat().st_mtime >= begin["at"]), default="")
+
     def _marked(self, lineage: Lineage, begin: Row) -> list[Mark]:
         """Folders that got their marker after an attempt had begun, and after it was last known to put them there.
 

@@ -176,6 +176,8 @@ class JobResult:
     """The checkpoint that it was given to go on from."""
     saved: int = 0
     """How many new whole checkpoints it left."""
+    overlooked: str = ""
+    """What it wrote among its checkpoints, if none of it counts: it is not known to be whole."""
     checkpoint: str = ""
     """The newest from which the next attempt can go on; empty without any."""
     grown_from: tuple[str, ...] = ()
