@@ -55,6 +55,7 @@ def test_an_edit_that_means_something_has_it_run_again(script: Workspace) -> Non
     assert "t: is decided again: train.py has changed" in out
     assert script.lines("log") == ["began", "began"]
     assert script.read("t.txt") == "two"
+    assert [line.split()[1] for line in script.run("runs", "1").out.splitlines()[-2:]] == ["decided", "built"]
     assert script.ok().ran == []
 
 

@@ -189,6 +189,24 @@ def test_a_long_way_is_cut_short(workspace: Workspace) -> None:
     )
 
 
+def test_a_value_of_a_table_is_named_by_itself_and_once(workspace: Workspace) -> None:
+    workspace.write("p.yaml", "train: {lr: 0.01, pause: 0.5}\n")
+    text = """
+        params "p.yaml"
+        target t:
+            params: p.train
+            outputs: "t.txt"
+            run: echo RECIPE > {outputs}
+    """
+    workspace.pipeline(text)
+    workspace.ok()
+    workspace.write("p.yaml", "train: {lr: 0.02, pause: 0.5}\n")
+    said = "t would run:\n  p.train.lr changed from 0.01 to 0.02 since run 1\n"
+    assert workspace.run("explain").out == said
+    workspace.pipeline(text.replace("RECIPE", "{p.train.lr}"))
+    assert workspace.run("explain").out == said
+
+
 # --- what would not
 
 

@@ -136,6 +136,8 @@ def test_a_script_that_ran_out_of_time(workspace: Workspace) -> None:
     assert event["checkpoint"] == "checkpoints/train/epoch-2"
     assert done.failed == []
     assert workspace.lines("log") == epochs(1, 4)
+    rows = json.loads(workspace.run("runs", "1", "--json").out)["tasks"]
+    assert [(row["state"], row["reason"]) for row in rows] == [("preempted", "timeout"), ("built", "ok")]
 
 
 def test_an_interrupted_build_says_what_can_go_on(workspace: Workspace) -> None:
@@ -318,6 +320,15 @@ def test_a_build_that_begins_anew_since_a_file_changed_that_nobody_declared_says
     workspace.ok()
     workspace.write("extra.txt", "2")
     begins_anew(workspace, "other extra.txt")
+
+
+def test_explain_tells_of_no_value_that_never_was(workspace: Workspace) -> None:
+    """What is ignored counts as one value for all."""
+    trains(workspace)
+    workspace.ok()
+    workspace.pipeline(workspace.read("Pipelinefile").replace("ignore = epochs, ", ""))
+    told = workspace.run("explain", "lr=0.2").out
+    assert "were written with param lr = 0.1: they would be set aside\n" in told
 
 
 def test_nothing_is_told_of_what_may_yet_change(workspace: Workspace) -> None:

@@ -61,7 +61,10 @@ def lying_for(job: Job, resume: Fingerprint, inspector: Inspector, journal: Jour
     differs: tuple[Reason, ...] = ()
     is_other = owner is not None and owner.key != job.checkpoints.key
     if owner and is_other:
-        differs = tuple(_differences(owner.key, resume, inspector, journal))
+        # What is ignored stands there with a value of no meaning.
+        hidden = {*job.checkpoints.ignored, *checkpoints.ignored_under(job, owner.key)}
+        found = _differences(owner.key, resume, inspector, journal)
+        differs = tuple(reason for reason in found if reason.kind != "param" or reason.what not in hidden)
     elif owner:
         differs = tuple(_apart(owner, job.checkpoints.ignored))
     set_aside = is_other or bool(differs)

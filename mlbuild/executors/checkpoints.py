@@ -147,6 +147,13 @@ def belong_to(job: Job) -> Owner | None:
     return None
 
 
+def ignored_under(job: Job, key: str) -> frozenset[str]:
+    """The names of the params that did not count when checkpoints were written under a resume key."""
+    with contextlib.suppress(OSError):
+        return Directory(job).ignored_under(key)
+    return frozenset()
+
+
 def conclude(job: Job) -> str:
     """An attempt is over, and nobody has seen how it ended: write down what it left, and what its notes say it read.
 

@@ -292,6 +292,11 @@ class Directory:
             return None
         return Owner(last["key"], *lineage.apart(last, self._asked, self._is_same))
 
+    def ignored_under(self, key: str) -> frozenset[str]:
+        """As `checkpoints.ignored_under`."""
+        begins = self._lineage().begins.values()
+        return frozenset(name for begin in begins if begin["key"] == key for name in begin["ignored"])
+
     def newest(self) -> str:
         """The name of what the next attempt at the same task will go on from, as it stands; empty without any."""
         lineage = self._lineage()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from mlbuild.code.reach import changes
 from mlbuild.digest import digest_bytes
@@ -66,16 +68,43 @@ def difference(old: Fingerprint, new: Fingerprint) -> list[Change]:
     if old.named() == new.named():
         return []
     found = _declared_now(_differences(old.named(), new.named()), new.contents)
+    found = [each for change in found for each in _by_leaf(change)]
     listed = any(change.kind in ("input", "output") and None in (change.old, change.new) for change in found)
     # What is new goes by a new name, too; and what asks for names for the first time is said by its code.
     found = [change for change in found if change.kind != "names" or not (listed or None in (change.old, change.new))]
     if any(change.kind == "recipe" for change in found):
-        noted = _differences(old.notes, new.notes)
+        noted = _differences(_noted(old, new.notes), _noted(new, old.notes))
         # A recipe that differs because a param or the list of its paths does is said by those.
         if noted or listed:
             found = [change for change in found if change.kind != "recipe"]
-        found = noted + found
+        found = noted + [change for change in found if change not in noted]
     return found
+
+
+def _noted(fingerprint: Fingerprint, others: Mapping[str, str]) -> dict[str, str]:
+    """The notes, and of the params that only others have a note on the values that count by themselves."""
+    params = [(name, value) for name, value in fingerprint.parts.items() if name.startswith("param ")]
+    known = {leaf: value for part in params for leaf, value in _leaves(*part)}
+    return {name: value for name, value in known.items() if name in others} | dict(fingerprint.notes)
+
+
+def _by_leaf(change: Change) -> list[Change]:
+    """A change of a table of params as one for each value in it; any other as it is."""
+    if change.kind != "param" or change.old is None or change.new is None:
+        return [change]
+    old, new = dict(_leaves(change.what, change.old)), dict(_leaves(change.what, change.new))
+    leaves = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    return [Change("param", name, old.get(name), new.get(name)) for name in leaves]
+
+
+def _leaves(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """The values in a table that is written as JSON, each with its dotted name; a value that is no table is itself."""
+    table: Any = json.loads(text) if text.startswith("{") else None
+    if not table:
+        yield name, text
+        return
+    for key, item in table.items():
+        yield from _leaves(f"{name}.{key}", json.dumps(item, sort_keys=True, ensure_ascii=False))
 
 
 def by_definition(change: Change, definitions: Mapping[str, Mapping[str, str]]) -> list[Change]:

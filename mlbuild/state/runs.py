@@ -71,6 +71,7 @@ class Attempted:
         log: relative to the workspace; there is no such file if nothing was printed.
         command: the recipe as it ran.
         resumed_from: the checkpoint that it went on from, relative to the workspace; empty without one.
+        saved: how many new whole checkpoints it left.
         checkpoint: the one that the next attempt could go on from when it ended.
         grown_from: the keys of the other fingerprints under which what it went on from was written.
     """
@@ -93,6 +94,7 @@ class Attempted:
     begun: int
     executor: str
     resumed_from: str
+    saved: int
     checkpoint: str
     grown_from: tuple[str, ...]
     command: str = field(repr=False)
@@ -104,13 +106,16 @@ class Attempted:
             return "taken over"
         if self.reason is None:
             return "running" if lives else "unfinished"
+        if self.reason in ("timeout", "stalled") and self.saved and self.checkpoint:
+            return "preempted"
         return {"ok": "built", "cancelled": "cancelled", "preempted": "preempted"}.get(self.reason, "failed")
 
 
 ATTEMPTED = (
     "SELECT id, task, run, number, started, ended, reason, exit_status, coalesce(message, ''), log, seconds, max_rss,"
     " cpu_seconds, gpu_utilization, max_gpu_memory, coalesce(begun, run), coalesce(executor, 'local'),"
-    " coalesce(resumed_from, ''), coalesce(checkpoint, ''), coalesce(grown_from, ''), command FROM attempts"
+    " coalesce(resumed_from, ''), coalesce(saved, 0), coalesce(checkpoint, ''), coalesce(grown_from, ''),"
+    " command FROM attempts"
 )
 """Asks for what `attempted` reads."""
 

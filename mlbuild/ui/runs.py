@@ -59,7 +59,7 @@ def run_lines(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcom
     if run.commit:
         facts.append(("commit", commit_text(run.commit, run.dirty)))
     lines = [f"run {run.number}: {run.end}", *table(facts)]
-    rows = [_attempt_row(run, each) for each in attempts]
+    rows = [_attempt_row(run, each, attempts) for each in attempts]
     rows += [(each.task, each.state, "", "", each.detail, "", "") for each in outcomes]
     if rows:
         columns = zip(("task", "state", "took", "attempt", "why", "log", "used"), *rows, strict=True)
@@ -75,8 +75,16 @@ def commit_text(commit: str, dirty: bool | None) -> str:
     return f"{commit[:12]}, {how[dirty]}"
 
 
-def _attempt_row(run: Run, attempt: Attempted) -> tuple[str, ...]:
-    state = attempt.state(run.number, lives=run.lives)
+def _state(run: Run, attempt: Attempted, attempts: Sequence[Attempted]) -> str:
+    """What an attempt was to a run. One whose inputs changed meanwhile has failed only if none came after it."""
+    later = any(other.task == attempt.task and other.started > attempt.started for other in attempts)
+    if later and attempt.run == run.number and attempt.reason == "input_changed":
+        return "decided again"
+    return attempt.state(run.number, lives=run.lives)
+
+
+def _attempt_row(run: Run, attempt: Attempted, attempts: Sequence[Attempted]) -> tuple[str, ...]:
+    state = _state(run, attempt, attempts)
     took = "" if attempt.seconds is None else duration(attempt.seconds)
     return (attempt.task, state, took, str(attempt.number), _why(run, attempt), attempt.log, used(attempt))
 
@@ -106,7 +114,7 @@ def _why(run: Run, attempt: Attempted) -> str:
 
 
 def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    rows = [_attempt_json(run, each) for each in attempts]
+    rows = [_attempt_json(run, each, attempts) for each in attempts]
     rows += [dict.fromkeys(KEYS) | {"task": each.task, "state": each.state, "detail": each.detail} for each in outcomes]
     return _run_json(run) | {"tasks": rows}
 
@@ -118,8 +126,8 @@ KEYS = (
 )
 
 
-def _attempt_json(run: Run, attempt: Attempted) -> dict[str, Any]:
-    state = attempt.state(run.number, lives=run.lives)
+def _attempt_json(run: Run, attempt: Attempted, attempts: Sequence[Attempted]) -> dict[str, Any]:
+    state = _state(run, attempt, attempts)
     known = {name: getattr(attempt, name, None) for name in KEYS}
     return known | {
         "state": state,
