@@ -115,5 +115,5 @@ class Live:
         self._live.stop()
         if told := self._told([*self._progress.failed.values()], self._progress.blocked):
             self._console.print(Text("\n".join([*told, ""])))
-        for line in closing_lines(event, self._progress.resumable, self._progress.taken_over):
+        for line in closing_lines(event, self._progress.resumable, [*self._progress.taken_over.values()]):
             self._console.print(Text(line, "bold red" if event.exit_status else "bold"))

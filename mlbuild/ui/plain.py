@@ -43,15 +43,17 @@ class Plain:
         """Task → when something was said of it while it runs."""
         self._failures: list[events.TaskFailed] = []
         self._resumable: list[events.TaskCancelled] = []
-        self._taken_over: list[events.TaskStarted] = []
+        self._taken_over: dict[str, events.TaskStarted] = {}
         self._blocked: dict[str, str] = {}
 
     def __call__(self, event: events.Event) -> None:
         match event:
+            case events.TaskReady():
+                self._taken_over.pop(event.task, None)  # what was taken over is not what is wanted, or came to nothing
             case events.TaskStarted():
                 self._last_said[event.task] = self._clock()
                 if event.taken_over_from is not None:
-                    self._taken_over.append(event)
+                    self._taken_over[event.task] = event
             case events.TaskFailed():
                 self._failures.append(event)
             case events.TaskCancelled() if event.checkpoint:
@@ -109,7 +111,7 @@ class Plain:
         for line in (*told, *([""] if told else [])):
             self._write(line)
         if not self._quiet:
-            for line in closing_lines(event, self._resumable, self._taken_over):
+            for line in closing_lines(event, self._resumable, [*self._taken_over.values()]):
                 self._write(line)
 
     def _write(self, line: str) -> None:

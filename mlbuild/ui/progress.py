@@ -35,7 +35,7 @@ class Progress:
         total: tasks that the goals need.
         jobs: how many tasks run at once.
         done: tasks that need no more thought, by name.
-        taken_over: those that a build which died had started.
+        taken_over: task → its start, of those that a build which died had started and this one did not want otherwise.
         running: task → when it started, in seconds of the clock that `add` is given.
         resumable: those of the cancelled that can go on from a checkpoint.
         reported: task → what it says of its progress while it runs.
@@ -54,7 +54,7 @@ class Progress:
     blocked: dict[str, str] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     resumable: list[events.TaskCancelled] = field(default_factory=list)
-    taken_over: list[events.TaskStarted] = field(default_factory=list)
+    taken_over: dict[str, events.TaskStarted] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
     reported: dict[str, Reported] = field(default_factory=dict)
     queued: dict[str, float | None] = field(default_factory=dict)
@@ -67,10 +67,11 @@ class Progress:
                 self.run, self.total, self.jobs, self.started = event.run, event.tasks, event.jobs, now
             case events.TaskReady():
                 self.queued[event.task] = event.expected
+                self.taken_over.pop(event.task, None)
             case events.TaskStarted():
                 self.running[event.task] = now - event.ran
                 if event.taken_over_from is not None:
-                    self.taken_over.append(event)
+                    self.taken_over[event.task] = event
                 self.reported.pop(event.task, None)
             case events.TaskProgress():
                 began = self.reported.setdefault(event.task, Reported(event.done, now, event, now))
