@@ -285,7 +285,14 @@ def test_a_machine_without_any(workspace: Workspace) -> None:
     workspace.pipeline('target t:\n    outputs: "t.txt"\n    resources: gpus = 1\n    run: touch {outputs}\n')
     for env in ({}, {"CUDA_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": "-1"}):
         ended = workspace.build(env={"PATH": f"{HERE}:/usr/bin:/bin", **env})
-        assert (ended.status, ended.err) == (2, "error: t asks for 1 GPU, and there are none\n")
+        said = (
+            "error: t asks for 1 GPU, and there are none\n"
+            "  hint: GPUs are those that the NVIDIA driver tells of and CUDA_VISIBLE_DEVICES leaves;"
+            " where no driver tells, `gpus = N` in mlbuild.toml does\n"
+        )
+        assert (ended.status, ended.err) == (2, said)
+        dry = workspace.run("-n", env={"PATH": f"{HERE}:/usr/bin:/bin", **env})
+        assert (dry.status, dry.out, dry.err) == (2, "", said)
 
 
 def test_what_a_build_that_died_left_running_keeps_its_own(workspace: Workspace) -> None:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from socket import socket
+from typing import Any
 
 from mlbuild.app.access import opened
 from mlbuild.app.workspace import Workspace, ordered, select_some
 from mlbuild.engine import events
 from mlbuild.engine.account import Account
-from mlbuild.engine.attempts import Attempts
+from mlbuild.engine.attempts import Attempts, request
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.preconditions import verify_variables
@@ -30,6 +32,11 @@ from mlbuild.state.journal import Journal
 from mlbuild.state.runs import INTERRUPTED
 from mlbuild.target import Resources
 from mlbuild.values import formatted, nearest
+
+NO_GPUS = (
+    "GPUs are those that the NVIDIA driver tells of and CUDA_VISIBLE_DEVICES leaves;"
+    " where no driver tells, `gpus = N` in mlbuild.toml does"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ def build_tasks(
         jobs = options.jobs or workspace.config.jobs or available_cpus()
         executor = stack.enter_context(closing(_local(workspace, run, jobs, prepared)))
         requests = stack.enter_context(closing(Requests(layout.run(run))))
-        for task, text in _fit(executor, attempts, order).items():
+        for task, text in _fit(executor, attempts.request, order).items():
             word(text, task)
         attempts.finish_publishing()
         history = History(journal.durations(), order, wanted if work.in_turn else ())
@@ -193,6 +200,16 @@ def verify_executor(workspace: Workspace, name: str | None) -> None:
         raise UsageError(f"--on: there is no executor `{name}`", hint=hint)
 
 
+def verify_room(workspace: Workspace, goals: Sequence[str], on: str | None = None) -> None:
+    """Raises UsageError, as `build` would, if a task of the goals asks for what can never be had here."""
+    executor = _local(workspace, 0, 1, None)
+    order = ordered(workspace, workspace.wanted(goals))
+    try:
+        _fit(executor, partial(request, workspace.graph, on), order)
+    finally:
+        executor.close()
+
+
 def _local(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -> LocalExecutor:
     layout, folder, most = workspace.layout, workspace.layout.run(run), max(available_cpus(), jobs)
     executors = workspace.pipeline.executors.values()
@@ -201,7 +218,7 @@ def _local(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -
     return LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits, gpus)
 
 
-def _fit(executor: LocalExecutor, attempts: Attempts, order: Order) -> dict[Task, str]:
+def _fit(executor: LocalExecutor, asked: Callable[[Task], dict[str, Any]], order: Order) -> dict[Task, str]:
     """What is to be said of tasks that get less than they ask for, one a target.
 
     Raises:
@@ -212,9 +229,9 @@ def _fit(executor: LocalExecutor, attempts: Attempts, order: Order) -> dict[Task
     for task in order:
         if replace(task.target.resources, at=None) == plain:
             continue
-        job = Job("", task.name, "", "", **attempts.request(task))
+        job = Job("", task.name, "", "", **asked(task))
         if problem := executor.too_large(job):
-            raise UsageError(problem)
+            raise UsageError(problem, hint=None if executor.gpus or not job.gpus else NO_GPUS)
         if text := executor.cut_short(job):
             said.setdefault(task.target.name, (task, text))
     return dict(said.values())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from socket import socket
 
-from mlbuild.app.building import Options, build, verify_executor
+from mlbuild.app.building import Options, build, verify_executor, verify_room
 from mlbuild.app.looking import status
 from mlbuild.app.workspace import Workspace
 from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
@@ -28,7 +28,9 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
         seen = status(workspace, goals, forced=_forced(options, goals, workspace))
         return int(any(each.state not in ("fresh", "absent") for each in seen))
     if options.dry_run:
-        for line in dry_run_lines(status(workspace, goals, forced=_forced(options, goals, workspace))):
+        seen = status(workspace, goals, forced=_forced(options, goals, workspace))
+        verify_room(workspace, goals, options.on)
+        for line in dry_run_lines(seen):
             print(line)
         return 0
     words = as_typed(*arguments)

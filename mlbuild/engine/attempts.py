@@ -204,13 +204,7 @@ class Attempts:
 
     def request(self, task: Task, failures: int = 0) -> dict[str, Any]:
         """What the attempt after so many failures asks for, in the fields of a job."""
-        scope = RecipeScope(self._graph, task, failures=failures)
-        pools = task.target.resources.pools
-        return {
-            **scope.amounts(),
-            "executor": self.executor(task),
-            "pools": {name: scope.amount(name, value) for name, value in pools.items()},
-        }
+        return request(self._graph, self._on, task, failures)
 
     def open(self, attempt: Attempt) -> None:
         """Say what is intended, and make room for the outputs. After this the job may be submitted."""
@@ -460,6 +454,21 @@ class Attempts:
         trace = self._journal.trace(task.name)
         if trace is not None:
             self._journal.record(replace(trace, checks=self._inspector.checks(task)))
+
+
+def request(graph: Graph, on: str | None, task: Task, failures: int = 0) -> dict[str, Any]:
+    """As `Attempts.request`.
+
+    Args:
+        on: the executor that all run on, whatever their targets say.
+    """
+    scope = RecipeScope(graph, task, failures=failures)
+    pools = task.target.resources.pools
+    return {
+        **scope.amounts(),
+        "executor": on or task.target.on,
+        "pools": {name: scope.amount(name, value) for name, value in pools.items()},
+    }
 
 
 def _is_within(path: str, output: str) -> bool:

@@ -60,6 +60,11 @@ class LocalExecutor:
         self._listed: dict[str, dict[str, list[str]]] = {}
         self._prepared = prepared
 
+    @property
+    def gpus(self) -> int:
+        """How many there are for this build, free or not."""
+        return len(self._lender.gpus)
+
     def has_room(self, job: Job) -> bool:
         """Whether the job could start now, beside what was submitted and has not finished."""
         return self._capacity.has_room(job, self._jobs())
