@@ -264,6 +264,10 @@ class World:
     def finish(self, job: Job, life: Life, saves: Saves, made: list[Saved]) -> None:
         reasons = {"ok": (Reason.OK, 0), "exit": (Reason.EXIT, 1), "kill": (Reason.SIGNAL, -9)}
         reason, status = reasons[life.ending]
+        if life.ending == "ok" and not made and life.keep:
+            standing = [each for each in self.whole if not each.is_spoilt and not each.is_gone]
+            for each in standing[: -life.keep]:
+                each.is_gone = True
         self.steps = life.kill_end
         result = checkpoints.end(job, JobResult(job.attempt, reason, status), saves)
         self.steps = 0

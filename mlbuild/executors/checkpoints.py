@@ -95,6 +95,9 @@ def end(job: Job, result: JobResult, saves: Saves) -> JobResult:
     directory = Directory(job)
     with contextlib.suppress(OSError):  # a full disk: what was put stays, and what can't be told isn't
         saves.take([], directory.put(saves, [*saves.waiting, *directory.unseen()]))
+        if result.ok and not saves.made and saves.whole:
+            # A killed attempt may have left more. One that failed has not shown yet that the newest is of use.
+            directory.keep(saves.whole)
     result = replace(result, saved=len(saves.made))
     if not saves.made and not saves.start.name:
         result = replace(result, overlooked=_shown(job, directory.overlooked()))

@@ -220,7 +220,7 @@ class Directory:
             if text and (name, text) not in saves.made:
                 found.append((name, text))
         if not found:
-            return {"made": [], "whole": self._keep(saves.whole) if saves.whole else []}
+            return {"made": [], "whole": saves.whole}
         reads = tuple(replace(read, signature=saves.start.inputs[read.path]) for read in self._job.reads)
         is_void = bool(attempt.changed(replace(self._job, reads=reads)))
         with self._held():
@@ -230,7 +230,7 @@ class Directory:
             return {"made": [], "whole": saves.whole}
         news = dict(found)
         whole = [mark for mark in saves.whole if mark[0] not in news] + found
-        return {"made": found, "whole": self._keep(whole) if self._asked.keep else []}
+        return {"made": found, "whole": self.keep(whole) if self._asked.keep else []}
 
     def _unwritten(self, marks: list[Mark], *, is_void: bool) -> Iterator[Row]:
         """Lines for these, without those that a recipe has written itself: a second one would come after those of what
@@ -250,7 +250,7 @@ class Directory:
         path = os.path.join(self._path, name)
         return bool(self._asked.complete) and counts(name) and os.path.isdir(path) and not os.path.islink(path)
 
-    def _keep(self, whole: list[Mark]) -> list[Mark]:
+    def keep(self, whole: list[Mark]) -> list[Mark]:
         """Remove all but the newest; those that are no longer as they were neither count nor go."""
         kept: list[Mark] = []
         for mark in reversed(whole):
