@@ -131,6 +131,7 @@ def test_the_help_lists_the_subcommands(built: Workspace) -> None:
     assert [name for name in COMMANDS if f"\n  {name:12}" not in said] == []
     assert built.run("help").out == built.run("help", "build").out == said
     assert built.run("help", "status").out == built.run("status", "--help").out
+    assert built.run("help", "init").out.startswith("usage: mlbuild init [-h] [-f PATH] [-C PATH]\n\nWrite a first ")
     (built.root / "Pipelinefile").unlink()
     assert built.run("help").out == said
 

@@ -28,14 +28,14 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose mistakes are UsageErrors, with the options that every command has.
 
     Args:
-        words: what the words beside the options are, and in a sentence.
+        words: what the words beside the options are, and in a sentence; the first is empty where there are none.
     """
 
     def __init__(self, command: str, description: str, words: tuple[str, str] = GOALS) -> None:
         super().__init__(prog=f"mlbuild {command}".rstrip(), description=description, allow_abbrev=False)
         self.add_argument("-f", "--file", metavar="PATH", help="this Pipelinefile; its folder is the workspace")
         self.add_argument("-C", "--directory", metavar="PATH", default=".", help="as if started in this folder")
-        self.add_argument("words", nargs="*", metavar=words[0], help=words[1])
+        self.add_argument("words", nargs="*", metavar=words[0], help=words[1] if words[0] else argparse.SUPPRESS)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` lists the options")
