@@ -202,3 +202,15 @@ def test_mistakes(gated: Workspace) -> None:
         2,
         "error: --attempt shows one attempt, and -F follows them all\n  hint: give one of the two\n",
     )
+
+
+def test_one_that_was_lost_took_until_that_was_seen(workspace: Workspace) -> None:
+    workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: sleep 1; echo > started; sleep 60\n')
+    process = workspace.start()
+    workspace.wait_for("started")
+    follower = workspace.start("log", "-F", "t")
+    workspace.wait_until(lambda: workspace.kill_supervisors() == 1)
+    process.communicate(timeout=60)
+    _, err = follower.communicate(timeout=60)
+    (took,) = re.findall(r"t: lost: its supervisor died .*, after ([\d.]+)s", err)
+    assert float(took) >= 1

@@ -93,7 +93,9 @@ class _Follower:
             self._say(f"{self._task}: its run {found.run} was killed; the next one sees how the attempt ended")
         else:
             how = "done" if found.reason == "ok" else failed(found.reason, found.exit_status or 0, found.message)
-            self._say(f"{self._task}: {how}, after {duration(found.seconds or 0)}")
+            # Of one that was lost nobody knows how long it ran: it is over since that was seen.
+            took = found.seconds or (found.ended or found.started) - found.started
+            self._say(f"{self._task}: {how}, after {duration(took)}")
 
     def _is_over(self, id: str) -> bool:
         attempt = self._journal.past.attempt(id)
