@@ -209,6 +209,16 @@ def test_downstream_is_left_alone_unless_asked_for(flights: Workspace) -> None:
     ]
 
 
+def test_what_needs_them_is_not_forced(mixed: Workspace) -> None:
+    mixed.ok("copy")
+    ended = backfill(mixed, "load", "--mode", "all", "--with-downstream")
+    assert ended.ran == names("load", days(1, 4))
+
+
+def test_help(mixed: Workspace) -> None:
+    assert mixed.run("help", "backfill").out == mixed.run("backfill", "--help").out
+
+
 # --- what changed
 
 

@@ -18,7 +18,7 @@ from mlbuild.ui.failures import ByCause
 from mlbuild.ui.words import counted
 
 
-def run(arguments: list[str], command: str, prepared: socket) -> int:
+def run(arguments: list[str], command: str, prepared: socket | None = None) -> int:
     """Returns the exit status: 0, 1 if a task failed, 128 + N after signal N."""
     options = parse(_parser(command), arguments)
     workspace, goals = workspace_and_goals(options, command, chosen="--" in arguments)
