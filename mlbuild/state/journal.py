@@ -53,11 +53,10 @@ Why = tuple[str, str, str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An attempt that succeeded: in which run, when (epoch seconds), in how many seconds, and why it was made."""
+    """An attempt that succeeded: in which run, when (epoch seconds), and why it was made."""
 
     run: int
     ended: float
-    seconds: float
     reasons: tuple[Why, ...]
 
 
@@ -319,11 +318,11 @@ class Journal:
     def made(self, task: str, *, after: int = 0, fingerprint: str | None = None) -> list[Made]:
         """The attempts at a task that succeeded, the oldest first: in runs after this one, at this fingerprint."""
         rows = self._db.execute(
-            "SELECT run, ended, seconds, reasons FROM attempts WHERE task = :task AND reason = 'ok' AND run > :after"
+            "SELECT run, ended, reasons FROM attempts WHERE task = :task AND reason = 'ok' AND run > :after"
             " AND (:key IS NULL OR fingerprint = :key) ORDER BY started",
             {"task": task, "after": after, "key": fingerprint},
         )
-        return [Made(run, ended, seconds, _reasons(data)) for run, ended, seconds, data in rows]
+        return [Made(run, ended, _reasons(data)) for run, ended, data in rows]
 
     def seconds_before(self, attempt: str, fingerprints: Sequence[str]) -> float:
         """Seconds of the attempts that this one, which went on from a checkpoint, rests on.
