@@ -18,6 +18,9 @@ from mlbuild.state.layout import Layout
 from mlbuild.state.stats import FileClock, Stats
 from mlbuild.state.store import Store
 
+POLL = 0.1
+"""Seconds between two looks at what another process does."""
+
 
 def _kept(stack: ExitStack, layout: Layout, link: str) -> tuple[Journal, Store]:
     """The journal and the store, closed with the stack."""

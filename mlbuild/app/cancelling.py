@@ -6,16 +6,13 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from mlbuild.app.access import journal_of
+from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import PATIENCE, Answer, Request, ask
 from mlbuild.executors.job import Job, JobResult
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Run
-
-POLL = 0.1
-"""Seconds between two looks at whether something has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from mlbuild.app.access import journal_of
+from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import Request, ask
 from mlbuild.errors import UsageError
 from mlbuild.executors import daemon
@@ -15,8 +15,6 @@ from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Attempted, Run
 from mlbuild.ui.words import duration, failed
 
-POLL = 0.1
-"""Seconds between two looks at whether there is more."""
 CHUNK = 1 << 16
 
 

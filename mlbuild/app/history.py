@@ -67,7 +67,7 @@ def metrics(workspace: Workspace, goals: Sequence[str], against: int | None = No
     """The values of the metrics files of the goals, or of all targets that have any.
 
     Args:
-        against: the number of a build, whose values are wanted beside.
+        against: the number of a run, whose values are wanted beside.
 
     Raises:
         UsageError: none of them has metrics, or there was no such build.

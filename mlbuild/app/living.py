@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from mlbuild.app.access import journal_of
+from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.events import Event
 from mlbuild.errors import UsageError
 from mlbuild.state.journal import Journal
@@ -16,8 +16,6 @@ from mlbuild.state.runs import Run
 from mlbuild.ui.jsonl import from_json
 from mlbuild.ui.words import when
 
-POLL = 0.1
-"""Seconds between two looks at whether something has happened."""
 CHUNK = 1 << 20
 
 

@@ -20,7 +20,7 @@ from mlbuild.ui.plain import Plain
 
 def run(arguments: list[str], command: str) -> int:
     """Returns the exit status of the build; 130 if the view was left before it ended."""
-    parser = Parser(command, "The view of a detached build, until it ends.", ("N", "the number of a build"))
+    parser = Parser(command, "The view of a detached build, until it ends.", ("N", "the number of a run"))
     options = parse(parser, arguments)
     if len(options.words) > 1 or not all(word.isdecimal() for word in options.words):
         raise UsageError("attach takes the number of one build", hint="`mlbuild runs` lists them")

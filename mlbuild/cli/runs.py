@@ -15,7 +15,7 @@ LIMIT = 20
 
 
 def run(arguments: list[str], command: str) -> int:
-    parser = Parser(command, "Earlier builds, or one of them task by task.", ("N", "the number of a build"))
+    parser = Parser(command, "Earlier builds, or one of them task by task.", ("N", "the number of a run"))
     help = f"the newest N builds (default: {LIMIT})"
     parser.add_argument("--limit", type=int, default=LIMIT, metavar="N", help=help)
     parser.add_argument("--json", action="store_true", help="one JSON document")

@@ -374,17 +374,24 @@ class Scheduler:
             self._attempts.abandon(attempt, result)
             self._fail(attempt, result)
             return
-        resume = attempt.resume
-        lies = lying_for(attempt.job, resume, self._inspector, self._journal) if resume else None
-        if lies and not lies.resume_from:
-            self._say(events.TaskBegunAnew(attempt.task.name, lies.directory, lies.differs))
-        found, place = checkpoints.foreign(attempt.job)
-        if found:
-            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-            self._say(events.Said(f"{found[0]}{more} is set aside in {place}: it is no checkpoint", attempt.task.name))
+        resumed_from = self._tell_what_lies_there(attempt)
         (handle,) = self._executor.submit([attempt.job])
         self._journal.submitted([(attempt.id, handle)])
-        self._watch(attempt, handle, lies.resume_from if lies else "")
+        self._watch(attempt, handle, resumed_from)
+
+    def _tell_what_lies_there(self, attempt: Attempt) -> str:
+        """What an attempt finds among its checkpoints, where that is worth a word; the one that it goes on from."""
+        job, resume, name = attempt.job, attempt.resume, attempt.task.name
+        if resume is None:
+            return ""
+        lies = lying_for(job, resume, self._inspector, self._journal)
+        if lies and not lies.resume_from:
+            self._say(events.TaskBegunAnew(name, lies.directory, lies.differs))
+        found, place = checkpoints.foreign(job)
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            self._say(events.Said(f"{found[0]}{more} is set aside in {place}: it is no checkpoint", name))
+        return lies.resume_from if lies else ""
 
     def _refuse(self, wanted: Wanted, reason: str, problem: str) -> None:
         self._journal.leases.give_back(wanted.task.name)

@@ -136,10 +136,10 @@ def newest(job: Job) -> str:
 def foreign(job: Job) -> tuple[list[str], str]:
     """What lies in the job's directory though no attempt has been there, and where the first one will put it; both as
     paths relative to the workspace."""
-    if job.checkpoints:
-        with contextlib.suppress(OSError):
-            folder = f"{job.checkpoints.directory}{OWN}/{ASIDE}/{UNKNOWN}"
-            return [_shown(job, name) for name in Directory(job).foreign()], folder
+    assert job.checkpoints
+    with contextlib.suppress(OSError):
+        folder = f"{job.checkpoints.directory}{OWN}/{ASIDE}/{UNKNOWN}"
+        return [_shown(job, name) for name in Directory(job).foreign()], folder
     return [], ""
 
 

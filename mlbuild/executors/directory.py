@@ -75,11 +75,12 @@ class Directory:
         self._asked = job.checkpoints
         self._path = os.path.join(job.workspace, job.checkpoints.directory)
         self._own = os.path.join(self._path, OWN)
+        self._journal = os.path.join(self._own, JOURNAL)
         self._is_same = cache(self._compare)
 
     def foreign(self) -> list[str]:
         """As `checkpoints.foreign`."""
-        if not os.path.isdir(self._path) or os.path.exists(os.path.join(self._own, JOURNAL)):
+        if not os.path.isdir(self._path) or os.path.exists(self._journal):
             return []
         return sorted(name for name in os.listdir(self._path) if name != OWN)
 
@@ -235,7 +236,7 @@ class Directory:
     def _unwritten(self, marks: list[Mark], *, is_void: bool) -> Iterator[Row]:
         """Lines for these, without those that a recipe has written itself: a second one would come after those of what
         it has put there since, and say that it is newer."""
-        puts = self._lineage().puts
+        puts = Lineage(self._journal, [text for _, text in marks]).puts
         for mark in marks:
             if is_void or mark not in puts or puts[mark]["attempt"] != self._job.attempt:
                 yield self._put_row(self._job.attempt, mark, is_void=is_void)
@@ -344,7 +345,7 @@ class Directory:
     # The journal
 
     def _lineage(self) -> Lineage:
-        return Lineage(os.path.join(self._own, JOURNAL))
+        return Lineage(self._journal)
 
     def _put_row(self, putter: str, mark: Mark, *, is_void: bool = False) -> Row:
         kind = "void" if is_void else "put"
@@ -352,9 +353,8 @@ class Directory:
         return {kind: mark[0], "attempt": putter, "signature": mark[1], "at": moment}
 
     def _append(self, *rows: Row) -> None:
-        path = os.path.join(self._own, JOURNAL)
-        is_new = not os.path.exists(path)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        is_new = not os.path.exists(self._journal)
+        file = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             for row in rows:
                 lines.append(file, row)
@@ -365,12 +365,11 @@ class Directory:
             _sync(self._own)
 
     def _rewrite(self, rows: list[Row]) -> None:
-        path = os.path.join(self._own, JOURNAL)
-        with open(f"{path}.new", "wb") as file:
+        with open(f"{self._journal}.new", "wb") as file:
             file.write(b"".join(map(lines.encode, rows)))
             file.flush()
             os.fsync(file.fileno())
-        os.rename(f"{path}.new", path)
+        os.rename(f"{self._journal}.new", self._journal)
         _sync(self._own)
         reach("checkpoints-rewritten")
 

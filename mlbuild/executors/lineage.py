@@ -18,7 +18,7 @@ itself. `made`: how many whole checkpoints it left. Unaware of what lies in the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -67,20 +67,23 @@ def _raise(error: OSError) -> None:
 class Lineage:
     """What a journal tells.
 
+    Args:
+        about: of these signatures alone, which is quick however long the journal is; none: all.
+
     Attributes:
         begins, ends: attempt → line, in the order in which they were written.
         puts: mark → the last `put` of it, the newest at the end; without those that are void.
         names: of all entries that were ever put there.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, about: Sequence[str] = ()) -> None:
         self.begins: dict[str, Row] = {}
         self.ends: dict[str, Row] = {}
         self.puts: dict[Mark, Row] = {}
         self.names: set[str] = set()
         self._void: dict[tuple[str, str, str], Row] = {}
         self._size = 0
-        for row in lines.read(path):
+        for row in lines.read(path, about):
             self._take(row)
         self.puts = {mark: put for mark, put in self.puts.items() if (*mark, put["attempt"]) not in self._void}
 

@@ -148,14 +148,21 @@ def append(file: int, message: dict[str, Any]) -> None:
         raise OSError("only a part of the line could be written")
 
 
-def read(path: str) -> Iterator[dict[str, Any]]:
-    """Each whole line of a file, in order; torn ones are passed over, and a file that isn't there is empty."""
+def read(path: str, about: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Each whole line of a file, in order; torn ones are passed over, and a file that isn't there is empty.
+
+    Args:
+        about: only lines in which one of these stands: texts that JSON writes as they are.
+    """
+    wanted = [text.encode() for text in about]
     try:
         with open(path, "rb") as file:
             rows = file.read().split(b"\n")
     except FileNotFoundError:
         return
     for row in filter(None, rows):
+        if wanted and not any(text in row for text in wanted):
+            continue
         try:
             yield json.loads(row)
         except ValueError:
