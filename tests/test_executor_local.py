@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from executor_contract import ExecutorContract, living, make_job
+from executor_contract import ExecutorContract, Place, living, make_job
 
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import LocalExecutor
@@ -28,9 +28,20 @@ class LocalPlace:
         return LocalExecutor(str(self._folder / str(number)), str(self.workspace), jobs, cpus, memory)
 
     def lose(self, attempt: str) -> None:
-        leaders = [pid for pid in living(self, attempt) if os.getsid(pid) == pid]
-        for pid in leaders:
+        for pid in recipes(self, attempt):
             os.kill(parent(pid), signal.SIGKILL)
+
+
+def recipes(place: Place, attempt: str) -> list[int]:
+    """The processes of this attempt that lead a session."""
+    return [pid for pid in living(place, attempt) if session(pid) == pid]
+
+
+def session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:  # it has ended since it was listed
+        return None
 
 
 def parent(pid: int) -> int:

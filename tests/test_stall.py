@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from executor_contract import Place, living, make_job, results_of, run, wait_for
-from test_executor_local import LocalPlace
+from test_executor_local import LocalPlace, parent, recipes
 
 from mlbuild.executors.job import Checkpoints, Job, JobResult, Reason
 from mlbuild.executors.silence import Silence
@@ -162,15 +162,15 @@ def test_time_in_which_all_was_held_does_not_count(place: LocalPlace) -> None:
     executor = place.executor()
     executor.submit([stall(place, "touch begun; while ! test -e go; do sleep 0.01; done", 4)])
     wait_for((place.workspace / "begun").exists)
-    recipe = [pid for pid in living(place, "a1") if os.getsid(pid) == pid]
-    supervisor = int(Path(f"/proc/{recipe[0]}/stat").read_text().rpartition(")")[2].split()[1])
-    for pid in (supervisor, *recipe):
+    (recipe,) = recipes(place, "a1")
+    supervisor = parent(recipe)
+    for pid in (supervisor, recipe):
         os.kill(pid, signal.SIGSTOP)
     time.sleep(5)
     os.kill(supervisor, signal.SIGCONT)
     time.sleep(0.5)  # in which it looks
     (place.workspace / "go").touch()
-    os.kill(recipe[0], signal.SIGCONT)
+    os.kill(recipe, signal.SIGCONT)
     (result,) = results_of(executor)
     executor.close()
     assert (result.reason, result.detail) == (Reason.OK, "")
