@@ -30,7 +30,7 @@ def test_without_the_mark_it_is_an_error(workspace: Workspace) -> None:
         "(its keys: 2013-01-01, 2013-01-02, 2013-01-03)\n"
         "  3 |     inputs: sum[day-1]\n"
         "    |                 ^^^^^\n"
-        "  hint: add `?` if it may be absent\n"
+        "  hint: write [day-1..day-1], which is cut to the partition, or `?`, which leaves out what failed, too\n"
     )
 
 

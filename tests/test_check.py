@@ -137,7 +137,7 @@ Pipelinefile:17:13: error: no target makes missing.csv, and it does not exist
 Pipelinefile:21:15: error: day-1 at 2013-01-01 is outside the partition `day` (its keys: 2013-01-01, 2013-01-02, 2013-01-03)
   21 |     inputs: a[day-1]
      |               ^^^^^
-  hint: add `?` if it may be absent
+  hint: write [day-1..day-1], which is cut to the partition, or `?`, which leaves out what failed, too
 """  # noqa: E501
     )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from itertools import product
 
 from mlbuild.errors import Location, PipelineError
@@ -66,8 +64,11 @@ def _bounds(
     """First and one past last position."""
     if isinstance(selector, One):
         return _single(selector.point, keys, own, partitions)
-    first = 0 if selector.first is None else _place(selector.first, keys, own, partitions, optional)[0]
-    stop = len(keys) if selector.last is None else _place(selector.last, keys, own, partitions, optional)[1]
+    first, stop = 0, len(keys)
+    if selector.first is not None:
+        first, _ = _end(selector.first, keys, optional) or _place(selector.first, keys, own, partitions)
+    if selector.last is not None:
+        _, stop = _end(selector.last, keys, optional) or _place(selector.last, keys, own, partitions)
     if selector.first and selector.last and selector.first.key and selector.last.key and first >= stop > 0:
         message = f"this range ends ({selector.last.key}) before it begins ({selector.first.key})"
         raise PipelineError(message, selector.last.at, "the first key stands before the `..`")
@@ -75,32 +76,49 @@ def _bounds(
 
 
 def _single(point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> tuple[int, int]:
-    first, stop = _place(point, keys, own, partitions, False)
+    first, stop = _place(point, keys, own, partitions)
     if not 0 <= first < stop <= len(keys):
         hint = "add `?` if it may be absent"
-        shown = _shown(point, own, partitions)
+        if point.offset:
+            window = _window(point, keys)
+            hint = f"write {window}, which is cut to the partition, or `?`, which leaves out what failed, too"
+        shown = _shown(point, own)
         raise OutsidePartition(
             f"{shown} is outside the partition `{keys.partition.name}` ({extent(keys)})", point.at, hint
         )
     return first, stop
 
 
-def _shown(point: Point, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> str:
+def _shown(point: Point, own: Mapping[str, Key]) -> str:
     if point.partition is None:
         return str(point.key)
-    shift = f"{point.offset:+d}" if point.offset else ""
     where = "" if point.end else f" at {own[point.partition]}"
-    return f"{point.partition}{'.' + point.end if point.end else ''}{shift}{where}"
+    return _written(point) + where
 
 
-def _place(
-    point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys], optional: bool
-) -> tuple[int, int]:
+def _written(point: Point) -> str:
+    shift = f"{point.offset:+d}" if point.offset else ""
+    return f"{point.partition}{'.' + point.end if point.end else ''}{shift}"
+
+
+def _window(point: Point, keys: Keys) -> str:
+    """The window of one key that begins and ends at the point."""
+    lead = "" if point.partition == keys.partition.name else f"{keys.partition.name} = "
+    return f"[{lead}{_written(point)}..{_written(point)}]"
+
+
+def _end(point: Point, keys: Keys, optional: bool) -> tuple[int, int] | None:
+    """Where the end of a range lies in a calendar if it is a date: it may be a month, a day or an hour of any.
+
+    None if there is nothing, and that is not what was asked for.
+    """
+    found = keys.span(point.key) if point.key is not None and keys.ordered else None
+    return found if found and (optional or found[0] < found[1]) else None
+
+
+def _place(point: Point, keys: Keys, own: Mapping[str, Key], partitions: Mapping[str, Keys]) -> tuple[int, int]:
     """Where a point lies in `keys`: first and one past last position, which may lie outside."""
     if point.key is not None:
-        if optional and keys.ordered and keys.position(point.key) is None:
-            cut = keys.first_from(point.key)
-            return cut, cut
         position = known(point.key, keys, point.at)
         return position, position + 1
     assert point.partition is not None
@@ -128,28 +146,20 @@ def _contained(keys: Keys, others: Keys, position: int) -> tuple[int, int]:
     if not others.all:
         return 0, 0
     text = others.all[max(0, min(position, len(others) - 1))].text
-    unit = others.period if is_finer(keys, others) else keys.period
-    first, stop = _span(keys, period_of(text, unit), unit)
+    if is_finer(others, keys):
+        text = period_of(text, keys.period)
+    first, stop = keys.within(text, others.period if is_finer(keys, others) else keys.period)
     if position < 0:
         return first, first
     return (first, stop) if position < len(others) else (stop, stop)
-
-
-def _span(keys: Keys, text: str, unit: str) -> tuple[int, int]:
-    """First and one past last position of the keys that begin in the period `text`."""
-    exact = keys.position(text)
-    if exact is not None and unit == keys.period:
-        return exact, exact + 1
-    begins = keys.periods(unit)
-    return bisect_left(begins, text), bisect_right(begins, text)
 
 
 def known(text: str, keys: Keys, at: Location | None) -> int:
     """The position of the key of this text. Raises OutsidePartition, with the nearest key, if there is none."""
     position = keys.position(text)
     if position is None:
-        near = get_close_matches(text, [key.text for key in keys.all], 1)
-        hint = f"did you mean {near[0]}?" if near else None
+        near = keys.nearest(text)
+        hint = f"did you mean {near}?" if near else None
         raise OutsidePartition(f"`{keys.partition.name}` has no key {text} ({extent(keys)})", at, hint)
     return position
 

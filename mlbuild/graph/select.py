@@ -242,13 +242,14 @@ def chosen(keys: Keys, text: str, goal: str) -> tuple[Key, ...]:
         if text.startswith('"'):
             return (keys.all[known(_string(text, goal), keys, None)],)
         first, dots, last = text.partition("..")
-        if dots and keys.position(text) is None:
-            start = keys.first_from(first) if first and keys.ordered else known(first, keys, None) if first else 0
-            found = keys.all[start : _stop(keys, last)]
-            if not found:
+        if not dots or keys.position(text) is not None:
+            start, stop = _meant(text, keys)
+        else:
+            start = _meant(first, keys, cut=True)[0] if first else 0
+            stop = _meant(last, keys, cut=True)[1] if last else len(keys)
+            if start >= stop:
                 raise UsageError(f"{goal}: no key of `{keys.partition.name}` lies in {text} ({extent(keys)})")
-            return found
-        return (keys.all[known(text, keys, None)],)
+        return keys.all[start:stop]
     except OutsidePartition as error:
         raise UsageError(f"{goal}: {error.message}", hint=error.hint) from None
 
@@ -261,15 +262,17 @@ def _string(text: str, goal: str) -> str:
         raise UsageError(message, hint='as in "a,b"') from None
 
 
-def _stop(keys: Keys, last: str) -> int:
-    if not last:
-        return len(keys)
-    if not keys.ordered:
-        return known(last, keys, None) + 1
-    position = keys.position(last)
-    if position is not None:
-        return position + 1
-    return keys.first_from(last) + sum(1 for key in keys.all if key.text.startswith(last))
+def _meant(text: str, keys: Keys, *, cut: bool = False) -> tuple[int, int]:
+    """Where the key of this text stands; of a calendar also the keys of a month or a day, or the one that holds it.
+
+    Args:
+        cut: a date outside the calendar is where it would stand. Else it is no key, and raises OutsidePartition.
+    """
+    found = keys.span(text) if keys.ordered else None
+    if found and (cut or found[0] < found[1]):
+        return found
+    position = known(text, keys, None)
+    return position, position + 1
 
 
 def _count(target: Target) -> str:

@@ -89,9 +89,11 @@ def _date(node: Node, period: str, constants: Constants) -> str:
         shown = value if isinstance(value, str) else written(node)
         raise PipelineError(f"{shown} can't be an end of {period} periods", node.at, f"write {' or '.join(shapes)}")
     try:
-        moment(value)
+        year = moment(value).year
     except ValueError:
         raise PipelineError(f"{value} is no date", node.at) from None
+    if not 1000 <= year <= 9998:
+        raise PipelineError(f"{value} lies outside the years that a calendar may have: 1000 to 9998", node.at)
     return value
 
 
