@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import TracebackType
 
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
 
@@ -25,19 +25,27 @@ class Mistakes:
         self.failures = 0
         """How many blocks ended in a mistake, or in what was already said."""
 
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note the mistake that ends this block, and go on behind it."""
-        try:
-            yield
-        except AlreadySaid:
-            self.failures += 1
-        except ManyErrors as errors:
-            self.failures += 1
-            self.found += errors.errors
-        except PipelineError as error:
-            self.failures += 1
-            self.found.append(error)
+    def noted(self) -> Mistakes:
+        """`with mistakes.noted():` notes the mistake that ends the block, and goes on behind it."""
+        return self
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        match error:
+            case AlreadySaid():
+                pass
+            case ManyErrors():
+                self.found += error.errors
+            case PipelineError():
+                self.found.append(error)
+            case _:
+                return False
+        self.failures += 1
+        return True
 
     def one_a_place(self) -> None:
         """Keep the first of those at the same place: what is wrong with a target is found at each of its keys."""

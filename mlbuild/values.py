@@ -24,14 +24,14 @@ class Key:
 class Bundle:
     """Paths in order, some of which have a name: what `{inputs}`, `{outputs}` and `{metrics}` stand for.
 
-    `single` tells one declared path (a `str` to `run python`) from a list that happens to hold one; `rows` is what
+    `single` tells one declared path (a `str` to `run python`) from a list that happens to hold one; `rows` gives what
     `:json` says of inputs.
     """
 
     paths: tuple[str, ...]
     named: tuple[tuple[str, Bundle], ...] = ()
     single: bool = False
-    rows: tuple[Mapping[str, object], ...] = ()
+    rows: Callable[[], list[Mapping[str, object]]] | None = None
 
 
 class Missing:
@@ -102,6 +102,8 @@ def formatted(value: object, format: str) -> str | list[str]:
     Raises:
         ValueError: the value can't be written so; the message goes on after "`{x}` ".
     """
+    if isinstance(value, Bundle) and not format:
+        return list(value.paths)
     if format == "json":
         return json.dumps(_plain(value), ensure_ascii=False)
     if FLAG.match(format):
@@ -183,7 +185,7 @@ def _plain(value: object) -> object:
         case Key():
             return value.text
         case Bundle():
-            return list(value.rows or value.paths)
+            return (value.rows and value.rows()) or list(value.paths)
         case Mapping():
             return {str(name): _plain(item) for name, item in value.items()}
         case list() | tuple():

@@ -39,7 +39,9 @@ def looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspe
         clock = stack.enter_context(closing(FileClock(layout.tmp)))
         stats = Stats(layout.workspace, journal.memory.stats() if journal else {}, clock)
         observe = workspace.config.observe == "on"
-        inspector = Inspector(workspace.graph, workspace.files, stats, journal, store, goals, observe=observe)
+        inspector = Inspector(
+            workspace.graph, workspace.files, stats, journal, store, goals, observe=observe, still=True
+        )
         yield inspector, journal, stats
         if journal:
             with suppress(StateError):  # nothing but time is lost

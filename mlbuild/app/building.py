@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +26,6 @@ from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
-from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
 from mlbuild.state.runs import INTERRUPTED
@@ -200,12 +199,11 @@ def verify_executor(workspace: Workspace, name: str | None) -> None:
         raise UsageError(f"--on: there is no executor `{name}`", hint=hint)
 
 
-def verify_room(workspace: Workspace, goals: Sequence[str], on: str | None = None) -> None:
-    """Raises UsageError, as `build` would, if a task of the goals asks for what can never be had here."""
+def verify_room(workspace: Workspace, tasks: Iterable[Task], on: str | None = None) -> None:
+    """Raises UsageError, as `build` would, if one of the tasks asks for what can never be had here."""
     executor = _local(workspace, 0, 1, None)
-    order = ordered(workspace, workspace.wanted(goals))
     try:
-        _fit(executor, partial(request, workspace.graph, on), order)
+        _fit(executor, partial(request, workspace.graph, on), tasks)
     finally:
         executor.close()
 
@@ -218,16 +216,19 @@ def _local(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -
     return LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits, gpus)
 
 
-def _fit(executor: LocalExecutor, asked: Callable[[Task], dict[str, Any]], order: Order) -> dict[Task, str]:
+def _fit(executor: LocalExecutor, asked: Callable[[Task], dict[str, Any]], tasks: Iterable[Task]) -> dict[Task, str]:
     """What is to be said of tasks that get less than they ask for, one a target.
 
     Raises:
         UsageError: a task asks for what can never be had.
     """
     said: dict[str, tuple[Task, str]] = {}
-    plain = Resources()
-    for task in order:
-        if replace(task.target.resources, at=None) == plain:
+    asks: dict[str, bool] = {}
+    for task in tasks:
+        target = task.target
+        if target.name not in asks:
+            asks[target.name] = replace(target.resources, at=None) != Resources()
+        if not asks[target.name]:
             continue
         job = Job("", task.name, "", "", **asked(task))
         if problem := executor.too_large(job):

@@ -29,7 +29,7 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
         return int(any(each.state not in ("fresh", "absent") for each in seen))
     if options.dry_run:
         seen = status(workspace, goals, forced=_forced(options, goals, workspace))
-        verify_room(workspace, goals, options.on)
+        verify_room(workspace, [each.surveyed.task for each in seen], options.on)
         for line in dry_run_lines(seen):
             print(line)
         return 0

@@ -172,6 +172,8 @@ def verify_checks(graph: Graph, order: Order) -> None:
 
     A task is over when all that it needs is over and its conditions were tested, which waits for what they refer to.
     """
+    if not any(task.target.checks for task in order):
+        return
     waits = {
         task: [*needs, *(other for other in check_references(graph, task) if other in order and other is not task)]
         for task, needs in order.items()

@@ -26,6 +26,10 @@ IMPORTS = "what it imports"
 """What the code that a recipe in Python imports is called."""
 
 
+Entries = tuple[tuple[str, Entry | str], ...]
+"""What is run, by what it is called: an entry in Python, or the path of another file."""
+
+
 @dataclass(slots=True)
 class TaskCode:
     """The code of a task.
@@ -62,6 +66,9 @@ class Code:
         self._words: dict[str, Words] = {}
         self._texts: dict[str, Module | None] = {}
         self._definitions: dict[str, Mapping[str, str]] = {}
+        self._folders: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._alike: dict[tuple[object, ...], Entries] = {}
+        """Of targets whose recipes name the same files at every key."""
         self._is_code_file: dict[str, bool] = {}
         """Settled once a command: what comes to be while it builds (a log that recipes append to) is no code yet."""
         self.look_again()
@@ -71,19 +78,28 @@ class Code:
         self._sources = Sources(self._files, self._content, self._remembered, self._is_made)
         self._reached: dict[Entry, Kept] = {}
         self._values: dict[str, str] = {}
+        self._found: dict[Entries, TaskCode] = {}
 
     def of(self, task: Task, declared: Iterable[str], otherwise: Iterable[str]) -> TaskCode:
-        """What counts of the code of a task.
+        """What counts of the code of a task. Others may have the very same, so that it is not to be changed.
 
         Args:
             declared: the paths that `code:` names.
             otherwise: paths that count already, as something else.
         """
+        entries = self._entries(task, declared)
+        other = {name for name, _ in entries}.intersection(otherwise)
+        entries = tuple(each for each in entries if each[0] not in other) if other else entries
+        found = self._found.get(entries)
+        if found is None:
+            found = self._come_to(entries)
+            if found.problem is None:
+                self._found[entries] = found
+        return found
+
+    def _come_to(self, entries: Entries) -> TaskCode:
         found = TaskCode()
-        other = set(otherwise)
-        for name, entry in self._entries(task, declared):
-            if name in other:
-                continue
+        for name, entry in entries:
             try:
                 if isinstance(entry, Entry):
                     reached = self.reached(entry)
@@ -152,13 +168,24 @@ class Code:
 
     # --- entries
 
-    def _entries(self, task: Task, declared: Iterable[str]) -> Iterator[tuple[str, Entry | str]]:
-        """(name, entry in Python or path of another file) of all code of a task, each name once."""
+    def _entries(self, task: Task, declared: Iterable[str]) -> Entries:
+        """All code of a task, each name once."""
         recipe = task.target.recipe
         if recipe is None or task.target.code is None:
-            return
-        said = self._said(task)
-        search = tuple(self._search(task, said))
+            return ()
+        said, search, paths = self._said(task), self._search(task), tuple(declared)
+        if said.varies or paths:
+            return tuple(self._entered(task, said, search, paths))
+        identity = task.target.name, task.checkpoint, search
+        if identity not in self._alike:
+            self._alike[identity] = tuple(self._entered(task, said, search, ()))
+        return self._alike[identity]
+
+    def _entered(
+        self, task: Task, said: Words, search: tuple[str, ...], declared: tuple[str, ...]
+    ) -> Iterator[tuple[str, Entry | str]]:
+        recipe = task.target.recipe
+        assert recipe is not None
         seen: set[str] = set()
         for path in [inner for each in declared for inner in self._below(each)]:
             if path not in seen:
@@ -188,13 +215,18 @@ class Code:
                 self._words[task.target.name] = found
         return found
 
-    def _search(self, task: Task, said: Words) -> Iterator[str]:
+    def _search(self, task: Task) -> tuple[str, ...]:
         """The folders of the workspace on the `PYTHONPATH` that the recipe will have."""
-        scope = RecipeScope(self._graph, task)
         own = [variable for variable in task.target.environ if variable.name == "PYTHONPATH"]
-        given = variable_value(own[0], scope) if own else os.environ.get("PYTHONPATH")
-        for entry in [*said.search, *(given.split(os.pathsep) if given else ())]:
-            path = os.path.relpath(os.path.join(self._files.root, entry), self._files.root)
+        given = variable_value(own[0], RecipeScope(self._graph, task)) if own else os.environ.get("PYTHONPATH")
+        folders = (*self._said(task).search, *(given.split(os.pathsep) if given else ()))
+        if folders not in self._folders:
+            self._folders[folders] = tuple(self._inside(folders))
+        return self._folders[folders]
+
+    def _inside(self, folders: Iterable[str]) -> Iterator[str]:
+        for folder in folders:
+            path = os.path.relpath(os.path.join(self._files.root, folder), self._files.root)
             if path != ".." and not path.startswith("../"):
                 yield "" if path == "." else path
 

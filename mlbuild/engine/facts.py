@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -14,14 +13,14 @@ from mlbuild.engine.decide import Facts
 from mlbuild.engine.given import STAGE, given, names_given
 from mlbuild.engine.resume import NeutralScope
 from mlbuild.engine.scope import RecipeScope, variable_value
+from mlbuild.engine.wording import Wording, canonical
 from mlbuild.errors import Location, PipelineError
 from mlbuild.executors.observed import within
-from mlbuild.expression import Bundle, Key, Name, Part, Slot, Template, evaluate, written
+from mlbuild.expression import Template, evaluate
 from mlbuild.files import Files, remote_digest
-from mlbuild.graph.dag import Graph, clean
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.paths import clean
 from mlbuild.graph.task import Source, Task
-from mlbuild.language import python
-from mlbuild.language.quoting import render_recipe
 from mlbuild.language.words import params_used, root
 from mlbuild.state.fingerprint import Fingerprint, difference
 from mlbuild.state.journal import Journal, Trace
@@ -32,8 +31,6 @@ from mlbuild.template import render
 
 EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3"}
 """Which extra of mlbuild reads the URLs of a protocol."""
-AS_WRITTEN = frozenset({"resources", "checkpoint", "attempt"})
-"""What a recipe may name without becoming stale when it changes: it stands in the fingerprint as written."""
 
 
 class Inspector:
@@ -44,6 +41,7 @@ class Inspector:
         goals: the tasks that were asked for; all that they make must be in place.
         forced: the tasks that must run whatever their state.
         observe: what runs were seen to read counts, declared or not.
+        still: nothing is written meanwhile, so that a file that many read is looked at once.
     """
 
     def __init__(
@@ -57,6 +55,7 @@ class Inspector:
         forced: Collection[Task] = (),
         *,
         observe: bool = True,
+        still: bool = False,
     ) -> None:
         self._graph = graph
         self._files = files
@@ -69,6 +68,8 @@ class Inspector:
         self._observe = observe
         self._ran: set[Task] = set()
         self._remotes: dict[str, str | None] = {}
+        self._read: dict[str, str | None] | None = {} if still else None
+        self._wordings: dict[str, Wording] = {}
         self._code = Code(graph, files, stats, journal)
 
     @property
@@ -155,7 +156,8 @@ class Inspector:
         problem = None
         for source in self._graph.sources(task):
             parts |= self._unread(source)
-        for kind, path in self.reads(task):
+        reads = self.reads(task)
+        for kind, path in reads:
             try:
                 digest = self._content(path, planned)
             except OSError as error:
@@ -163,7 +165,7 @@ class Inspector:
             if digest is None:
                 problem = problem or f"{path} is missing"
             parts[f"{kind} {path}"] = digest or ""
-        code = self.code(task)
+        code = self._code_beside(task, reads)
         parts |= code.parts
         problem = problem or code.problem
         declared = (*task.target.outputs, *task.target.metrics)
@@ -179,33 +181,26 @@ class Inspector:
     def resume_fingerprint(self, task: Task, fingerprint: Fingerprint) -> Fingerprint:
         """As the fingerprint of a task, but the same whatever the params have for values that its checkpoints may
         differ in. Its key is the resume key: what was written under one is for those of the same alone."""
-        said, notes = self._said(task, NeutralScope(self._graph, task))
+        scope = NeutralScope(self._graph, task)
+        said, notes = Wording(task.target, scope).at(scope)
         return Fingerprint({**fingerprint.parts, **said}, notes, fingerprint.problem)
 
-    def _said(self, task: Task, scope: RecipeScope) -> tuple[dict[str, str], dict[str, str]]:
+    def _said(self, task: Task, scope: RecipeScope) -> tuple[dict[str, str], Mapping[str, str]]:
         """What values a task is given: the parts of its fingerprint, and the notes on them."""
-        parts = self._params(task, scope)
-        for variable in task.target.environ:
-            if not variable.is_secret:
-                parts[f"environ {variable.name}"] = variable_value(variable, scope) or ""
-        notes: dict[str, str] = {}
-        if task.target.recipe is not None and task.target.recipe.kind == "python":
-            parts["recipe"], notes = _python_parts(task.target.recipe.text, scope)
-        elif task.target.recipe is not None:
-            text = task.target.recipe.text
-            parts["recipe"] = render_recipe(
-                text, scope, as_file=lambda *what: _as_counted(task, *what), keep=AS_WRITTEN
-            )
-            notes = {
-                f"param {name}": _canonical(value)
-                for used, whole in self._values(text, task, scope)
-                for name, value in _leaves(used, whole)
-            }
-        return parts, notes
+        found = self._wordings.get(task.target.name)
+        if found is None:
+            found = self._wordings[task.target.name] = Wording(task.target, scope)
+        return found.at(scope)
 
     def _content(self, path: str, planned: Mapping[str, str | None]) -> str | None:
-        """The digest of what stands at a path, or would stand there."""
-        return planned[path] if path in planned else self.digest(path) or self._absent(path, planned)
+        """The digest of what stands at a path, or would stand there. Raises OSError."""
+        if path in planned:
+            return planned[path]
+        if self._read is None:
+            return self.digest(path) or self._absent(path, planned)
+        if path not in self._read:
+            self._read[path] = self.digest(path)
+        return self._read[path] or self._absent(path, planned)
 
     def _absent(self, path: str, planned: Mapping[str, str | None]) -> str | None:
         """The digest that a path had in a folder which would stand there."""
@@ -266,18 +261,6 @@ class Inspector:
         """Ask the servers again."""
         self._remotes.clear()
 
-    def _params(self, task: Task, scope: RecipeScope) -> dict[str, str]:
-        """The values named in `params:`, which count although the recipe may not name them."""
-        listed = task.target.params
-        values = (pair for node in listed for pair in self._values(node, task, scope))
-        return {f"param {name}": _canonical(value) for name, value in values}
-
-    def _values(self, node: Part, task: Task, scope: RecipeScope) -> Iterator[tuple[str, object]]:
-        """(name as written, value) of each param, params file and `let` in a text or expression."""
-        for name, used in params_used(node).items():
-            if name not in task.target.partitions:
-                yield name, evaluate(used, scope)
-
     # --- what runs were seen to read
 
     def undeclared(self, task: Task, paths: Iterable[str], *, reached: bool = True) -> list[str]:
@@ -321,8 +304,12 @@ class Inspector:
 
     def code(self, task: Task) -> TaskCode:
         """What counts of the code that a task runs, and the files that this rests on."""
+        return self._code_beside(task, self.reads(task))
+
+    def _code_beside(self, task: Task, reads: list[tuple[str, str]]) -> TaskCode:
+        """As `code`, given what `reads` gives."""
         declared = self._declared(task.target.code or (), task)
-        return self._code.of(task, declared, (path for _, path in self.reads(task)))
+        return self._code.of(task, declared, (path for _, path in reads))
 
     def changed_code(self, task: Task, fingerprint: Fingerprint, edited: Collection[str]) -> str:
         """Which of the files of its code that were edited while a task ran means something else now, in words; empty if
@@ -352,7 +339,7 @@ class Inspector:
         for check in task.target.checks:
             used = params_used(check.condition).items()
             rows.append([check.text, {name: evaluate(node, scope) for name, node in used if root(node) in constants}])
-        return digest_bytes(_canonical(rows).encode())
+        return digest_bytes(canonical(rows).encode())
 
     def failed_check(self, task: Task, is_in_place: Callable[[Task], bool]) -> str | None:
         """What is wrong with what stands in place of a task, in words; None if its conditions hold."""
@@ -393,47 +380,3 @@ def unreachable(url: str, error: Exception, at: Location) -> PipelineError:
     install = f"pip install 'mlbuild[{extra}]'" if extra else "install the package that it names"
     hint = install if isinstance(error, ImportError) else None
     return PipelineError(f"{protocol}:// can't be read here: {error}", at, hint)
-
-
-def _python_parts(recipe: Template, scope: RecipeScope) -> tuple[str, dict[str, str]]:
-    """What counts of a recipe in Python (its text, and of the values what is looked up), and the notes on it."""
-    values: dict[str, object] = {}
-    for name, steps in python.uses(recipe, scope.known()):
-        if name not in AS_WRITTEN:
-            shown, value = name, scope.name(Name(name, recipe.at))
-            for step in steps:
-                if not isinstance(value, Mapping) or step not in value:
-                    break
-                shown, value = f"{shown}.{step}", value[step]
-            values[shown] = value
-    given = json.dumps({name: python.plain(value) for name, value in values.items()}, sort_keys=True)
-    leaves = (
-        pair for name, value in values.items() if not isinstance(value, Bundle | Key) for pair in _leaves(name, value)
-    )
-    return f"{python.source_of(recipe)}\n{given}", {f"param {name}": _canonical(value) for name, value in leaves}
-
-
-def _as_counted(task: Task, slot: Slot, content: object) -> str:
-    """What counts of `{x:file}`: all that it holds; of params nothing but what `params:` lists, if it lists any."""
-    if not isinstance(content, Mapping):
-        assert isinstance(content, list)
-        return "".join(f"{item}\n" for item in content)
-    return (
-        written(slot)
-        if any(root(node) == root(slot.expression) for node in task.target.params)
-        else _canonical(content)
-    )
-
-
-def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
-    """The values in a table, each with its dotted name; a value that is no table is itself."""
-    if not isinstance(value, Mapping):
-        yield name, value
-        return
-    for key, item in value.items():
-        yield from _leaves(f"{name}.{key}", item)
-
-
-def _canonical(value: object) -> str:
-    """A value's text that does not depend on the order of tables or on how a number was written."""
-    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)

@@ -9,6 +9,7 @@ from mlbuild.collect import Mistakes
 from mlbuild.engine.facts import declared_paths
 from mlbuild.engine.scope import RecipeScope
 from mlbuild.errors import ManyErrors, PipelineError
+from mlbuild.expression import Node
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.flaws import MissingInput
@@ -40,13 +41,15 @@ def _verify_file(path: str, item: Input, graph: Graph, files: Files) -> None:
 def verify_amounts(graph: Graph, tasks: Iterable[Task]) -> None:
     """Raises ManyErrors for the amounts in `resources:` that are none in the first attempt at a task."""
     mistakes = Mistakes(graph.pipeline.files)
+    computed: dict[str, dict[str, Node]] = {}
     for task in tasks:
-        resources = task.target.resources
-        given = {**{name: getattr(resources, name) for name in AMOUNTS}, **resources.pools}
-        for name, node in given.items():
-            if not isinstance(node, int | float | None):
-                with mistakes.noted():
-                    RecipeScope(graph, task).amount(name, node)
+        target = task.target
+        if target.name not in computed:
+            given = {**{name: getattr(target.resources, name) for name in AMOUNTS}, **target.resources.pools}
+            computed[target.name] = {n: node for n, node in given.items() if not isinstance(node, int | float | None)}
+        for name, node in computed[target.name].items():
+            with mistakes.noted():
+                RecipeScope(graph, task).amount(name, node)
     mistakes.one_a_place()
     mistakes.settle()
 

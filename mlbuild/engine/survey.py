@@ -100,13 +100,14 @@ class Survey:
         if blocked:
             self._graph.leave_out(task)
             return Surveyed(task, Decision(Verdict.RUN, (Reason("blocked", blocked),)), blocked=blocked)
-        producers = (self.tasks[need] for need in self._graph.producers(task))
-        return self._decide(task, [need for need in producers if need.runs and not need.blocked])
+        producers = self._graph.producers(task) if task.target.after else needs
+        running = [self.tasks[need] for need in producers]
+        return self._decide(task, [need for need in running if need.runs and not need.blocked])
 
     def _blocked(self, task: Task, needs: list[Task]) -> str | None:
         """By what: the first task of the chain is named, those between are not."""
-        for need in (self.tasks[need] for need in needs if not self._graph.may_lack(task, need)):
-            if need.blocked:
+        for need in map(self.tasks.__getitem__, needs):
+            if need.blocked and not self._graph.may_lack(task, need.task):
                 if need.task in self._graph.missing:
                     return f"{need.task.name} is blocked: {need.blocked}"
                 return f"{need.task.name} fails: {need.blocked}" if _fails(need) else need.blocked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -13,16 +13,16 @@ from typing import Protocol
 
 from mlbuild.collect import Mistakes
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError
-from mlbuild.expression import Call, Key, Name, Reference
+from mlbuild.expression import Key, Reference, Template
 from mlbuild.files import literal_start
 from mlbuild.graph.checkpoints import misplaced_checkpoints
 from mlbuild.graph.flaws import Circle, MissingInput, apart, conflicts, cycle, misplaced
 from mlbuild.graph.makers import Makers
 from mlbuild.graph.partitions import Keys
+from mlbuild.graph.paths import KeyScope, Path, clean
 from mlbuild.graph.references import is_plural, resolve
 from mlbuild.graph.task import Source, Task
 from mlbuild.target import Checkpoint, Glob, Input, Listed, Output, Pipeline, Target
-from mlbuild.template import render
 
 BARE_KEY = compile_pattern(r"(?!.*\.\.)[A-Za-z0-9_.+:@%/-]+").fullmatch
 """A key that stands as it is in a task's name; any other is written as a JSON string."""
@@ -75,6 +75,9 @@ class Graph:
         self.partitions = {name: Keys(partition, now) for name, partition in pipeline.partitions.items()}
         self._disk = disk
         self._tasks: dict[tuple[str, tuple[str, ...]], Task] = {}
+        self._written: dict[tuple[str, int], Path] = {}
+        self._same: dict[int, Source] = {}
+        """Of items of `inputs:` that mean one file of the user's at every key: what they bring."""
         self._sources: dict[Task, tuple[Source, ...]] = {}
         self._paths: dict[str, bool] = {}
         self.missing: dict[Task, ManyErrors] = {}
@@ -107,11 +110,11 @@ class Graph:
 
     def task(self, target: Target, keys: tuple[Key, ...]) -> Task:
         """The task of a target at these keys (one for each of its partitions, in order); always the same object."""
-        identity = (target.name, tuple(key.text for key in keys))
+        identity = (target.name, tuple([key.text for key in keys]))
         task = self._tasks.get(identity)
         if task is None:
-            outputs = tuple(self._path(output, target, keys) for output in target.outputs)
-            metrics = tuple(self._path(output, target, keys) for output in target.metrics)
+            outputs = tuple([self._path(output, target, keys) for output in target.outputs])
+            metrics = tuple([self._path(output, target, keys) for output in target.metrics])
             checkpoint = self._path(target.checkpoint, target, keys) or "./" if target.checkpoint else ""
             task = Task(task_name(target.name, keys), target, keys, outputs, metrics, checkpoint)
             self._tasks[identity] = task
@@ -129,7 +132,15 @@ class Graph:
         return KeyScope(self.pipeline, dict(zip(target.partitions, keys, strict=True)))
 
     def _path(self, output: Output | Checkpoint, target: Target, keys: tuple[Key, ...]) -> str:
-        return clean(render(output.path, self.scope(target, keys)))
+        return self.path(output.path, target).at(keys)
+
+    def path(self, template: Template, target: Target) -> Path:
+        """A path as a target writes it; the same object whenever it is asked for. Raises PipelineError."""
+        identity = (target.name, id(template))
+        found = self._written.get(identity)
+        if found is None:
+            found = self._written[identity] = Path(template, target.partitions, self.pipeline)
+        return found
 
     # --- edges
 
@@ -192,13 +203,19 @@ class Graph:
     def _source(self, item: Input, task: Task) -> Source:
         if isinstance(item.source, Reference):
             return self._from_reference(item, item.source, task)
-        scope = self.scope(task.target, task.keys)
         if isinstance(item.source, Glob):
-            return self._from_glob(item, clean(render(item.source.pattern, scope)), task)
-        text = render(item.source, scope)
+            return self._from_glob(item, self.path(item.source.pattern, task.target).at(task.keys), task)
+        same = self._same.get(id(item))
+        if same is not None:
+            return same
+        path = self.path(item.source, task.target)
+        text = path.text(task.keys)
         if "://" in text:
             return self._from_url(item, text)
-        return replace(self._from_path(item, clean(text), task), kind="stat" if item.kind == "stat" else "input")
+        found = self._from_path(item, clean(text), task)
+        if not path.varies and found.reads == ((clean(text), None),):
+            self._same[id(item)] = found
+        return found
 
     def _from_reference(self, item: Input, reference: Reference, task: Task) -> Source:
         tasks = self.referred(reference, task, optional=item.optional)
@@ -246,7 +263,8 @@ class Graph:
             paths = () if item.optional else paths
             self._note_missing(item, path, task)
         needs = tuple(dict.fromkeys(maker for _, maker in reads if maker is not None))
-        return Source(item.name, paths, reads, needs, True, item.at, item.optional)
+        kind = "stat" if item.kind == "stat" else "input"
+        return Source(item.name, paths, reads, needs, True, item.at, item.optional, kind)
 
     def _note_missing(self, item: Input, path: str, task: Task) -> None:
         """Raises MissingInput, unless other keys of the target may have what it lacks."""
@@ -355,6 +373,8 @@ class Graph:
         found: list[Task] = []
         with mistakes.noted():
             found += self.producers(task)
+        if not task.target.after:
+            return found
         with mistakes.noted():
             found += (need for need, _ in self._after(task))
         return list(dict.fromkeys(found))
@@ -374,27 +394,6 @@ class Graph:
         return task in self.missing
 
 
-class KeyScope:
-    """Names at a task's keys: its partitions and the constants of the file. What paths may use."""
-
-    def __init__(self, pipeline: Pipeline, keys: Mapping[str, Key]) -> None:
-        self._pipeline = pipeline
-        self._keys = keys
-
-    def name(self, node: Name) -> object:
-        if node.name in self._keys:
-            return self._keys[node.name]
-        if node.name in self._pipeline.constants:
-            return self._pipeline.constants[node.name].value
-        raise PipelineError(f"`{node.name}` can't be used here", node.at)
-
-    def reference(self, node: Reference) -> object:
-        raise PipelineError("a reference to a target can't be used here", node.at)
-
-    def call(self, node: Call, arguments: list[object]) -> object:
-        raise PipelineError(f"`{node.function}()` can't be used here", node.at)
-
-
 def task_name(target: str, keys: tuple[Key, ...]) -> str:
     """`target` or `target[key,key]`, each key bare where that can be read back, else a JSON string."""
     if not keys:
@@ -405,11 +404,3 @@ def task_name(target: str, keys: tuple[Key, ...]) -> str:
 def key_text(key: Key) -> str:
     """A key as it stands in a task's name."""
     return key.text if BARE_KEY(key.text) else dumps(key.text, ensure_ascii=False)
-
-
-def clean(path: str) -> str:
-    """A path as it is written in messages and compared: without `./` and doubled slashes; a last `/` stays."""
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    lead = "/" if path.startswith("/") else ""
-    tail = "/" if path.endswith("/") and parts else ""
-    return lead + "/".join(parts) + tail

@@ -51,9 +51,16 @@ def conflicts(tasks: Iterable[Task]) -> Iterator[PipelineError]:
             if other is not task and _is_new(task, other, seen):
                 message = f"{task.name} and {other.name} both make {path}"
                 yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
+    clear: set[str] = set()
+    """Folders that nobody makes, nor any around them."""
     for path, task in makers.items():
-        for folder in folders(path):
-            other = makers.get(folder, task)
+        around = path.rpartition("/")[0]
+        if around in clear:
+            continue
+        made = [folder for folder in folders(path) if folder in makers]
+        if not made:
+            clear.add(around)
+        for other, folder in ((makers[folder], folder) for folder in made):
             if other is not task and _is_new(task, other, seen):
                 message = f"{task.name} makes {path}, which lies in {folder}/ that {other.name} makes"
                 yield PipelineError(message, task.target.at, f"the other is declared at {other.target.at}")
@@ -77,7 +84,7 @@ def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[Pipeline
             if wrong and str(output.at) not in seen:
                 seen.add(str(output.at))
                 yield PipelineError(wrong[0], output.at, wrong[1])
-        for output, path in outputs:
+        for output, path in outputs if len(outputs) > 1 else ():
             folder = next((folder for folder in folders(path.rstrip("/")) if folder in own), None)
             if folder and str(output.at) not in seen:
                 seen.add(str(output.at))
@@ -88,7 +95,7 @@ def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[Pipeline
 def not_to_be_made(path: str, read: Collection[str]) -> tuple[str, str] | None:
     """What is wrong with an output, and what to do; None if nothing is."""
     normal = normpath(path)
-    if normal == "/" or set(normal.split("/")) <= {".", ".."}:
+    if normal[0] in "/." and (normal == "/" or set(normal.split("/")) <= {".", ".."}):
         return f"{path or '.'} holds the workspace itself, which no target can make", 'name a folder in it: "out/"'
     if normal.partition("/")[0] == ".mlbuild":
         return f"{path} lies in .mlbuild/, which is mlbuild's own", "make it elsewhere"

@@ -35,6 +35,9 @@ def resolve(
     """
     choices: list[Sequence[Key]] = []
     for name, selector in zip(target.partitions, reference.selectors, strict=True):
+        if _is_own(selector, name):
+            choices.append((own[name],))
+            continue
         keys = partitions[name]
         if isinstance(selector, Every):
             choices.append(keys.all)
@@ -47,6 +50,14 @@ def resolve(
             return []
         choices.append(keys.all[first:stop])
     return list(product(*choices))
+
+
+def _is_own(selector: One | Between | Every, partition: str) -> bool:
+    """Whether it means the very key of the task in which the reference stands."""
+    if not isinstance(selector, One):
+        return False
+    point = selector.point
+    return point.partition == partition and not point.offset and not point.end
 
 
 def is_plural(reference: Reference, target: Target, partitions: Mapping[str, Keys]) -> bool:

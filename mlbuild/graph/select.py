@@ -12,8 +12,9 @@ from posixpath import join, normpath
 
 from mlbuild.errors import PipelineError, UsageError
 from mlbuild.expression import Key
-from mlbuild.graph.dag import Graph, clean, key_text
+from mlbuild.graph.dag import Graph, key_text
 from mlbuild.graph.partitions import Keys
+from mlbuild.graph.paths import clean
 from mlbuild.graph.references import OutsidePartition, extent, known
 from mlbuild.graph.task import Task
 from mlbuild.target import Target

@@ -81,10 +81,10 @@ class Source:
     optional: bool = False
     kind: str = "input"
 
-    def rows(self) -> tuple[Mapping[str, object], ...]:
+    def rows(self) -> list[Mapping[str, object]]:
         """What `{inputs:json}` says of it."""
         makers = dict(self.reads)
-        return tuple(_row(path, makers.get(path)) for path in self.paths)
+        return [_row(path, makers.get(path)) for path in self.paths]
 
     def without(self, tasks: Collection[Task]) -> Source:
         """What is left of it if these tasks make nothing."""
@@ -96,7 +96,7 @@ class Source:
         return replace(self, paths=paths, reads=reads)
 
 
-def _row(path: str, maker: Task | None) -> dict[str, object]:
+def _row(path: str, maker: Task | None) -> Mapping[str, object]:
     if maker is None:
         return {"path": path, "target": None, "keys": {}}
     keys = zip(maker.target.partitions, maker.keys, strict=True)
@@ -105,16 +105,15 @@ def _row(path: str, maker: Task | None) -> dict[str, object]:
 
 def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
     """`{inputs}`: the paths of all sources, each source also by its name (a name brought twice is none)."""
-    paths = tuple(path for source in sources for path in source.paths)
+    paths = tuple([path for source in sources for path in source.paths])
     names = [source.name for source in sources]
-    rows = [source.rows() for source in sources]
     named = tuple(
-        (source.name, Bundle(source.paths, single=source.single, rows=own))
-        for source, own in zip(sources, rows, strict=True)
+        (source.name, Bundle(source.paths, single=source.single, rows=source.rows))
+        for source in sources
         if source.name is not None and names.count(source.name) == 1
     )
-    every = tuple(row for own in rows for row in own)
-    return Bundle(paths, named, single=len(sources) == 1 and sources[0].single, rows=every)
+    single = len(sources) == 1 and sources[0].single
+    return Bundle(paths, named, single=single, rows=lambda: [row for source in sources for row in source.rows()])
 
 
 def with_names(text: str, task: Task) -> str:

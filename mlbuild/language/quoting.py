@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from mlbuild.errors import PipelineError
-from mlbuild.expression import Name, Scope, Slot, Template, evaluate, expand, walk, written
+from mlbuild.expression import Scope, Slot, Template, evaluate, expand, written
 from mlbuild.language.places import (
     AFTER_VARIABLE,
     BACKSLASH,
@@ -25,6 +26,7 @@ from mlbuild.language.places import (
     REOPENED,
     SINGLE,
 )
+from mlbuild.language.words import names_used
 
 SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+\Z")
 PLAIN = re.compile(r"(?!-[a-z]+\Z)[A-Za-z0-9_@%+:,./-]+\Z", re.IGNORECASE)
@@ -103,8 +105,40 @@ def render_recipe(
     return whole
 
 
+def settled(
+    template: Template,
+    scope: Scope,
+    as_file: Callable[[Slot, object], str],
+    varies: Callable[[Slot], bool],
+    keep: frozenset[str],
+) -> Template:
+    """The text with the values of those slots that do not vary; `render_recipe` gives the same of it as of `template`.
+
+    What stands in a here-document waits: whether it may stand there depends on what is around it.
+
+    Args:
+        varies: whether elsewhere, in the same text, a slot may have another value.
+        keep: root names whose slots are left standing as written, for good.
+
+    Raises:
+        PipelineError: as `render_recipe` does.
+    """
+    parts: list[str | Slot] = []
+    for part in template.parts:
+        if isinstance(part, Slot):
+            is_kept = not keep.isdisjoint(names_used(part))
+            if is_kept or not (varies(part) or part.place.startswith((EXPANDED, LITERAL))):
+                part = _slot(part, scope, as_file, keep)
+        before = parts[-1] if parts else None
+        if isinstance(part, str) and isinstance(before, str):
+            parts[-1] = before + part
+        else:
+            parts.append(part)
+    return replace(template, parts=tuple(parts))
+
+
 def _slot(slot: Slot, scope: Scope, as_file: Callable[[Slot, object], str], keep: frozenset[str]) -> str:
-    if keep and not keep.isdisjoint(part.name for part in walk(slot) if isinstance(part, Name)):
+    if keep and not keep.isdisjoint(names_used(slot)):
         return written(slot)
     return quoted(slot, as_file(slot, _file_content(slot, scope)) if slot.format == "file" else expand(slot, scope))
 
