@@ -77,6 +77,7 @@ PLACES: dict[str, tuple[str, Callable[[str], str]]] = {
     "here-document in $(…)": ('printf %s "$(cat <<E_E\n.{x}.\nE_E\n)"', lambda v: f".{v}."),
     "comment": ("# don't {x}\nprintf %s {x}", lambda v: v),
     "comment at the end": ("printf %s {x} # {x}", lambda v: v),
+    "[[ =~ ]]": ("[[ a{x} =~ ^a{x}$ ]] && printf ok", lambda v: "ok"),
     "[[ ]]": ("[[ {x} == {x} ]] && printf ok", lambda v: "ok"),
     "case": ("case {x} in {x}) printf ok;; *) printf {x};; esac", lambda v: "ok"),
     "after case": ("case a in a) ;; esac\nprintf %s {x}", lambda v: v),
@@ -130,6 +131,7 @@ values = st.lists(st.sampled_from(HOSTILE), max_size=6).map("".join)
 @example("")
 @example("-rf")
 @example("2")
+@example("1+1")
 @example("E")
 def test_bash_gets_the_exact_text(place: str, value: str) -> None:
     body, expected = PLACES[place]
@@ -181,10 +183,18 @@ def test_a_list_is_its_items_as_words(items: list[str]) -> None:
         ('echo "${A:-"{x}"}"', "${…}"),
         ("echo $(( {x} ))", "$((…))"),
         ("(( {x} > 3 ))", "$((…))"),
+        ("a[{x}]=1", "a subscript"),
+        ("declare a[1 + {x}]+=1", "a subscript"),
+        ('a[b["{x}"]]=1', "a subscript"),
+        ("a=([{x}]=1)", "a subscript"),
+        ("a[$(echo {x})]=1", "a text that is too intricate to follow"),
         ("echo \\{x}", "the place after a backslash"),
         ('echo "\\{x}"', "the place after a backslash"),
         ("cat <<E\n$(echo {x})\nE", "an expansion inside a here-document"),
         ("cat <<E\n$HOME{x}\nE", "the place after a variable"),
+        ("echo `echo $HOME{x}`", "the place after a variable"),
+        ("a[$HOME{x}]=1", "the place after a variable"),
+        ("echo 'never closed $HOME{x}", "the place after a variable"),
         ("(case a in a) echo {x};; esac)", "a text that is too intricate to follow"),
         ("echo 'never closed {x}", "a text that is too intricate to follow"),
         ("cat <<E\nnever ended {x}", "a text that is too intricate to follow"),

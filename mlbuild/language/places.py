@@ -25,6 +25,7 @@ BACKTICKS = "backticks"
 ANSI = "$'…'"
 BRACED = "${…}"
 ARITHMETIC = "$((…))"
+SUBSCRIPT = "a subscript, which bash works out"
 AFTER_VARIABLE = "the place after a variable"
 NESTED = "an expansion inside a here-document"
 LOST = "a text that is too intricate to follow"
@@ -35,8 +36,15 @@ SLOT = "\0"
 OPERATORS = "\n;|&()<> \t"
 MARK = re.compile(r"""<<(-?)[ \t]*(?:'([^'\n\0]+)'|"([^"\\$`\n\0]+)"|(\\?)([\w.+:%@/,=-]+))(?=[\s;|&()<>]|\Z)""")
 VARIABLE = re.compile(r"\$(?:[$!?*@#0-9-]|([A-Za-z_]\w*))", re.ASCII)
+BEHIND = re.compile(r"(\$[A-Za-z_]\w*)?\0", re.ASCII)
+"""A slot, and a variable that a text at its place would make longer."""
 REDIRECTED = re.compile(r"[\0\d]*[<>]")
+NEAR = 200
+"""Characters of what belongs together on a line: looking further at each slot would take the square of a line's length."""
+MATCHED = re.compile(r"=~[ \t]+\S*\Z")
 WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+SUBSCRIPTED = re.compile(rf"(?:[A-Za-z_]\w*\[|\[(?![\s\[]))([^\n]{{0,{NEAR}}}?)\]\+?=", re.ASCII)
+"""`a[…]=` and, in a list of them, `[…]=`: what quotes in it leave of a value is worked out, commands and all."""
 
 
 @dataclass(slots=True)
@@ -83,7 +91,12 @@ class _Scanner:
                 del self.places[self.frames[:2][-1].first :]
         except _Lost:
             pass
-        return self.places + [LOST] * (self.text.count(SLOT) - len(self.places))
+        slots = [*BEHIND.finditer(self.text)]
+        found = self.places + [LOST] * (len(slots) - len(self.places))
+        return [
+            AFTER_VARIABLE if slot[1] and place in (BACKTICKS, SUBSCRIPT, LOST) else place
+            for place, slot in zip(found, slots, strict=True)
+        ]
 
     @property
     def top(self) -> _Frame:
@@ -125,7 +138,10 @@ class _Scanner:
 
     def bare(self) -> None:
         char = self.text[self.position]
-        if char == SLOT:
+        assigned = SUBSCRIPTED.match(self.text, self.position, self.end) if self.word_starts else None
+        if assigned and SLOT in assigned[1]:
+            self._subscript(assigned)
+        elif char == SLOT:
             self._slot(self._bare_place())
         elif char == "\\":
             self._escape()
@@ -136,8 +152,17 @@ class _Scanner:
         else:
             self._plain(char)
 
+    def _subscript(self, assigned: re.Match[str]) -> None:
+        inside = assigned[1]
+        if re.search(r"[\\`(]", inside) or inside.count("'") % 2 or inside.count('"') % 2:
+            raise _Lost
+        self.places += [SUBSCRIPT] * inside.count(SLOT)
+        self.position = assigned.end()
+        self.word_starts = False
+
     def _bare_place(self) -> str:
-        if REDIRECTED.match(self.text, self.position + 1, self.end):
+        before = self.text[max(0, self.position - NEAR) : self.position]
+        if REDIRECTED.match(self.text, self.position + 1, self.end) or MATCHED.search(before):
             return GLUED
         return BRACES if self.top.depth else BARE
 
