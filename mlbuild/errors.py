@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 WIDEST = 200
 """Characters. Of a longer line only what is around the place is shown."""
+LEAVE_OUT = "leave out one of them"
+"""The hint for what is given twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ Pipelinefile:7:31: error: `checkpoint:` has no `every`
         """\
 Pipelinefile:7:41: error: `keep` is given twice
   7 |     checkpoint: "c/{model}/", keep = 2, keep = 3
-    |                                         ^^^^^^^^""",
+    |                                         ^^^^^^^^
+  hint: leave out one of them""",
     ),
     "keep 0": (
         'checkpoint: "c/{model}/", keep = 0',

@@ -130,7 +130,8 @@ Pipelinefile:1:15: error: `local` is no kind of executor
             """\
 Pipelinefile:1:26: error: `cpus` is a number above 0, and this is 0
   1 | executor a: local(cpus = 0)
-    |                          ^""",
+    |                          ^
+  hint: as in `cpus = 2`""",
         ),
         (
             "executor a: local()\nexecutor a: local()",

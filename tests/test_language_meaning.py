@@ -503,7 +503,8 @@ let c = a
         """\
 Pipelinefile:17:9: error: `a` needs its own value: a → b → c → a
   17 | let c = a
-     |         ^""",
+     |         ^
+  hint: work one of them out otherwise""",
     ),
     "no time zone": (
         """\
@@ -522,7 +523,8 @@ let a = day
         """\
 Pipelinefile:15:9: error: `day` is a partition: it has a value only in a target
   15 | let a = day
-     |         ^^^""",
+     |         ^^^
+  hint: use it in a `target NAME[day]:`""",
     ),
     "a param that is no literal": (
         """\
@@ -541,7 +543,8 @@ partition d: ["a", "a"]
         """\
 Pipelinefile:15:20: error: two keys have the text a
   15 | partition d: ["a", "a"]
-     |                    ^^^""",
+     |                    ^^^
+  hint: leave out one of them""",
     ),
     "a key that leads elsewhere": (
         """\
@@ -580,7 +583,8 @@ partition d: daily from 2013-02-01 to 2013-01-01
         """\
 Pipelinefile:15:39: error: this partition ends (2013-01-01) before it begins (2013-02-01)
   15 | partition d: daily from 2013-02-01 to 2013-01-01
-     |                                       ^^^^^^^^^^""",
+     |                                       ^^^^^^^^^^
+  hint: the first key stands behind `from`, the last behind `to`""",
     ),
     "what defaults can not hold": (
         """\

@@ -35,7 +35,7 @@ def test_what_is_no_text(workspace: Workspace) -> None:
     )
     assert said(workspace, b"target t:\n    run: a\0b\n") == (
         "Pipelinefile:2:11: error: the file holds a NUL character, so it is no text\n"
-        "  2 |     run: a\ufffdb\n    |           ^\n"
+        "  2 |     run: a\ufffdb\n    |           ^\n  hint: was another file meant?\n"
     )
     assert said(workspace, TARGET.replace(b"\n", b"\r")).endswith("  hint: save the file with plain line breaks\n")
 
@@ -46,6 +46,11 @@ def test_a_large_file_is_refused_at_once(workspace: Workspace) -> None:
         "error: Pipelinefile is 10.3 MiB long, which no Pipelinefile is\n  hint: was another file meant?\n"
     )
     assert time.monotonic() - before < 10
+    (workspace.root / "Pipelinefile").rename(workspace.root / "all.pipe")
+    assert said(workspace, b'include "all.pipe"\n') == (
+        "Pipelinefile:1:9: error: all.pipe is 10.3 MiB long, which no Pipelinefile is\n"
+        '  1 | include "all.pipe"\n    |         ^^^^^^^^^^\n  hint: was another file meant?\n'
+    )
 
 
 def test_of_a_long_line_only_what_is_around_the_place_is_shown(workspace: Workspace) -> None:
@@ -68,8 +73,9 @@ def test_what_is_no_file(workspace: Workspace) -> None:
 
 def test_files_that_include_each_other(workspace: Workspace) -> None:
     workspace.write("b", 'include "Pipelinefile"\n')
-    assert said(workspace, b'include "b"\n').startswith(
+    assert said(workspace, b'include "b"\n') == (
         "b:1:9: error: Pipelinefile includes itself: Pipelinefile → b → Pipelinefile\n"
+        '  1 | include "Pipelinefile"\n    |         ^^^^^^^^^^^^^^\n  hint: leave out this `include`\n'
     )
 
 

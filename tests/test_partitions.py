@@ -69,7 +69,8 @@ Pipelinefile:1:14: error: this says not which part of a path is the key of `k`
             """\
 Pipelinefile:1:14: error: partition `k` has no keys: no file matches
   1 | partition k: glob("none/{k}.csv")
-    |              ^^^^^^^^^^^^^^^^^^^^""",
+    |              ^^^^^^^^^^^^^^^^^^^^
+  hint: correct the pattern, or make such a file""",
         ),
         (
             'glob("*/{k}.csv")',
@@ -98,7 +99,8 @@ Pipelinefile:1:14: error: `lines(t.index)` is not there yet
             """\
 Pipelinefile:1:14: error: two keys have the text a
   1 | partition k: lines("twice.txt")
-    |              ^^^^^^^^^^^^^^^^^^""",
+    |              ^^^^^^^^^^^^^^^^^^
+  hint: leave out one of them""",
         ),
         (
             'env("NOT_SET_AT_ALL")',

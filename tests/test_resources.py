@@ -370,7 +370,8 @@ def test_without_the_tool_the_folders_of_the_driver_are_counted(tmp_path: Path) 
             """\
 Pipelinefile:2:23: error: `gpus` is a whole number, and this is 1.5
   2 |     resources: gpus = 1.5
-    |                       ^^^""",
+    |                       ^^^
+  hint: as in `gpus = 2`""",
         ),
         (
             "target u:\n    resources: gpu_memory = 8\n    run: x",

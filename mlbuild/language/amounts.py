@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlbuild.collect import Mistakes
-from mlbuild.errors import PipelineError
+from mlbuild.errors import LEAVE_OUT, PipelineError
 from mlbuild.expression import Literal, Name, Node, evaluate, written
 from mlbuild.language.ast import Clause
 from mlbuild.language.constants import Constants
@@ -27,11 +27,12 @@ def amount(node: Node, name: str, constants: Constants) -> int | float:
     if name == "gpus" and value == 0:
         return 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at)
+        hint = f"as in `{name} = {'8G' if name in SIZES else 2}`"
+        raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at, hint)
     if name in SIZES and isinstance(node, Literal) and node.text.isdigit():
         raise PipelineError(f"{name} of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
     if name in WHOLE and value != int(value):
-        raise PipelineError(f"`{name}` is a whole number, and this is {written(node)}", node.at)
+        raise PipelineError(f"`{name}` is a whole number, and this is {written(node)}", node.at, f"as in `{name} = 2`")
     return int(value) if name in SIZES or value == int(value) else value
 
 
@@ -77,7 +78,7 @@ def retry(clause: Clause, uses: Uses, mistakes: Mistakes) -> Retry:
                 hint = f"did you mean `{near}`?" if near else "as in `retry: 3, backoff = 10s, max = 1h`"
                 raise PipelineError(f"`retry:` has no `{item.name}`", item.at, hint)
             if name in fields:
-                raise PipelineError(f"`{item.name or 'the number'}` is given twice", item.at)
+                raise PipelineError(f"`{item.name or 'the number'}` is given twice", item.at, LEAVE_OUT)
             fields[name] = read(node_of(item), uses)
     return Retry(**fields)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from mlbuild.collect import Mistakes
-from mlbuild.errors import PipelineError
+from mlbuild.errors import LEAVE_OUT, PipelineError
 from mlbuild.expression import Argument, ListOf, Name, Node, Template, evaluate, written
 from mlbuild.language.amounts import seconds
 from mlbuild.language.ast import Clause
@@ -81,7 +81,7 @@ class Checkpoints:
             hint = f"did you mean `{near}`?" if near else "it takes " + ", ".join(self._options)
             raise PipelineError(f"`checkpoint:` has no `{name}`", item.at, hint)
         if name in fields:
-            raise PipelineError(f"`{name}` is given twice", item.at)
+            raise PipelineError(f"`{name}` is given twice", item.at, LEAVE_OUT)
         fields[name] = self._options[name](node_of(item))
 
     def _keep(self, node: Node) -> int:

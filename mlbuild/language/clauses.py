@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlbuild.collect import AlreadySaid, Mistakes
-from mlbuild.errors import PipelineError
+from mlbuild.errors import LEAVE_OUT, PipelineError
 from mlbuild.expression import Argument, Binary, Call, ListOf, Literal, Name, Node, TableOf, Template, written
 from mlbuild.language import python
 from mlbuild.language.amounts import amount, duration, max_active, retry
@@ -248,7 +248,7 @@ class _Reader:
                         "a resource is given as NAME = amount", item.at, "as in `cpus = 4, memory = 8G`"
                     )
                 if item.name in amounts:
-                    raise PipelineError(f"`{item.name}` is given twice", item.at)
+                    raise PipelineError(f"`{item.name}` is given twice", item.at, LEAVE_OUT)
                 amounts[item.name] = self._amount(item, item.name)
         pools = {name: amounts.pop(name) for name in list(amounts) if name not in AMOUNTS}
         return Resources(**amounts, pools=pools, at=clause.at)

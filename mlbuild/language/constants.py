@@ -63,11 +63,13 @@ class Constants:
         self._names.refuse_lost(node.name)
         if node.name not in self._makers:
             if self._names.kind(node.name) == "partition":
-                raise PipelineError(f"`{node.name}` is a partition: it has a value only in a target", node.at)
+                message = f"`{node.name}` is a partition: it has a value only in a target"
+                raise PipelineError(message, node.at, f"use it in a `target NAME[{node.name}]:`")
             raise self._names.unknown(node, (), False)
         if node.name in self._making:
             circle = " → ".join([*self._making[self._making.index(node.name) :], node.name])
-            raise PipelineError(f"`{node.name}` needs its own value: {circle}", node.at)
+            message = f"`{node.name}` needs its own value: {circle}"
+            raise PipelineError(message, node.at, "work one of them out otherwise")
         constant = self._make(node.name)
         if constant is None:
             raise AlreadySaid(f"`{node.name}` has no value", node.at)

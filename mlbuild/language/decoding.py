@@ -28,5 +28,6 @@ def decoded(path: str, data: bytes) -> str:
         source = Source(path, decoded)
         before = decoded[: decoded.index("\0")]
         at = Location(source, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        raise ManyErrors([PipelineError("the file holds a NUL character, so it is no text", at)])
+        message = "the file holds a NUL character, so it is no text"
+        raise ManyErrors([PipelineError(message, at, "was another file meant?")])
     return decoded

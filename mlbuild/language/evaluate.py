@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mlbuild.collect import Mistakes
-from mlbuild.errors import Location, PipelineError, UsageError
+from mlbuild.errors import LEAVE_OUT, Location, ManyErrors, PipelineError, UsageError
 from mlbuild.expression import Argument, Literal, Template, evaluate, written
 from mlbuild.files import Files
 from mlbuild.language import ast, clauses
@@ -99,7 +99,8 @@ class _Loader:
     def _include(self, path: str, at: Location | None, around: list[str]) -> None:
         if path in around:
             circle = " → ".join([*around[around.index(path) :], path])
-            self._mistakes.found.append(PipelineError(f"{path} includes itself: {circle}", at))
+            message = f"{path} includes itself: {circle}"
+            self._mistakes.found.append(PipelineError(message, at, "leave out this `include`"))
             return
         if path in self._read:
             message = f"{path} is included twice"
@@ -107,7 +108,11 @@ class _Loader:
             return
         tree: ast.File | None = None
         with self._noted():
-            tree, errors = recovered(path, self._bytes(path, at))
+            data = self._bytes(path, at)
+            try:
+                tree, errors = recovered(path, data)
+            except ManyErrors as found:
+                errors = [PipelineError(error.message, error.at or at, error.hint) for error in found.errors]
             self._mistakes.found += errors
         if tree is None:
             self._lost.everything = True
@@ -251,7 +256,7 @@ class _Loader:
 
     def _check_partition(self, word: ast.Word, before: list[str]) -> None:
         if word.text in before:
-            raise PipelineError(f"the partition `{word.text}` is given twice", word.at)
+            raise PipelineError(f"the partition `{word.text}` is given twice", word.at, LEAVE_OUT)
         self._names.refuse_lost(word.text)
         if self._names.kind(word.text) != "partition":
             near = nearest(word.text, self._names.of_kind("partition"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbuild.errors import PipelineError
+from mlbuild.errors import LEAVE_OUT, PipelineError
 from mlbuild.expression import Call, Span, Star, written
 from mlbuild.language.amounts import amount
 from mlbuild.language.ast import ExecutorOf
@@ -36,7 +36,7 @@ def executor(statement: ExecutorOf, constants: Constants) -> Executor:
             hint = f"the limits are {', '.join(LIMITS)}, and pools of any other name"
             raise PipelineError(f"`{item.name}` can't be limited", item.at, hint)
         if item.name in given:
-            raise PipelineError(f"`{item.name}` is given twice", item.at)
+            raise PipelineError(f"`{item.name}` is given twice", item.at, LEAVE_OUT)
         given[item.name] = amount(item.value, item.name, constants)
     limits = {limit: given.pop(limit) for limit in LIMITS if limit in given}
     return Executor(name, pools=given, **limits)

@@ -16,7 +16,7 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 from lark.lexer import Token
 from lark.visitors import Transformer_NonRecursive, v_args
 
-from mlbuild.errors import Location, ManyErrors, PipelineError, Source
+from mlbuild.errors import LEAVE_OUT, Location, ManyErrors, PipelineError, Source
 from mlbuild.expression import (
     Argument,
     Attribute,
@@ -534,7 +534,7 @@ class _Builder(Transformer_NonRecursive[Token, Any]):
         seen: set[str] = set()
         for name, value in pairs:
             if name in seen:
-                raise PipelineError(f"`{name}` is given twice in this table", value.at)
+                raise PipelineError(f"`{name}` is given twice in this table", value.at, LEAVE_OUT)
             seen.add(name)
         return TableOf(pairs, self._at(meta))
 

@@ -6,7 +6,7 @@ import re
 from glob import escape
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mlbuild.errors import Location, PipelineError
+from mlbuild.errors import LEAVE_OUT, Location, PipelineError
 from mlbuild.expression import (
     Binary,
     Call,
@@ -66,7 +66,8 @@ def _calendar(source: Periods, constants: Constants) -> Calendar:
     last = _date(source.last, source.period, constants) if source.last else None
     shortest = min(len(first), len(last)) if last else 0
     if source.last and last and last[:shortest] < first[:shortest]:
-        raise PipelineError(f"this partition ends ({last}) before it begins ({first})", source.last.at)
+        message = f"this partition ends ({last}) before it begins ({first})"
+        raise PipelineError(message, source.last.at, "the first key stands behind `from`, the last behind `to`")
     return Calendar(source.period, first, last, _zone(source, constants))
 
 
@@ -109,11 +110,11 @@ def _keys(name: str, values: list[object], source: Node, constants: Constants) -
     else:
         placed = [(_key(value, source.at), source.at) for value in values]
     if not placed:
-        raise PipelineError(f"partition `{name}` has no keys", source.at)
+        raise PipelineError(f"partition `{name}` has no keys", source.at, "a partition has at least one")
     seen: set[str] = set()
     for key, at in placed:
         if key.text in seen:
-            raise PipelineError(f"two keys have the text {key.text}", at)
+            raise PipelineError(f"two keys have the text {key.text}", at, LEAVE_OUT)
         seen.add(key.text)
     return tuple(key for key, _ in placed)
 
@@ -136,7 +137,8 @@ def _matched(name: str, source: Call, constants: Constants) -> dict[object, str]
         if match:
             found[match["key"]] = path
     if not found:
-        raise PipelineError(f"partition `{name}` has no keys: no file matches", source.at)
+        message = f"partition `{name}` has no keys: no file matches"
+        raise PipelineError(message, source.at, "correct the pattern, or make such a file")
     return found
 
 

@@ -161,7 +161,7 @@ class Paths:
             self._refuse_unquoted(node)
             raise PipelineError(f"a path is needed, and this is {written(node)}", node.at, 'a path stands in "…"')
         if not node.parts:
-            raise PipelineError("this path is empty", node.at)
+            raise PipelineError("this path is empty", node.at, "write one, or leave it out")
         self._uses.check_slots(node, PATH)
         return node
 

@@ -40,7 +40,7 @@ BEHIND = re.compile(r"(\$[A-Za-z_]\w*)?\0", re.ASCII)
 """A slot, and a variable that a text at its place would make longer."""
 REDIRECTED = re.compile(r"[\0\d]*[<>]")
 NEAR = 200
-"""Characters of what belongs together on a line: looking further at each slot would take the square of a line's length."""
+"""Characters of a line that are looked at again for each slot; all of them would take the square of its length."""
 MATCHED = re.compile(r"=~[ \t]+\S*\Z")
 WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 SUBSCRIPTED = re.compile(rf"(?:[A-Za-z_]\w*\[|\[(?![\s\[]))([^\n]{{0,{NEAR}}}?)\]\+?=", re.ASCII)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from mlbuild.collect import AlreadySaid
-from mlbuild.errors import Location, PipelineError
+from mlbuild.errors import LEAVE_OUT, Location, PipelineError
 from mlbuild.expression import (
     Argument,
     Attribute,
@@ -174,7 +174,7 @@ class References:
         for position, argument in enumerate(index.arguments):
             name = self._selected(header, argument, position, own)
             if name in given:
-                raise PipelineError(f"`{name}` is selected twice", argument.at)
+                raise PipelineError(f"`{name}` is selected twice", argument.at, LEAVE_OUT)
             given[name] = self._selector(argument, name, header, own)
         return given
 
