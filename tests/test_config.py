@@ -98,6 +98,23 @@ mlbuild.toml:11:1: error: `store.link` must be "auto" or "copy" or "hard"
     )
 
 
+def test_tables_are_merged_deeply(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        executor big: local()
+        target t:
+            resources: seats = 2, desks = 2
+            on: big
+            run: true
+        """
+    )
+    workspace.write(USER, "[executors.big]\njobs = 1\n[executors.big.pools]\nseats = 1\ndesks = 2\n")
+    workspace.write("mlbuild.toml", "[executors.big]\ncpus = 2\n")
+    assert workspace.build().status == 2
+    workspace.write("mlbuild.toml", "[executors.big.pools]\nseats = 2\n")
+    assert workspace.ok().ran == ["t"]
+
+
 def test_a_file_that_is_no_toml(workspace: Workspace) -> None:
     workspace.pipeline("target t:\n    run: true\n")
     workspace.write("mlbuild.toml", "jobs = 2\ncolor =\n")

@@ -228,6 +228,24 @@ def test_every_function_has_a_snippet(function: str) -> None:
     assert re.search(rf"\b{function}\(", language() if missing else snippets())
 
 
+CONSTRUCTS = (
+    *("512MiB", "1h30m", "= 2013-01\n", "2013-01-31T06", "3e-4", "null", '"""', "'", '\\"', "learning rate"),
+    *('in "', r"\.last-", r"\[\.\.2", r"\.\.\]", r"\[\*\]", r"= \*", "= day", r"\]\?", r"\[day-1\]", r"\]\.metrics\."),
+    *(r"temp\(", r"local\(", r"stat\(", r"secret\(", r"glob\(", "https?://", '/"', "code: none"),
+    *("keep =", "ignore =", "complete =", "signal =", "grace =", "backoff =", r"\* attempt"),
+    *("cpus =", "gpus =", "gpu_memory =", "memory =", "disk =", "nodes ="),
+    *("cache: never", "cache: false", "continue", "run python:", "<<", r"\[0\]", r"\{\{"),
+    *(":raw", ":json", ":--", ":%", r":\.3f", ":stem", ":name", ":dir", "inputs:file", "inputs:json", "params:file"),
+    *(r"\{target", r"\{attempt", r"\{checkpoint", r"\{resources\.", r"\{outputs\.", r"\{inputs\.", r"\{metrics"),
+)
+"""Of what is no keyword and no function, as regular expressions."""
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_every_construct_has_a_snippet(construct: str) -> None:
+    assert re.search(construct, snippets())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     for path, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", FENCE.sub("", document.read_text())):
