@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 
@@ -154,6 +155,29 @@ def test_how_many_of_each_kind(mixed: Workspace) -> None:
     assert not mixed.exists("copy/2024-01-04.txt")
 
 
+def test_what_would_be_done_as_json(mixed: Workspace) -> None:
+    words = ["backfill", "copy", "--canary", "1", "-n", "--json"]
+    document = json.loads(mixed.run(*words).out)
+    amounts = [*document["targets"], document["total"]]
+    assert [amount.pop("seconds") >= 0 for amount in amounts] == [True] * 3
+    assert document == {
+        "kinds": [{"target": "copy", "fresh": 1, "missing": 1, "failed": 1, "stale": 1}],
+        "chosen": names("copy", days(2, 4)),
+        "canary": ["copy[2024-01-02]"],
+        "since": None,
+        "done": 0,
+        "targets": [
+            {"target": "copy", "run": 3, "may_run": 0, "gpu_hours": 0.0, "unknown": 0},
+            {"target": "load", "run": 2, "may_run": 0, "gpu_hours": 0.0, "unknown": 0},
+        ],
+        "total": {"run": 5, "may_run": 0, "gpu_hours": 0.0, "unknown": 0},
+    }
+    mixed.write("broken-2024-01-03", "")
+    mixed.build("backfill", "copy", "--max-failures", "1", "-j1")
+    again = json.loads(mixed.run("backfill", "copy", "-n", "--json").out)
+    assert (again["since"], again["done"], again["chosen"]) == (4, 1, names("copy", days(3, 4)))
+
+
 def test_gpu_hours_and_time_are_those_of_history(workspace: Workspace) -> None:
     workspace.pipeline("""
         partition part: range(3)
@@ -207,6 +231,41 @@ def test_downstream_is_left_alone_unless_asked_for(flights: Workspace) -> None:
         "raw[2024-01-19]",
         *(f"scores[{day},{region}]" for day in days(19, 20) for region in ("eu", "us")),
     ]
+
+
+CHAIN = """
+    partition day: daily from 2024-01-01 to 2024-01-06
+
+    target load[day]:
+        outputs: "load/{day}.txt"
+        run: echo {day} > {outputs}
+
+    target copy[day]:
+        inputs: load
+        outputs: "copy/{day}.txt"
+        run: test ! -e broken-{day}; cat {inputs} > {outputs}
+
+    target all:
+        inputs: copy[*]
+        outputs: "all.txt"
+        run: cat {inputs} > {outputs}
+"""
+
+
+def test_what_needs_them_is_tried_again_though_they_are_fresh(workspace: Workspace) -> None:
+    """Nothing that was to be made is forgotten since what it needs was made before the backfill was stopped."""
+    workspace.pipeline(CHAIN)
+    for day in days(2, 3):
+        workspace.write(f"broken-{day}", "")
+    words = ["backfill", "load", "--to", "2024-01-04", "--with-downstream", "-j1"]
+    assert workspace.build(*words, "--max-failures", "1").ran == ["copy[2024-01-01]", *names("load", days(1, 2))]
+    ended = workspace.build(*words)
+    assert ended.out.startswith("goes on with run 1; done of it: 3 tasks\n6 tasks from copy[2024-01-02] to all;")
+    assert ended.failed == names("copy", days(2, 3))
+    (workspace.root / "broken-2024-01-02").unlink()
+    again = ended.out.splitlines()[-1].removeprefix("to try again only what failed: mlbuild ")
+    assert workspace.build(*again.split()).ran == ["copy[2024-01-02]"]
+    assert workspace.states()["copy[2024-01-03]"] == "failed"
 
 
 def test_what_needs_them_is_not_forced(mixed: Workspace) -> None:
@@ -428,6 +487,33 @@ def test_it_keeps_going_and_ends_with_the_keys_that_failed_by_cause(failing: Wor
     ]
 
 
+def test_a_detached_one_is_told_as_any_other(failing: Workspace) -> None:
+    failing.run("backfill", "copy", "--mode", "failed,missing", "--detach", "-j1")
+    shown = failing.run("attach", "1")
+    assert shown.status == 1
+    assert "\n    load[2024-01-02..2024-01-04], load[2024-01-07]\n" in shown.out
+    again = "mlbuild backfill copy --detach -j1 --mode failed"
+    assert shown.out.splitlines()[-1] == f"to try again only what failed: {again}"
+    failing.pipeline('target other:\n    outputs: "o.txt"\n    run: echo > {outputs}\n')
+    shown = failing.run("attach", "1")  # what the keys of its tasks are is not known any more
+    assert "\nload[2024-01-02] failed: exit status 3\n" in shown.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_how_to_go_on_is_said_of_a_detached_one(workspace: Workspace, number: int) -> None:
+    workspace.pipeline(COUNTED)
+    workspace.run("backfill", "t", "-j1", "--detach")
+    workspace.wait_for("there")
+    driver = json.loads(workspace.run("cancel", "-n", "--json").out)["builds"][0]["pid"]
+    os.kill(driver, number)
+    shown = workspace.run("attach", "1")
+    told = (shown.out if number == signal.SIGTERM else shown.err).splitlines()[-1]
+    assert told.endswith("to go on: mlbuild backfill t -j1 --detach")
+    workspace.write("go", "")
+    workspace.kill_supervisors()
+    assert backfill(workspace, "t", "-j1").ran == names("t", days(5, 8))
+
+
 def test_only_what_failed_is_tried_again(failing: Workspace) -> None:
     failing.build("backfill", "copy", "--from", "2024-01-02", "--to", "2024-01-10")
     failing.write("load.sh", "echo $1\n")
@@ -515,6 +601,23 @@ def test_a_backfill_that_goes_on_counts_what_it_has_made(checked: Workspace) -> 
     assert "the canary: copy[2024-01-04] and 1 more task" in checked.run(*words, "--to", "2024-01-09", "-n").out
 
 
+def test_what_needs_nothing_but_a_canary_belongs_to_it(workspace: Workspace) -> None:
+    workspace.pipeline(CHAIN)
+    workspace.write("broken-2024-01-02", "")
+    words = ["backfill", "load", "--with-downstream", "--canary", "2", "-j1"]
+    ended = workspace.build(*words)
+    assert (ended.failed, ended.ran) == (["copy[2024-01-02]"], ["copy[2024-01-01]", *names("load", days(1, 2))])
+    assert "        the canary did not hold: nothing else is started\n" in ended.out
+    assert workspace.build(*words).failed == ["copy[2024-01-02]"]  # though all of `load` that comes first is made
+    (workspace.root / "broken-2024-01-02").unlink()
+    assert started(backfill(workspace, *words[1:]))[:2] == ["copy[2024-01-02]", "load[2024-01-03]"]
+
+
+def test_a_canary_is_of_the_goals_whatever_is_chosen_beside(flights: Workspace) -> None:
+    words = ["backfill", "features", "--from", "2024-01-08", "--with-upstream", "--canary", "1", "-n"]
+    assert "\nthe canary: features[2024-01-08]\n" in flights.run(*words).out
+
+
 # --- what can't be
 
 
@@ -523,7 +626,8 @@ def test_a_backfill_that_goes_on_counts_what_it_has_made(checked: Workspace) -> 
     [
         (
             ["lonely"],
-            "error: none of the goals has a partition\n  hint: `mlbuild GOAL` builds what has no keys\n",
+            "error: none of the goals has a partition\n"
+            "  hint: `mlbuild GOAL` builds what has no keys; with keys there are: raw, features, scores\n",
         ),
         (
             ["raw", "--from", "2024-02-01"],
@@ -533,6 +637,14 @@ def test_a_backfill_that_goes_on_counts_what_it_has_made(checked: Workspace) -> 
             ["raw", "--mode", "old"],
             "error: argument --mode: there is no mode old; there are missing, failed, stale and all\n"
             "  hint: `mlbuild backfill --help` lists the options\n",
+        ),
+        (
+            ["raw", "-k"],
+            "error: there is no option -k\n  hint: `mlbuild backfill --help` lists the options\n",
+        ),
+        (
+            ["raw", "--json"],
+            "error: --json is for what would be done\n  hint: with -n; `--events PATH` writes what happens, as JSON\n",
         ),
         (
             ["scores", "--region", "us,xx"],

@@ -12,7 +12,7 @@ from mlbuild.app.building import Options, Work, build_tasks
 from mlbuild.app.looking import seen
 from mlbuild.app.workspace import Workspace, ordered
 from mlbuild.engine import events
-from mlbuild.engine.backfill import Choice, Plan, chosen, kinds
+from mlbuild.engine.backfill import MODES, Choice, Plan, canary, chosen, kinds
 from mlbuild.engine.history import History
 from mlbuild.engine.impact import add_up
 from mlbuild.engine.provenance import downstream
@@ -51,7 +51,7 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         found = kinds(order, seen(survey, workspace, journal, order))
         candidates = [task for task in order if choice.upstream and task not in behind] or asked
         runs = journal.past.not_through(named) if journal else []
-        done = _made_in(runs, [task for task in candidates if found[task] == "fresh"], journal)
+        done = _made_in(runs, [task for task in (*candidates, *behind) if found[task] == "fresh"], journal)
         wanted = [task for task in chosen(candidates, found, choice.modes) if task not in done]
         forced = wanted if "all" in choice.modes else []
         if forced:
@@ -59,18 +59,22 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
             inspector.forced.update(forced)
             survey = Survey(graph, order, inspector)
         if choice.downstream:
-            wanted = [*wanted, *(task for task in downstream(order, wanted) if survey.tasks[task].runs)]
+            own = chosen(behind, found, MODES if "all" in choice.modes else choice.modes)
+            touched = (task for task in downstream(order, wanted) if survey.tasks[task].runs)
+            wanted = [*dict.fromkeys((*wanted, *own, *touched))]
         wanted = in_turn(graph, wanted, line, newest_first=choice.newest_first)
         needed = ordered(workspace, wanted)
         history = History(journal.durations() if journal else {}, order)
         targets, total = add_up(graph, [survey.tasks[task] for task in needed], history)
         graph.leave_in()
-        running = [task for task in wanted if survey.tasks[task].runs and not survey.tasks[task].blocked]
-        canary = running[: max(0, choice.canary - len(done))]
-        since = runs[0] if runs else None
-        return Plan(
-            {task: found[task] for task in candidates}, wanted, forced, canary, targets, total, named, since, done
+        running = {task: None for task in wanted if survey.tasks[task].runs and not survey.tasks[task].blocked}
+        heads = in_turn(
+            graph, [task for task in asked if task in running or task in done], line, newest_first=choice.newest_first
         )
+        first = canary((heads or [*running])[: choice.canary], behind, running, needed)
+        since = runs[0] if runs else None
+        standing = {task: found[task] for task in (*candidates, *behind)}
+        return Plan(standing, wanted, forced, first, targets, total, named, since, done)
 
 
 def _made_in(runs: Collection[int], tasks: Sequence[Task], journal: Journal | None) -> set[Task]:

@@ -20,7 +20,6 @@ OVERRIDE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)*)=(?P<value>.*)", re.DOTA
 
 
 PARTITION = re.compile(r"--(?P<name>[A-Za-z_]\w*)(?:=(?P<keys>.*))?", re.DOTALL | re.ASCII)
-LISTED = "`mlbuild --help` lists the options"
 GOALS = ("GOAL or NAME=value", "targets, tasks, named outputs, paths; overrides")
 
 
@@ -45,9 +44,9 @@ def parse(parser: Parser, arguments: list[str]) -> argparse.Namespace:
     """Options may stand before, between and after goals; after `--` everything is a goal."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     options, unknown = parser.parse_known_intermixed_args(_with_keys(parser, arguments[:cut]))
-    options.known = [*parser._option_string_actions]
+    options.known, options.prog = [*parser._option_string_actions], parser.prog
     if unknown:
-        raise _no_option(unknown[0].partition("=")[0], options.known)
+        raise _no_option(unknown[0].partition("=")[0], options.known, parser.prog)
     options.words += arguments[cut + 1 :]
     if not os.path.isdir(options.directory):
         raise UsageError(f"-C: there is no folder {options.directory}")
@@ -120,22 +119,25 @@ def _with_keys(parser: Parser, arguments: list[str]) -> list[str]:
         keys = match["keys"] if match["keys"] is not None else next(waiting, None)
         if keys is None or keys.startswith("-"):
             if get_close_matches(f"--{match['name']}", known, 1, 0.75):
-                raise _no_option(f"--{match['name']}", known)
+                raise _no_option(f"--{match['name']}", known, parser.prog)
             parser.error(f"--{match['name']}: no keys are given")
         found += ["--key", f"{match['name']}={keys}"]
     return found
 
 
-def _no_option(word: str, known: Iterable[str]) -> UsageError:
+def _no_option(word: str, known: Iterable[str], prog: str) -> UsageError:
     near = get_close_matches(word, [name for name in known if name.startswith("--")], 1)
-    return UsageError(f"there is no option {word}", hint=f"did you mean {near[0]}?" if near else LISTED)
+    hint = f"did you mean {near[0]}?" if near else f"`{prog} --help` lists the options"
+    return UsageError(f"there is no option {word}", hint=hint)
 
 
 def _verify_keys(workspace: Workspace, options: argparse.Namespace) -> None:
     """Raises UsageError for an option that was read as a partition, and is none."""
     for name, _ in workspace.keys:
         if name not in workspace.graph.partitions:
-            error = _no_option(f"--{name}", (*(f"--{one}" for one in workspace.graph.partitions), *options.known))
+            error = _no_option(
+                f"--{name}", (*(f"--{one}" for one in workspace.graph.partitions), *options.known), options.prog
+            )
             raise UsageError(f"there is no option or partition `{name}`", hint=error.hint)
 
 

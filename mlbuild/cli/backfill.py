@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from functools import partial
 from socket import socket
 
@@ -13,7 +14,8 @@ from mlbuild.cli.detach import run_detached
 from mlbuild.cli.driving import OnStart, Say, add_building_options, as_typed, drive, positive
 from mlbuild.engine.backfill import MODES, Choice
 from mlbuild.engine.events import BuildFinished, Event
-from mlbuild.ui.backfill import chosen_text, plan_lines
+from mlbuild.errors import UsageError
+from mlbuild.ui.backfill import chosen_text, next_lines, plan_json, plan_lines
 from mlbuild.ui.failures import ByCause
 from mlbuild.ui.words import counted
 
@@ -21,12 +23,19 @@ from mlbuild.ui.words import counted
 def run(arguments: list[str], command: str, prepared: socket | None = None) -> int:
     """Returns the exit status: 0, 1 if a task failed, 128 + N after signal N."""
     options = parse(_parser(command), arguments)
+    if options.json and not options.dry_run:
+        raise UsageError(
+            "--json is for what would be done", hint="with -n; `--events PATH` writes what happens, as JSON"
+        )
     workspace, goals = workspace_and_goals(options, command, chosen="--" in arguments)
     verify_executor(workspace, options.on)
     workspace = between(workspace, goals, options.first, options.last)
     choice = Choice(options.mode, options.with_upstream, options.with_downstream, options.newest_first, options.canary)
     plan = plan_backfill(workspace, goals, choice)
     typed = as_typed(command, *arguments)
+    if options.json:
+        print(json.dumps(plan_json(plan), indent=2, ensure_ascii=False))
+        return 0
     if options.dry_run or not plan.chosen:
         if not options.quiet:
             print("\n".join(plan_lines(plan)))
@@ -58,18 +67,10 @@ def run(arguments: list[str], command: str, prepared: socket | None = None) -> i
         return work(hear, on_start)
 
     status = drive(options, workspace, listened, told=ByCause(workspace.graph))
-    counts = ended[0].counts if ended else {}
-    if talks and counts.get("cancelled"):
-        print(f"to go on: {typed}")
-    if talks and counts.get("failed"):
-        print(f"to try again only what failed: {as_typed(command, *_with_failed(arguments))}")
+    if talks:
+        for line in next_lines(typed, ended[0].counts if ended else {}):
+            print(line)
     return status
-
-
-def _with_failed(arguments: list[str]) -> list[str]:
-    """The same command for what has failed alone."""
-    cut = arguments.index("--") if "--" in arguments else len(arguments)
-    return [*arguments[:cut], "--mode", "failed", *arguments[cut:]]
 
 
 def _parser(command: str) -> Parser:
@@ -87,6 +88,7 @@ def _parser(command: str) -> Parser:
     add("--with-upstream", action="store_true", help=upstream)
     add("--with-downstream", action="store_true", help="make what needs them, too")
     add("-n", "--dry-run", action="store_true", help="say how many there are of each kind, and what it costs")
+    add("--json", action="store_true", help="with -n: one JSON document")
     add_building_options(parser)
     return parser
 

@@ -27,7 +27,7 @@ OPTIONS = {
     "build": BUILD,
     "backfill": (
         *("--from", "--to", "--mode", "--newest-first", "--canary", "--max-failures", "--with-upstream"),
-        *("--with-downstream", *BUILDING),
+        *("--with-downstream", "--json", *BUILDING),
     ),
     "status": ("--key", "--tasks", "--json"),
     "explain": ("--key", "--json"),

@@ -24,9 +24,9 @@ class Choice:
     Attributes:
         modes: the kinds; `all`: fresh ones are run again, too.
         upstream: choose among the tasks that those of the range need, too. (What a chosen task needs is made anyway.)
-        downstream: choose what needs a chosen task, too.
+        downstream: choose among the tasks that need those of the range, too; and what needs a chosen task is chosen.
         newest_first: else the oldest.
-        canary: how many come first, and all else only if they hold.
+        canary: how many tasks of the range come first, and all else only if they hold.
     """
 
     modes: Collection[str] = MODES
@@ -76,3 +76,22 @@ def kinds(order: Order, seen: Mapping[Task, Seen]) -> dict[Task, str]:
 def chosen(candidates: Iterable[Task], kinds: Mapping[Task, str], modes: Collection[str]) -> list[Task]:
     """Those of the candidates that are of the kinds asked for."""
     return [task for task in candidates if "all" in modes or kinds[task] in modes]
+
+
+def canary(heads: Sequence[Task], behind: Collection[Task], running: Collection[Task], order: Order) -> list[Task]:
+    """The tasks that come first: those of `heads` that run, and what needs nothing of what runs but them.
+
+    Args:
+        behind: what may be added so.
+        running: what is chosen and would run.
+        order: task → the tasks that it needs, each behind its needs.
+    """
+    first = {task: None for task in heads if task in running}
+    trusted = {*heads}
+    for task in order:
+        if task in behind and task in running:
+            needs = {need for need in order[task] if need in running or need in trusted}
+            if needs and needs <= trusted:
+                trusted.add(task)
+                first[task] = None
+    return [*first]

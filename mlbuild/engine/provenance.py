@@ -143,8 +143,8 @@ def _is_in(path: str, what: str) -> bool:
 
 def downstream(order: Order, first: Collection[Task]) -> tuple[Task, ...]:
     """The tasks that depend on these, without these, each behind what it needs."""
-    reached = set(first)
+    reached, given = set(first), frozenset(first)
     for task, needs in order.items():
         if not reached.isdisjoint(needs):
             reached.add(task)
-    return tuple(task for task in order if task in reached and task not in first)
+    return tuple(task for task in order if task in reached and task not in given)

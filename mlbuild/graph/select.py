@@ -86,7 +86,9 @@ def line_of(graph: Graph, tasks: Sequence[Task], option: str = "") -> str:
     names = dict.fromkeys(name for task in tasks for name in task.target.partitions)
     found = [name for name in names if graph.partitions[name].ordered] or [*names]
     if not found:
-        raise UsageError("none of the goals has a partition", hint="`mlbuild GOAL` builds what has no keys")
+        having = [target.name for target in graph.pipeline.targets.values() if target.partitions]
+        these = f"; with keys there are: {', '.join(having)}" if having else ""
+        raise UsageError("none of the goals has a partition", hint=f"`mlbuild GOAL` builds what has no keys{these}")
     if option and len(found) > 1:
         hint = f"as in --{found[0]} FIRST..LAST"
         raise UsageError(f"{option}: the goals have the partitions {', '.join(found)}; which is meant?", hint=hint)

@@ -36,6 +36,7 @@ class Run:
         dirty: whether files that git tracks, and no task makes, were not as in the commit.
         lives: its process, `pid`, goes on.
         seconds: that it took; None until it has ended.
+        is_backfill: its tasks were chosen by how they stood.
         parts: the numbers of all runs of the backfill of which it is one, the first of them first; else empty.
     """
 
@@ -51,6 +52,7 @@ class Run:
     pid: int
     lives: bool
     seconds: float | None
+    is_backfill: bool
     parts: tuple[int, ...]
 
     @property
@@ -190,7 +192,8 @@ class Runs:
 
     def _runs(self, which: str, value: int) -> list[Run]:
         rows = self._db.execute(
-            "SELECT id, started, ended, command, exit_status, counts, overrides, commit_id, dirty, pid, part_of,"
+            "SELECT id, started, ended, command, exit_status, counts, overrides, commit_id, dirty, pid,"
+            " backfill IS NOT NULL, part_of,"
             " EXISTS (SELECT 1 FROM runs AS part WHERE part.part_of = runs.id)"
             f" FROM runs WHERE {which}",
             (value,),
@@ -209,6 +212,7 @@ class Runs:
         commit: str | None,
         dirty: int | None,
         pid: int,
+        is_backfill: int,
         part_of: int | None,
         has_parts: int,
     ) -> Run:
@@ -228,6 +232,7 @@ class Runs:
             pid,
             lives,
             None if ended is None else ended - started,
+            bool(is_backfill),
             tuple(self._parts(part_of or number)) if part_of or has_parts else (),
         )
 

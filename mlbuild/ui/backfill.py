@@ -1,21 +1,22 @@
-"""What a backfill would do, for people."""
+"""What a backfill would do, for people and programs, and what can be typed after it."""
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 from mlbuild.engine.backfill import KINDS, Plan
 from mlbuild.graph.task import Task
-from mlbuild.ui.impact import amount_text
+from mlbuild.ui.impact import amount_json, amount_text, targets_json
 from mlbuild.ui.words import and_more, counted
 
 
 def plan_lines(plan: Plan) -> list[str]:
     """How the tasks of the range stand, which are chosen, and what would run for that."""
-    by_target: dict[str, list[Task]] = {}
-    for task in plan.kinds:
-        by_target.setdefault(task.target.name, []).append(task)
+    by_target = _by_target(plan)
     width = max((len(name) for name in by_target), default=0)
     lines = [f"{name:<{width}}  {_kinds_text(plan, tasks)}" for name, tasks in by_target.items()]
     if not plan.chosen:
@@ -28,6 +29,22 @@ def plan_lines(plan: Plan) -> list[str]:
     return [*lines, f"altogether: {amount_text(plan.total) or 'nothing would run'}"]
 
 
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The document of `backfill -n --json` (see the command-line reference)."""
+    return {
+        "kinds": [
+            {"target": name, **{kind: counts[kind] for kind in KINDS}}
+            for name, counts in ((name, _counts(plan, tasks)) for name, tasks in _by_target(plan).items())
+        ],
+        "chosen": [task.name for task in plan.chosen],
+        "canary": [task.name for task in plan.canary],
+        "since": plan.since,
+        "done": len(plan.done),
+        "targets": targets_json(plan.targets),
+        "total": amount_json(plan.total),
+    }
+
+
 def chosen_text(plan: Plan) -> str:
     """How many tasks, and from where to where: 31 tasks from features[2013-01-01] to features[2013-01-31]"""
     first, last = plan.chosen[0], plan.chosen[-1]
@@ -35,7 +52,42 @@ def chosen_text(plan: Plan) -> str:
     return f"{counted(len(plan.chosen), 'task')} {where}"
 
 
+def next_lines(command: str, counts: Mapping[str, int]) -> Iterator[str]:
+    """What can be typed after a backfill that was not through, or in which something failed.
+
+    Args:
+        command: of the backfill, as it was typed.
+        counts: how many of its tasks ended in each state.
+    """
+    if counts.get("cancelled"):
+        yield f"to go on: {command}"
+    if counts.get("failed"):
+        yield f"to try again only what failed: {shlex.join(_with_failed(shlex.split(command)))}"
+
+
+def _with_failed(words: list[str]) -> list[str]:
+    """The same command for what has failed alone."""
+    cut = words.index("--") if "--" in words else len(words)
+    kept = [
+        word
+        for before, word in pairwise(["", *words[:cut]])
+        if "--mode" not in (before, word) and not word.startswith("--mode=")
+    ]
+    return [*kept, "--mode", "failed", *words[cut:]]
+
+
+def _by_target(plan: Plan) -> dict[str, list[Task]]:
+    found: dict[str, list[Task]] = {}
+    for task in plan.kinds:
+        found.setdefault(task.target.name, []).append(task)
+    return found
+
+
+def _counts(plan: Plan, tasks: Sequence[Task]) -> Counter[str]:
+    return Counter(plan.kinds[task] for task in tasks)
+
+
 def _kinds_text(plan: Plan, tasks: Sequence[Task]) -> str:
-    counts = Counter(plan.kinds[task] for task in tasks)
+    counts = _counts(plan, tasks)
     kinds = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
     return f"{counted(len(tasks), 'task')}: {kinds}"

@@ -62,20 +62,20 @@ def impact_json(impact: Impact, *, since: str | None, over: bool) -> dict[str, A
     return {
         "since": since,
         "causes": [
-            {**reason_json(share.cause.reason), "things": share.things, "targets": _targets_json(share.targets)}
+            {**reason_json(share.cause.reason), "things": share.things, "targets": targets_json(share.targets)}
             for share in impact.shares
         ],
-        "targets": _targets_json(impact.targets),
-        "total": _amount_json(impact.total),
+        "targets": targets_json(impact.targets),
+        "total": amount_json(impact.total),
         "over": over,
     }
 
 
-def _targets_json(targets: Mapping[str, Amount]) -> list[dict[str, Any]]:
-    return [{"target": name, **_amount_json(amount)} for name, amount in targets.items()]
+def targets_json(targets: Mapping[str, Amount]) -> list[dict[str, Any]]:
+    return [{"target": name, **amount_json(amount)} for name, amount in targets.items()]
 
 
-def _amount_json(amount: Amount) -> dict[str, Any]:
+def amount_json(amount: Amount) -> dict[str, Any]:
     return {
         "run": amount.run,
         "may_run": amount.may_run,
