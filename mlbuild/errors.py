@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 WIDEST = 200
 """Characters. Of a longer line only what is around the place is shown."""
 LEAVE_OUT = "leave out one of them"
 """The hint for what is given twice."""
+
+
+@lru_cache(maxsize=16)
+def _lines(text: str) -> list[str]:
+    """Kept, since of a long file many lines are asked for, one after the other."""
+    return text.split("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,7 @@ class Source:
 
     def line(self, number: int) -> str:
         """Line `number` (from 1), without its line break; empty past the end."""
-        lines = self.text.split("\n")
+        lines = _lines(self.text)
         return lines[number - 1] if 0 < number <= len(lines) else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -20,6 +21,7 @@ Render = Callable[[Output, Target, tuple[Key, ...]], str]
 class _Made:
     """One output of a target, at every combination of its keys once that was asked for."""
 
+    number: int
     target: Target
     output: Output
     prefix: str
@@ -39,23 +41,33 @@ class Makers:
     def __init__(self, targets: list[Target], partitions: dict[str, Keys], render: Render) -> None:
         self._partitions = partitions
         self._render = render
-        self._made = [
-            _Made(target, output, _prefix(output))
-            for target in targets
-            for output in (*target.outputs, *target.metrics)
-        ]
+        outputs = [(target, output) for target in targets for output in (*target.outputs, *target.metrics)]
+        self._made = [_Made(number, *one, _prefix(one[1])) for number, one in enumerate(outputs)]
+        self._by_prefix: dict[str, list[_Made]] = {}
+        for made in self._made:
+            self._by_prefix.setdefault(made.prefix, []).append(made)
+        self._prefixes = sorted(self._by_prefix)
 
     def of(self, path: str) -> Iterator[tuple[Target, tuple[Key, ...], str]]:
         """The tasks that make `path`, a directory around it, or something in it: (target, keys, the path made)."""
         wanted = path.rstrip("/")
-        for made in self._made:
-            if not (wanted.startswith(made.prefix) or made.prefix.startswith(wanted + "/")):
-                continue
+        for made in self._near(wanted):
             paths = self._paths(made)
             around = (folder + "/" for folder in _folders(wanted))
             found = [each for each in (wanted, wanted + "/", *around) if each in paths]
             for each in found or self._inside(made).get(wanted, []):
                 yield made.target, paths[each], each
+
+    def _near(self, path: str) -> list[_Made]:
+        """Whose prefix the path begins with, and whose prefix lies in it; in the order of the targets."""
+        prefixes = [path[:length] for length in range(len(path) + 1)]
+        folder = path + "/"
+        first = bisect_left(self._prefixes, folder)
+        while first < len(self._prefixes) and self._prefixes[first].startswith(folder):
+            prefixes.append(self._prefixes[first])
+            first += 1
+        near = [made for prefix in prefixes for made in self._by_prefix.get(prefix, ())]
+        return sorted(near, key=lambda made: made.number)
 
     def matching(self, pattern: str) -> Iterator[tuple[Target, tuple[Key, ...], str]]:
         """The tasks that make paths which a glob matches."""
