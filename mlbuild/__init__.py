@@ -4,13 +4,27 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-__all__ = ["MlbuildError", "Options", "Workspace", "build", "find", "open_workspace", "status", "verify"]
+__all__ = [
+    "Choice",
+    "MlbuildError",
+    "Options",
+    "Workspace",
+    "backfill",
+    "build",
+    "find",
+    "open_workspace",
+    "plan_backfill",
+    "status",
+    "verify",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mlbuild.app.backfilling import backfill, plan_backfill
     from mlbuild.app.building import Options, build
     from mlbuild.app.looking import status
     from mlbuild.app.workspace import Workspace, find, open_workspace, verify
+    from mlbuild.engine.backfill import Choice
     from mlbuild.errors import MlbuildError
 
 

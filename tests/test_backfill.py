@@ -10,6 +10,9 @@ import signal
 import pytest
 from workspace import Ended, Workspace, names
 
+import mlbuild
+from mlbuild.engine.events import Event, TaskFinished
+
 PIPELINE = """
     param top = 100
     partition day: daily from 2024-01-01 to 2024-01-20
@@ -278,6 +281,19 @@ def test_help(mixed: Workspace) -> None:
     assert mixed.run("help", "backfill").out == mixed.run("backfill", "--help").out
 
 
+def test_from_python(flights: Workspace) -> None:
+    path, keys = str(flights.root / "Pipelinefile"), [("day", "2024-01-08..2024-01-09")]
+    workspace = mlbuild.open_workspace(path, keys=keys)
+    choice = mlbuild.Choice(modes=["missing"], newest_first=True)
+    said: list[Event] = []
+    plan = mlbuild.plan_backfill(workspace, ["features"], choice)
+    assert [task.name for task in plan.chosen] == names("features", ["2024-01-09", "2024-01-08"])
+    assert plan.total.run == 2 + 8
+    assert mlbuild.backfill(workspace, plan, mlbuild.Options(jobs=2), said.append) == 0
+    assert sum(isinstance(event, TaskFinished) for event in said) == 2 + 8
+    assert not mlbuild.plan_backfill(mlbuild.open_workspace(path, keys=keys), ["features"], choice).chosen
+
+
 # --- what changed
 
 
@@ -410,6 +426,34 @@ def test_all_goes_on_where_it_was_and_is_one_thing_to_look_back_at(workspace: Wo
     workspace.run(*command)
     assert workspace.lines("ran")[9:] == days(1, 8)  # it was through: this is another one
     assert json.loads(workspace.run("runs", "--json").out)["runs"][0]["parts"] == []
+
+
+def test_what_was_chosen_since_it_had_failed_is_still_chosen_when_it_was_stopped(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition day: daily from 2024-01-01 to 2024-01-06
+        target load[day]:
+            outputs: "load/{day}.txt"
+            code: none
+            run: test -e go; echo {day} > {outputs}
+        target copy[day]:
+            inputs: load
+            outputs: "copy/{day}.txt"
+            code: none
+            run:
+                if [ {day} = 2024-01-03 ] && [ ! -e free ]; then touch there; sleep 1000; fi
+                cat {inputs} > {outputs}
+    """)
+    assert workspace.build("backfill", "copy", "--to", "2024-01-04").failed == names("load", days(1, 4))
+    workspace.write("go", "")
+    command = ["backfill", "copy", "--mode", "failed", "-j1"]
+    process = workspace.start(*command)
+    workspace.wait_for("there")
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    workspace.write("free", "")
+    assert "copy  6 tasks: 2 fresh, 3 missing, 1 failed\n" in workspace.run("backfill", "copy", "-n").out
+    ended = backfill(workspace, *command[1:])
+    assert ended.ran == [*names("copy", days(3, 4)), "load[2024-01-04]"]
 
 
 def test_what_failed_with_all_else_tried_is_through(failing: Workspace) -> None:

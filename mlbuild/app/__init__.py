@@ -6,7 +6,7 @@ from typing import Any
 
 _VERBS = {
     "access": ("opened_store",),
-    "backfilling": ("backfill", "between", "plan_backfill"),
+    "backfilling": ("Choice", "backfill", "between", "plan_backfill"),
     "building": ("Options", "build", "verify_executor"),
     "by_hand": ("Accepted", "Removed", "accept", "remove"),
     "history": ("last_attempt", "metrics", "run", "runs"),

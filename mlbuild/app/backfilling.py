@@ -52,14 +52,15 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         candidates = [task for task in order if choice.upstream and task not in behind] or asked
         runs = journal.past.not_through(named) if journal else []
         done = _made_in(runs, [task for task in (*candidates, *behind) if found[task] == "fresh"], journal)
-        wanted = [task for task in chosen(candidates, found, choice.modes) if task not in done]
+        before = journal.past.chosen(runs) if journal and runs else set()
+        wanted = [task for task in chosen(candidates, found, choice.modes, before) if task not in done]
         forced = wanted if "all" in choice.modes else []
         if forced:
             graph.leave_in()
             inspector.forced.update(forced)
             survey = Survey(graph, order, inspector)
         if choice.downstream:
-            own = chosen(behind, found, MODES if "all" in choice.modes else choice.modes)
+            own = chosen(behind, found, MODES if "all" in choice.modes else choice.modes, before)
             touched = (task for task in downstream(order, wanted) if survey.tasks[task].runs)
             wanted = [*dict.fromkeys((*wanted, *own, *touched))]
         wanted = in_turn(graph, wanted, line, newest_first=choice.newest_first)
@@ -74,7 +75,7 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         first = canary((heads or [*running])[: choice.canary], behind, running, needed)
         since = runs[0] if runs else None
         standing = {task: found[task] for task in (*candidates, *behind)}
-        return Plan(standing, wanted, forced, first, targets, total, named, since, done)
+        return Plan(tuple(goals), standing, wanted, forced, first, targets, total, named, since, done)
 
 
 def _made_in(runs: Collection[int], tasks: Sequence[Task], journal: Journal | None) -> set[Task]:
@@ -96,7 +97,6 @@ def _behind(workspace: Workspace, tasks: Sequence[Task]) -> tuple[Task, ...]:
 
 def backfill(
     workspace: Workspace,
-    goals: Sequence[str],
     plan: Plan,
     options: Options,
     say: Callable[[events.Event], None],
@@ -104,7 +104,6 @@ def backfill(
     prepared: socket | None = None,
 ) -> int:
     """Make what a plan has chosen; what came to be fresh meanwhile is left alone. As `build_tasks`."""
-    work = Work(
-        tuple(goals or workspace.pipeline.default), plan.chosen, plan.forced, plan.named, plan.canary, in_turn=True
-    )
+    goals = plan.goals or workspace.pipeline.default
+    work = Work(goals, plan.chosen, plan.forced, plan.named, plan.canary, in_turn=True)
     return build_tasks(workspace, work, options, say, on_start, prepared)

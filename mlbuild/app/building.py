@@ -138,7 +138,7 @@ def build_tasks(
             tell(events.Said(text, task.name))
 
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
-        run = stack.enter_context(_begun(journal, options.command, _overridden(workspace), work.backfill))
+        run = stack.enter_context(_begun(journal, options.command, _overridden(workspace), work))
         jobs = options.jobs or workspace.config.jobs or available_cpus()
         executor = stack.enter_context(closing(_local(workspace, run, jobs, prepared)))
         requests = stack.enter_context(closing(Requests(layout.run(run))))
@@ -177,11 +177,9 @@ def build_tasks(
 
 
 @contextmanager
-def _begun(
-    journal: Journal, command: str, overrides: Sequence[tuple[str, str, str]], backfill: str | None
-) -> Iterator[int]:
+def _begun(journal: Journal, command: str, overrides: Sequence[tuple[str, str, str]], work: Work) -> Iterator[int]:
     """A run in the journal: its number. That it ended by an error is noted."""
-    run = journal.begin(command, overrides, backfill)
+    run = journal.begin(command, overrides, work.backfill, (task.name for task in work.wanted))
     try:
         yield run
     except MlbuildError as error:

@@ -53,7 +53,7 @@ def run(arguments: list[str], command: str, prepared: socket | None = None) -> i
         max_failures=options.max_failures,
         command=typed,
     )
-    work = partial(backfill, workspace, goals, plan, how, prepared=prepared)
+    work = partial(backfill, workspace, plan, how, prepared=prepared)
     if options.detach:
         return run_detached(lambda left: drive(options, workspace, work, left, ByCause(workspace.graph)))
     ended: list[BuildFinished] = []

@@ -41,6 +41,7 @@ class Plan:
     """What a backfill has to do.
 
     Attributes:
+        goals: for which it was made; none: the default of the Pipelinefile.
         kinds: of each task from which it chooses.
         chosen: in the order in which they are to be made.
         forced: those of them that run although they may be fresh.
@@ -51,6 +52,7 @@ class Plan:
         done: the tasks that it has made since then.
     """
 
+    goals: tuple[str, ...]
     kinds: Mapping[Task, str]
     chosen: Sequence[Task]
     forced: Sequence[Task]
@@ -73,9 +75,21 @@ def kinds(order: Order, seen: Mapping[Task, Seen]) -> dict[Task, str]:
     return found
 
 
-def chosen(candidates: Iterable[Task], kinds: Mapping[Task, str], modes: Collection[str]) -> list[Task]:
-    """Those of the candidates that are of the kinds asked for."""
-    return [task for task in candidates if "all" in modes or kinds[task] in modes]
+def chosen(
+    candidates: Iterable[Task], kinds: Mapping[Task, str], modes: Collection[str], before: Collection[str] = ()
+) -> list[Task]:
+    """Those of the candidates that are of the kinds asked for.
+
+    Args:
+        before: the names of those that the backfill chose before it was stopped: of whatever kind they are now, if they
+            are not fresh.
+    """
+
+    def is_chosen(task: Task) -> bool:
+        kind = kinds[task]
+        return "all" in modes or kind in modes or (kind != "fresh" and task.name in before)
+
+    return [task for task in candidates if is_chosen(task)]
 
 
 def canary(heads: Sequence[Task], behind: Collection[Task], running: Collection[Task], order: Order) -> list[Task]:

@@ -156,19 +156,29 @@ class Journal:
 
     # --- runs
 
-    def begin(self, command: str, overrides: Sequence[tuple[str, str, str]] = (), backfill: str | None = None) -> int:
+    def begin(
+        self,
+        command: str,
+        overrides: Sequence[tuple[str, str, str]] = (),
+        backfill: str | None = None,
+        chosen: Iterable[str] = (),
+    ) -> int:
         """Open a run: its number. Its lock is held until `close`, or until this process dies.
 
         Args:
             backfill: what it chooses from, if it is one; it goes on with one of the same that was not through.
+            chosen: the tasks that it chose.
         """
         with self._transaction():
             run = self._next_run()
             part_of = next(iter(self.past.not_through(backfill)), None) if backfill else None
             self._db.execute(
-                "INSERT INTO runs (id, started, command, pid, overrides, backfill, part_of)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (run, time.time(), command, os.getpid(), json.dumps(overrides), backfill, part_of),
+                "INSERT INTO runs (id, started, command, pid, overrides, backfill, chosen, part_of)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(run, time.time(), command, os.getpid(), json.dumps(overrides)),
+                    *(backfill, _packed(json.dumps([*chosen])) if backfill else None, part_of),
+                ),
             )
             self._living.begin(run)
         return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -162,6 +162,12 @@ class Runs:
             (backfill,),
         ).fetchone()
         return [] if row is None or row[1] else self._parts(row[0])
+
+    def chosen(self, runs: Sequence[int]) -> set[str]:
+        """The names of the tasks that these runs of a backfill chose."""
+        which = f"WHERE id IN ({', '.join(map(str, runs))}) AND chosen NOT NULL"
+        rows = self._db.execute(f"SELECT chosen FROM runs {which}").fetchall()
+        return {name for (packed,) in rows for name in json.loads(zlib.decompress(packed))}
 
     def _parts(self, first: int) -> list[int]:
         rows = self._db.execute("SELECT id FROM runs WHERE id = ? OR part_of = ? ORDER BY id", (first, first))

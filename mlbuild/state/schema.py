@@ -65,6 +65,7 @@ ALTER TABLE attempts ADD COLUMN max_gpu_memory INTEGER;
 ALTER TABLE runs ADD COLUMN backfill TEXT;
 ALTER TABLE runs ADD COLUMN part_of INTEGER;
 """,
+    "ALTER TABLE runs ADD COLUMN chosen BLOB",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 
