@@ -144,6 +144,22 @@ flowchart LR
     )
 
 
+def test_a_node_has_the_colour_of_its_worst_state(drawn: Workspace) -> None:
+    """What is restorable is not as bad as what must be made."""
+    (drawn.root / "sum/2013-01-01.txt").unlink()
+    assert (
+        drawn.run("graph", "--format", "mermaid", "sum").out
+        == """\
+flowchart LR
+    n0["raw<br/>fresh"]
+    style n0 fill:#d5ecd4
+    n1["sum[day]<br/>1 fresh, 1 restorable, 1 missing"]
+    style n1 fill:#fbeac1
+    n0 --> n1
+"""
+    )
+
+
 def test_svg_is_not_there_yet(drawn: Workspace) -> None:
     ended = drawn.run("graph", "--format", "svg")
     assert (ended.status, ended.err) == (

@@ -43,7 +43,7 @@ FORBIDDEN = {
 
 PACKAGES = {
     "lark": {"language/parser.py"},
-    "rich": {"ui/live.py"},
+    "rich": {"ui/live.py", "ui/picture.py"},
     "xxhash": {"digest.py"},
     "yaml": {"code/data.py", "language/parameters.py", "engine/scope.py"},
     "fsspec": {"files.py"},

@@ -37,10 +37,11 @@ def test_version_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     assert not (loaded(tmp_path, "--version") - before(tmp_path)) & heavy
 
 
-def test_a_build_with_nothing_to_do_loads_neither_rich_nor_fsspec(workspace: Workspace) -> None:
+def test_a_build_with_nothing_to_do_and_status_load_neither_rich_nor_fsspec(workspace: Workspace) -> None:
     workspace.pipeline('target t:\n    outputs: "t.txt"\n    run: echo > {outputs}\n')
     workspace.ok()
     assert not loaded(workspace.root) & {"rich", "fsspec"}
+    assert not loaded(workspace.root, "status") & {"rich", "fsspec"}
 
 
 def test_version() -> None:

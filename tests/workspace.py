@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -110,6 +111,41 @@ class Workspace:
         process = self.start(*arguments, env=env)
         out, err = process.communicate(timeout=PATIENCE)
         return Ended(process.returncode, out, err, [])
+
+    def on_a_terminal(
+        self,
+        *arguments: str,
+        typed: bytes = b"",
+        after: bytes = b"",
+        columns: int = 100,
+        env: dict[str, str] | None = None,
+        raw: bool = False,
+    ) -> tuple[int, str]:
+        """(exit status, all that was drawn) of a command on a real terminal.
+
+        Args:
+            typed: what is typed once `after` was shown.
+            raw: with colours and moves, which are left out otherwise.
+        """
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.root)
+            own = {"TERM": "xterm-256color", "COLUMNS": str(columns), "PYTHONPATH": str(ROOT)}
+            words = [sys.executable, "-m", "mlbuild", *arguments]
+            os.execve(sys.executable, words, {**os.environ, **own, **(env or {})})
+        shown = b""
+        while True:
+            try:
+                shown += os.read(terminal, 1 << 16)
+            except OSError:
+                break
+            if typed and after in shown:
+                os.write(terminal, typed)
+                typed = b""
+        os.close(terminal)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        text = shown.decode(errors="replace").replace("\r\n", "\n")
+        return status, text if raw else re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
     def build(self, *arguments: str, env: dict[str, str] | None = None) -> Ended:
         """Build, and read the events."""

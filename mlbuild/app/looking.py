@@ -132,7 +132,8 @@ def seen(survey: Survey, workspace: Workspace, journal: Journal | None, order: O
 def _asked_for(workspace: Workspace, order: Order) -> list[Task]:
     """What is asked for where nothing is: the default goals, and what nothing else needs."""
     needed = {need for needs in order.values() for need in needs}
-    return [*workspace.wanted(()), *(task for task in order if task not in needed)]
+    default = (task for task in select(workspace.graph, (), workspace.folder) if task in order)
+    return [*default, *(task for task in order if task not in needed)]
 
 
 def show(workspace: Workspace, goal: str) -> Shown:

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 
 def is_screen() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    """Whether there is one that also has the signs which are drawn."""
+    terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return terminal and sys.stdout.encoding.lower().startswith("utf")
+
+
+def colored(config: Config) -> bool:
+    """Whether the surroundings and the configuration want colours."""
+    return config.color and "NO_COLOR" not in os.environ
 
 
 def screen(config: Config, *, color: bool | None = None, verbose: bool = False, told: Told = apart) -> Live:
-    """What draws; colours as asked for, else as the surroundings and the configuration want them."""
+    """What draws; colours as asked for, else as they are wanted."""
     from mlbuild.ui.live import Live
 
-    colored = color if color is not None else config.color and "NO_COLOR" not in os.environ
-    return Live(verbose=verbose, color=colored, told=told)
+    return Live(verbose=verbose, color=colored(config) if color is None else color, told=told)

@@ -1,4 +1,4 @@
-"""A build on a terminal: what runs, how far it is, what failed. The only user of rich."""
+"""A build on a terminal: what runs, how far it is, what failed."""
 
 from __future__ import annotations
 

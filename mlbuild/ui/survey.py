@@ -76,7 +76,7 @@ def status_lines(seen: Sequence[Seen], *, tasks: bool) -> list[str]:
     if tasks:
         width = max((len(each.surveyed.task.name) for each in seen), default=0)
         return [f"{each.surveyed.task.name:<{width}}  {each.state:<10}  {_why(each)}".rstrip() for each in seen]
-    rows = _by_target(seen)
+    rows = by_target(seen)
     width = max((len(name) for name in rows), default=0)
     lines = []
     for name, group in rows.items():
@@ -98,7 +98,8 @@ def _why(each: Seen) -> str:
     return left if each.orphan.wanted else f"{reasons}; {left}"
 
 
-def _by_target(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
+def by_target(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
+    """The name of each target with its tasks, in order."""
     rows: dict[str, list[Seen]] = {}
     for each in seen:
         rows.setdefault(each.surveyed.task.target.name, []).append(each)
@@ -114,7 +115,7 @@ def status_json(seen: Sequence[Seen]) -> dict[str, Any]:
                 "states": dict(Counter(each.state for each in group)),
                 "tasks": [task_json(each) for each in group],
             }
-            for name, group in _by_target(seen).items()
+            for name, group in by_target(seen).items()
         ]
     }
 
