@@ -140,21 +140,22 @@ features  ■ 16 fresh, □ 1 missing, ✗ 1 failed
 
 
 def test_several_years_of_days_have_the_year_above(workspace: Workspace) -> None:
-    workspace.pipeline("partition day: daily from 2012-11-10 to 2013-03-31\n" + target("f", "day"))
-    fresh(workspace, "f[2012-11-10..2013-03-30]")
+    workspace.pipeline("partition day: daily from 2013-01-01 to 2014-03-31\n" + target("f", "day"))
+    fresh(workspace, "f[2013-01-01..2014-03-30]")
+    row = "■" * 65
     assert (
-        drawn(workspace, columns=32)
-        == """\
-f  ■ 141 fresh, □ 1 missing
-         Dec  2013    Mar
-  Mon  ■■■■■■■■■■■■■■■■■■■■
-  Tue  ■■■■■■■■■■■■■■■■■■■■
-  Wed  ■■■■■■■■■■■■■■■■■■■■
-  Thu  ■■■■■■■■■■■■■■■■■■■■
-  Fri  ■■■■■■■■■■■■■■■■■■■■
-  Sat ■■■■■■■■■■■■■■■■■■■■■
-  Sun ■■■■■■■■■■■■■■■■■■■■□
-  □ 2013-03-31
+        drawn(workspace)
+        == f"""\
+f  ■ 454 fresh, □ 1 missing
+      2013    Mar  Apr May Jun  Jul Aug Sep  Oct Nov Dec  2014    Mar
+  Mon  {row[1:]}□
+  Tue {row}
+  Wed {row}
+  Thu {row}
+  Fri {row}
+  Sat {row}
+  Sun {row}
+  □ 2014-03-31
 """
     )
 
@@ -426,6 +427,8 @@ def test_where_nothing_is_to_be_looked_for_there_is_a_line_a_target(workspace: W
     fresh(workspace, "load")
     fresh(workspace, "split[a]")
     assert drawn(workspace) == ("load   ■ 31 fresh\nsplit  ■ 1 fresh, □ 1 missing\n  □ b\nall    □ missing\n")
+    # `load` is what a build makes by default, and has no parts.
+    assert drawn(workspace, "--part", "b") == drawn(workspace)
     lose(workspace, "load/2024-01-31")
     assert "  Wed ■ ■ ■ ■ □\n  Thu ■ ■ ■ ■\n" in drawn(workspace, "all")
 

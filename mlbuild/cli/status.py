@@ -20,7 +20,8 @@ def run(arguments: list[str], command: str) -> int:
     seen = status(workspace, goals, whole=True)
     if options.json:
         print(json.dumps(status_json(seen), indent=2, ensure_ascii=False))
-    elif is_screen() and not options.tasks:
+        return 0
+    if is_screen() and not options.tasks:
         from mlbuild.ui.picture import show_status
 
         show_status(seen, workspace.graph, color=colored(workspace.config))

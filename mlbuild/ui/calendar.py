@@ -12,6 +12,8 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS_BEGIN = (0, 4, 8, 13, 17, 22, 26, 30, 35, 39, 43, 48)
 """Weeks of the year, from 0, that are the first, or nearly, of each month."""
+WHOLE_MONTH = 4
+"""Weeks, at least, from the one in which a month begins to that of the next."""
 HOURS_MARKED = 3
 """Every so many hours are written above the columns."""
 
@@ -74,7 +76,7 @@ def _days(texts: Sequence[str], periods: Sequence[str]) -> Sheet:
         begin = (date.fromisoformat(f"{month}-01").toordinal() - 1) // 7
         name = month[:4] if several and month.endswith("-01") else MONTHS[int(month[5:]) - 1]
         marks.append((max(0, begin - first), name))
-    if len(marks) > 1 and marks[1][0] <= len(marks[0][1]):
+    if len(marks) > 1 and marks[1][0] < WHOLE_MONTH:
         del marks[0]  # the end of a month, with no room for its name
     places = {text: (day % 7, day // 7 - first) for text, day in zip(texts, ordinals, strict=True)}
     return Sheet("day", WEEKDAYS, last - first + 1, marks, places)

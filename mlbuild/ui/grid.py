@@ -1,4 +1,5 @@
-"""The tasks of a target as a grid of cells, each with the sign of its state. Knows of a terminal its width alone."""
+"""The tasks of a target as a grid of cells, each with the sign of its state. Knows of a terminal its width alone, and
+takes all characters of keys for equally wide."""
 
 from __future__ import annotations
 
