@@ -79,7 +79,6 @@ def test_files_that_include_each_other(workspace: Workspace) -> None:
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user")
 @pytest.mark.parametrize("command", ["check", "fmt"])
 def test_a_file_that_may_not_be_read(tmp_path_factory: pytest.TempPathFactory, command: str) -> None:
     folder = Path("/tmp") / tmp_path_factory.mktemp("unreadable").name  # where any user may go
@@ -87,7 +86,8 @@ def test_a_file_that_may_not_be_read(tmp_path_factory: pytest.TempPathFactory, c
     try:
         (folder / "Pipelinefile").write_bytes(TARGET)
         (folder / "Pipelinefile").chmod(0)
-        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        user = other if os.geteuid() == 0 else []  # root may read everything
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
         ended = subprocess.run(
             [*user, sys.executable, "-m", "mlbuild", command], cwd=folder, env=env, capture_output=True, text=True

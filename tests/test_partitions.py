@@ -77,7 +77,8 @@ Pipelinefile:1:14: error: partition `k` has no keys: no file matches
             """\
 Pipelinefile:1:14: error: two files have the key x: a/x.csv and b/x.csv
   1 | partition k: glob("*/{k}.csv")
-    |              ^^^^^^^^^^^^^^^^^""",
+    |              ^^^^^^^^^^^^^^^^^
+  hint: rename one of them, or write a pattern that only one matches""",
         ),
         (
             'lines("nope.txt")',

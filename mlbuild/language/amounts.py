@@ -30,7 +30,9 @@ def amount(node: Node, name: str, constants: Constants) -> int | float:
         hint = f"as in `{name} = {'8G' if name in SIZES else 2}`"
         raise PipelineError(f"`{name}` is a number above 0, and this is {written(node)}", node.at, hint)
     if name in SIZES and isinstance(node, Literal) and node.text.isdigit():
-        raise PipelineError(f"{name} of {node.text} bytes", node.at, f"a size has a unit: {node.text}G")
+        few = len(node.text) <= len("512")
+        hint = f"a size has a unit: {node.text}G" if few else "a size has a unit, as in 512M or 8G"
+        raise PipelineError(f"{name} of {node.text} bytes", node.at, hint)
     if name in WHOLE and value != int(value):
         raise PipelineError(f"`{name}` is a whole number, and this is {written(node)}", node.at, f"as in `{name} = 2`")
     return int(value) if name in SIZES or value == int(value) else value

@@ -133,7 +133,7 @@ def _matched(name: str, source: Call, constants: Constants) -> dict[object, str]
         match = re.fullmatch(regex, path, re.DOTALL)
         if match and match["key"] in found:
             message = f"two files have the key {match['key']}: {found[match['key']]} and {path}"
-            raise PipelineError(message, source.at)
+            raise PipelineError(message, source.at, "rename one of them, or write a pattern that only one matches")
         if match:
             found[match["key"]] = path
     if not found:
