@@ -174,6 +174,8 @@ def test_what_would_be_done_as_json(mixed: Workspace) -> None:
             {"target": "load", "run": 2, "may_run": 0, "gpu_hours": 0.0, "unknown": 0},
         ],
         "total": {"run": 5, "may_run": 0, "gpu_hours": 0.0, "unknown": 0},
+        "restored": 0,
+        "blocked": 0,
     }
     mixed.write("broken-2024-01-03", "")
     mixed.build("backfill", "copy", "--max-failures", "1", "-j1")
@@ -325,7 +327,37 @@ def test_a_corrected_day_runs_exactly_the_windows_that_hold_it(flights: Workspac
     assert ended.ran == [*names("features", days(9, 15)), "raw[2024-01-09]"]
 
 
+def test_what_would_be_restored_and_what_can_not_be_made_is_said(failing: Workspace) -> None:
+    failing.build("backfill", "load")
+    (failing.root / "load/2024-01-01.txt").unlink()
+    last = last_line(failing.run("backfill", "load", "-n"))
+    assert re.fullmatch(r"altogether: 5 tasks would run; .*; 1 task would be restored; 2 tasks blocked", last)
+    only = last_line(failing.run("backfill", "load", "--to", "2024-01-01", "-n"))
+    assert only == "altogether: nothing would run; 1 task would be restored"
+
+
 # --- order
+
+
+def test_the_next_one_starts_when_one_has_ended(workspace: Workspace) -> None:
+    """Of two at once, one lasts until all others were made by its side: there are no batches that wait for it."""
+    workspace.pipeline("""
+        partition day: daily from 2024-01-01 to 2024-01-06
+        target t[day]:
+            outputs: "{day}.txt"
+            code: none
+            run:
+                if [ {day} = 2024-01-01 ]; then until [ -e last ]; do sleep 0.02; done; fi
+                if [ {day} = 2024-01-06 ]; then touch last; fi
+                touch {outputs}
+    """)
+    ended = backfill(workspace, "t", "--max-active", "2", "-j4")
+    assert started(ended) == names("t", days(1, 6))
+    running = most = 0
+    for event in ended.events:
+        running += {"task_started": 1, "task_finished": -1}.get(event["event"], 0)
+        most = max(most, running)
+    assert most == 2
 
 
 def test_the_oldest_is_the_first(flights: Workspace) -> None:

@@ -13,6 +13,7 @@ from mlbuild.app.looking import seen
 from mlbuild.app.workspace import Workspace, ordered
 from mlbuild.engine import events
 from mlbuild.engine.backfill import MODES, Choice, Plan, canary, chosen, kinds
+from mlbuild.engine.decide import Verdict
 from mlbuild.engine.history import History
 from mlbuild.engine.impact import add_up
 from mlbuild.engine.provenance import downstream
@@ -66,7 +67,10 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         wanted = in_turn(graph, wanted, line, newest_first=choice.newest_first)
         needed = ordered(workspace, wanted)
         history = History(journal.durations() if journal else {}, order)
-        targets, total = add_up(graph, [survey.tasks[task] for task in needed], history)
+        surveyed = [survey.tasks[task] for task in needed]
+        targets, total = add_up(graph, surveyed, history)
+        restored = sum(each.decision.verdict is Verdict.RESTORE for each in surveyed)
+        blocked = sum(each.blocked is not None and not each.task.is_group for each in surveyed)
         graph.leave_in()
         running = {task: None for task in wanted if survey.tasks[task].runs and not survey.tasks[task].blocked}
         heads = in_turn(
@@ -75,7 +79,9 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         first = canary((heads or [*running])[: choice.canary], behind, running, needed)
         since = runs[0] if runs else None
         standing = {task: found[task] for task in (*candidates, *behind)}
-        return Plan(tuple(goals), standing, wanted, forced, first, targets, total, named, since, done)
+        return Plan(
+            tuple(goals), standing, wanted, forced, first, targets, total, restored, blocked, named, since, done
+        )
 
 
 def _made_in(runs: Collection[int], tasks: Sequence[Task], journal: Journal | None) -> set[Task]:

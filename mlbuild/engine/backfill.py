@@ -47,6 +47,7 @@ class Plan:
         forced: those of them that run although they may be fresh.
         canary: those of them that come first, and all others only if they hold; none: nothing does.
         targets, total: what would run, with all that the chosen tasks need.
+        restored, blocked: how many tasks beside these the store would bring back, and how many nothing would come of.
         named: what it chooses from, so that it is known again.
         since: the first run of it, if it was stopped before it had tried everything.
         done: the tasks that it has made since then.
@@ -59,6 +60,8 @@ class Plan:
     canary: Sequence[Task]
     targets: Mapping[str, Amount]
     total: Amount
+    restored: int
+    blocked: int
     named: str
     since: int | None
     done: Collection[Task]

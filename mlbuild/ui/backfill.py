@@ -26,7 +26,12 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += [f"  {name:<{width}}  {amount_text(amount)}" for name, amount in plan.targets.items()]
     if plan.canary:
         lines.append(f"the canary: {and_more([task.name for task in plan.canary])}")
-    return [*lines, f"altogether: {amount_text(plan.total) or 'nothing would run'}"]
+    total = [amount_text(plan.total) or "nothing would run"]
+    if plan.restored:
+        total.append(f"{counted(plan.restored, 'task')} would be restored")
+    if plan.blocked:
+        total.append(f"{counted(plan.blocked, 'task')} blocked")
+    return [*lines, f"altogether: {'; '.join(total)}"]
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -42,6 +47,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "done": len(plan.done),
         "targets": targets_json(plan.targets),
         "total": amount_json(plan.total),
+        "restored": plan.restored,
+        "blocked": plan.blocked,
     }
 
 
