@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +19,18 @@ ROOT = Path(__file__).parent.parent
 DAYS = [str(date(2013, 1, 1) + timedelta(days=number)) for number in range(365)]
 MODELS = ["boosted", "logistic"]
 BEHIND_TRAIN = [*names("evaluate", MODELS), "summary", *names("train", MODELS)]
+DELAYS = """
+target delays[day]:
+    inputs: features
+    outputs: "build/delays/{day}.txt"
+    run: cut -d, -f1 {inputs} | sort | uniq -c > {outputs}
+"""
+"""A target behind the features of each day, where a backfill is cut off."""
+OBSERVED = "observed = weather.get((flight.origin, flight.hour - 1), unknown)"
+FIXED = """\
+hours = [weather.get((flight.origin, flight.hour - back)) for back in (1, 2)]
+                    observed = hours[0] or hours[1] or unknown"""
+"""Where the weather of an hour is missing, that of the hour before; which is so at few hours of the year."""
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +132,59 @@ def test_the_gate_stops_a_bad_model(flights: Workspace) -> None:
     assert ended.ran == ["evaluate[logistic]", *names("train", MODELS)]
     assert ended.tasks("task_blocked") == ["summary"]
     assert flights.ok().ran == []
+
+
+@pytest.fixture(scope="module")
+def daily(flights: Workspace) -> Workspace:
+    """With what needs the features of each day, one by one."""
+    flights.pipeline(flights.read("Pipelinefile") + DELAYS)
+    assert flights.ok("backfill", "delays").ran == names("delays", DAYS)
+    return flights
+
+
+def test_a_backfill_of_one_corrected_day(daily: Workspace) -> None:
+    before = daily.read("build/flights.csv")
+    row = "2013-09-11,05:00,EWR,US,1877,CLT,529,-5"
+    replace(daily, "build/flights.csv", row, row.replace(",-5", ",77"))
+    window = DAYS[DAYS.index("2013-09-11") :][:7]
+    ended = daily.ok("backfill", "delays")
+    assert ended.ran == [*names("delays", window), *names("extract", DAYS), *names("features", window)]
+    (daily.root / "build/flights.csv").write_text(before)
+    assert daily.ok("delays").ran == []
+
+
+def stop_amid(daily: Workspace, number: int, started: int) -> None:
+    """Send a signal to a backfill once the features of so many days were begun."""
+    process = daily.start("backfill", "delays")
+    daily.wait_until(lambda: len(daily.lines("ran")) >= started)
+    process.send_signal(number)
+    process.communicate()
+
+
+def test_a_backfill_of_a_fix_that_is_interrupted_twice(daily: Workspace) -> None:
+    """All features are made anew, none twice; behind them exactly the days whose features came out otherwise."""
+    before = {day: daily.read(f"build/features/{day}.csv") for day in DAYS}
+    script = daily.read("pipeline/features.py")
+    replace(daily, "pipeline/features.py", OBSERVED, FIXED)
+    replace(
+        daily, "pipeline/features.py", "    weekday, late", "    print(day, file=open('ran', 'a'))\n    weekday, late"
+    )
+    stop_amid(daily, signal.SIGINT, 40)
+    stop_amid(daily, signal.SIGKILL, 120)
+    ended = daily.ok("backfill", "delays")
+    assert ended.out.startswith("goes on with run ")
+
+    differ = [day for day in DAYS if daily.read(f"build/features/{day}.csv") != before[day]]
+    assert len(differ) == 14
+    (backfill, *_) = json.loads(daily.run("runs", "--json").out)["runs"]
+    assert (len(backfill["parts"]), backfill["counts"]["built"]) == (3, 365 + 14)
+    parts = [json.loads(daily.run("runs", str(run), "--json").out)["tasks"] for run in backfill["parts"]]
+    attempts = [row for part in parts for row in part if row["taken_over_by"] is None]
+    built = Counter(row["task"] for row in attempts if row["state"] == "built")
+    assert built == Counter([*names("features", DAYS), *names("delays", differ)])
+    # What runs beyond that was stopped by the first signal, and begun again.
+    assert {row["state"] for row in attempts} <= {"built", "cancelled"}
+    assert not Counter(names("features", daily.lines("ran"))) - Counter(row["task"] for row in attempts)
+
+    (daily.root / "pipeline/features.py").write_text(script)
+    assert daily.ok("delays").ran == []
