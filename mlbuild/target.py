@@ -207,6 +207,9 @@ class Target:
     """`continue`: what needs it is made without it; `stop`: it is not made."""
     max_active: int | None = None
     """How many of its tasks may run at once."""
+    batch: int | None = None
+    """How many keys of its last partition one run of the recipe may take; to that, these are lists even if it has but
+    one."""
     cache: str = "true"
     """`false`: its outputs are not stored; `never`: nor is it ever fresh."""
     recipe: Recipe | None = None

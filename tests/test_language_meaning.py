@@ -600,14 +600,14 @@ Pipelinefile:16:5: error: `run:` can't stand in `defaults:`
     "what is not there yet": (
         """\
 target t:
-    batch: 2
+    when: exists("x")
     inputs: first(merge, extract[*])
     run: x
 """,
         """\
-Pipelinefile:16:5: error: `batch:` is not there yet
-  16 |     batch: 2
-     |     ^^^^^
+Pipelinefile:16:5: error: `when:` is not there yet
+  16 |     when: exists("x")
+     |     ^^^^
   hint: a later version of mlbuild brings it
 
 Pipelinefile:17:13: error: `first()` is not there yet

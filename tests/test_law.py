@@ -63,7 +63,7 @@ class HereExecutor(FakeExecutor):
         opens.clear()
         _run_here(job.recipe)
         seen = tuple(_opened(job))
-        result = measured(job, JobResult(job.attempt, Reason.OK, started=now, ended=time.time()))
+        (result,) = measured([job], JobResult(job.attempt, Reason.OK, started=now, ended=time.time()))
         return replace(result, opened=seen) if result.ok else result
 
 

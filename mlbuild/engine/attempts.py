@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import Any
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
 from mlbuild.engine.facts import Inspector, unreachable
+from mlbuild.engine.queue import Wanted
 from mlbuild.engine.resume import on_checkpoints
-from mlbuild.engine.scope import RecipeScope, variable_value
+from mlbuild.engine.scope import RecipeScope, recipe_scope, variable_value
 from mlbuild.engine.undeclared import Undeclared
 from mlbuild.errors import StateError
 from mlbuild.executors import checkpoints
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
-from mlbuild.executors.job import Job, JobResult, Read
+from mlbuild.executors.job import Batch, Job, JobResult, Read
 from mlbuild.expression import Name, Slot
 from mlbuild.files import Files, copy_remote, remote_digest
 from mlbuild.graph.dag import Graph
@@ -77,6 +78,8 @@ class Attempt:
     """Why it is made."""
     resume: Fingerprint | None = None
     """What its checkpoints belong to, if it is to leave any."""
+    command: str = ""
+    """The recipe as a person knows it."""
 
     @property
     def id(self) -> str:
@@ -85,12 +88,6 @@ class Attempt:
     @property
     def adopted(self) -> bool:
         return self.died is not None
-
-    @property
-    def command(self) -> str:
-        """The recipe as a person knows it."""
-        recipe = self.task.target.recipe
-        return python.source_of(recipe.text) if recipe and self.job.kind == "python" else self.job.recipe
 
 
 class InputChanged(Exception):
@@ -134,51 +131,58 @@ class Attempts:
 
     # --- before
 
-    def make(
-        self,
-        task: Task,
-        fingerprint: Fingerprint,
-        edited: tuple[str, ...],
-        reasons: tuple[Reason, ...] = (),
-        failures: int = 0,
-    ) -> Attempt:
-        """The next attempt at a task; nothing of it has happened yet.
+    def make(self, together: Sequence[Wanted], failures: int = 0) -> list[Attempt]:
+        """The next attempts at tasks of which one run of the recipe takes care; nothing of them has happened yet.
 
         Args:
-            failures: how many before it cost a retry.
+            together: more than one are those of a batch, with the keys in their order.
+            failures: how many before them cost a retry.
 
         Raises InputChanged, and PipelineError for what can't be had or has no value.
         """
-        self._bring_copies(task, fingerprint)
-        self._made += 1
-        attempt = f"{self._journal.run}-{self._made}"
-        number = self._journal.next_number(task.name, fingerprint.key)
-        target = task.target
-        resume = self._inspector.resume_fingerprint(task, fingerprint) if target.checkpoint else None
+        for wanted in together:
+            self._bring_copies(wanted.task, wanted.fingerprint)
+        ids = [f"{self._journal.run}-{self._made + which}" for which in range(1, len(together) + 1)]
+        self._made += len(together)
+        first, tasks, attempt = together[0], [wanted.task for wanted in together], ids[0]
+        target, number = first.task.target, self._journal.next_number(first.task.name, first.fingerprint.key)
+        resume = self._inspector.resume_fingerprint(first.task, first.fingerprint) if target.checkpoint else None
         job = Job(
             attempt=attempt,
-            task=task.name,
+            task=first.task.name,
             workspace=self._layout.workspace,
-            recipe=self._recipe(task, attempt, number, failures),
+            recipe=self._recipe(tasks, attempt, number, failures),
             kind=target.recipe.kind if target.recipe else "shell",
             environment={
                 "MLBUILD_ATTEMPT": str(number),
                 "MLBUILD_PROGRESS": self._layout.progress(attempt),
-                **self._given(task, attempt),
-                **self._environment(task),
+                **self._given(tasks, attempt),
+                **self._environment(first.task),
             },
             log=self._layout.log(self._journal.run, attempt),
             notes=self._layout.notes(attempt) if self._observe else "",
-            programs=self._inspector.programs(task),
-            reads=self._reads(task, fingerprint),
-            outputs=task.made,
+            programs=tuple(dict.fromkeys(program for task in tasks for program in self._inspector.programs(task))),
             timeout=target.timeout,
             stall=target.stall,
-            **(on_checkpoints(self._graph, task, fingerprint, resume, self._journal.run) if resume else {}),
-            **self.request(task, failures),
+            batch=Batch(attempt, first.task.name, len(together)) if len(together) > 1 else None,
+            **(on_checkpoints(self._graph, first.task, first.fingerprint, resume, self._journal.run) if resume else {}),
+            **self.request(first.task, failures),
         )
+        carried = replace(job, recipe="", environment={}, notes="", programs=())
+        command = python.source_of(target.recipe.text) if target.recipe and job.kind == "python" else job.recipe
+        return [
+            self._attempt(wanted, replace(job if id == attempt else carried, attempt=id), number, resume, command)
+            for wanted, id in zip(together, ids, strict=True)
+        ]
+
+    def _attempt(self, wanted: Wanted, job: Job, number: int, resume: Fingerprint | None, command: str) -> Attempt:
+        """An attempt at one task, with what is its own of the job."""
+        task, fingerprint = wanted.task, wanted.fingerprint
+        job = replace(job, task=task.name, reads=self._reads(task, fingerprint), outputs=task.made)
         had = self._outputs.standing(task.made)
-        return Attempt(task, number, fingerprint, job, had, edited, reasons=reasons, resume=resume)
+        return Attempt(
+            task, number, fingerprint, job, had, wanted.edited, reasons=wanted.reasons, resume=resume, command=command
+        )
 
     def executor(self, task: Task) -> str:
         """The name of the one that a task runs on."""
@@ -223,11 +227,12 @@ class Attempts:
         log = os.path.relpath(attempt.job.log, self._layout.workspace)
         reasons = [(reason.kind, reason.what, reason.old, reason.new) for reason in attempt.reasons]
         kept = {each.key: each for each in (attempt.resume, attempt.fingerprint)} if attempt.resume else {}
-        self._journal.intend(record, log, attempt.command, reasons, kept)
+        command = attempt.command if attempt.job.run == attempt.id else None
+        self._journal.intend(record, log, command, reasons, kept)
         self._outputs.prepare(attempt.task.made, attempt.id)
         reach("prepared")
 
-    def _recipe(self, task: Task, attempt: str, number: int, failures: int) -> str:
+    def _recipe(self, tasks: Sequence[Task], attempt: str, number: int, failures: int) -> str:
         lists: list[str] = []
 
         def as_file(slot: Slot, content: object) -> str:
@@ -238,7 +243,7 @@ class Attempts:
                 file.write(text)
             return path
 
-        recipe, scope = task.target.recipe, RecipeScope(self._graph, task, number, failures)
+        recipe, scope = tasks[0].target.recipe, recipe_scope(self._graph, tasks, number, failures)
         assert recipe is not None
         if recipe.kind == "python":
             names = dict.fromkeys(name for name, _ in python.uses(recipe.text, scope.known()))
@@ -254,9 +259,9 @@ class Attempts:
         assert isinstance(content, list)
         return "".join(f"{item}\n" for item in content), "txt"
 
-    def _given(self, task: Task, attempt: str) -> dict[str, str]:
+    def _given(self, tasks: Sequence[Task], attempt: str) -> dict[str, str]:
         """The variable that names the file from which `mlbuild.stage` learns of the task; empty if it need not."""
-        text = self._inspector.given(task)
+        text = self._inspector.given(tasks)
         if text is None:
             return {"MLBUILD_TASK": ""}  # and not what it is where this build is a recipe itself
         path = self._layout.given(attempt)

@@ -36,7 +36,8 @@ class TaskReady:
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
     """`resumed_from` is the checkpoint that it goes on from, empty without any. `taken_over_from` is the build that had
-    started it `ran` seconds ago, and died; None: it starts now."""
+    started it `ran` seconds ago, and died; None: it starts now. This run of the recipe is for `batch` tasks, the
+    first of which is `carrier`; empty: it is for this one alone."""
 
     task: str
     attempt: int
@@ -44,6 +45,8 @@ class TaskStarted:
     resumed_from: str = ""
     taken_over_from: int | None = None
     ran: float = 0.0
+    batch: int = 1
+    carrier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,18 @@ class TaskPreempted:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchFailed:
+    """A run of a recipe for several tasks came to nothing, which does not tell whose fault it is: each of them is tried
+    again alone, and no retry is used up. `log` is where its log lies."""
+
+    tasks: tuple[str, ...]
+    exit_code: int
+    reason: str
+    detail: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskBlocked:
     """`by` is what failed, was cancelled or is missing."""
 
@@ -172,6 +187,7 @@ Event = (
     | TaskFailed
     | TaskRetried
     | TaskPreempted
+    | BatchFailed
     | TaskBlocked
     | TaskCancelled
     | Said

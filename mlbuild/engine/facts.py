@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from mlbuild.engine.code import Code, TaskCode
 from mlbuild.engine.decide import Facts
 from mlbuild.engine.given import STAGE, given, names_given
 from mlbuild.engine.resume import NeutralScope
-from mlbuild.engine.scope import RecipeScope, variable_value
+from mlbuild.engine.scope import RecipeScope, recipe_scope, variable_value
 from mlbuild.engine.wording import Wording, canonical
 from mlbuild.errors import Location, PipelineError
 from mlbuild.executors.observed import within
@@ -172,7 +172,7 @@ class Inspector:
         parts |= {f"output {path}": output.name or "" for output, path in zip(declared, task.made, strict=True)}
         scope = RecipeScope(self._graph, task)
         if STAGE in code.imports:
-            parts["names"] = names_given(task, scope)
+            parts["names"] = names_given(self._graph, task)
         unset = (one.name for one in task.target.environ if variable_value(one, scope) is None)
         problem = problem or next((f"the variable {name} is not set" for name in unset), None)
         said, notes = self._said(task, scope)
@@ -182,7 +182,7 @@ class Inspector:
         """As the fingerprint of a task, but the same whatever the params have for values that its checkpoints may
         differ in. Its key is the resume key: what was written under one is for those of the same alone."""
         scope = NeutralScope(self._graph, task)
-        said, notes = Wording(task.target, scope).at(scope)
+        said, notes = Wording(task.target, scope).at(scope, scope)
         return Fingerprint({**fingerprint.parts, **said}, notes, fingerprint.problem)
 
     def _said(self, task: Task, scope: RecipeScope) -> tuple[dict[str, str], Mapping[str, str]]:
@@ -190,7 +190,8 @@ class Inspector:
         found = self._wordings.get(task.target.name)
         if found is None:
             found = self._wordings[task.target.name] = Wording(task.target, scope)
-        return found.at(scope)
+        # With others in a batch it is the same task, so it counts as if it were alone.
+        return found.at(scope, recipe_scope(self._graph, [task]) if task.target.batch else scope)
 
     def _content(self, path: str, planned: Mapping[str, str | None]) -> str | None:
         """The digest of what stands at a path, or would stand there. Raises OSError."""
@@ -325,9 +326,10 @@ class Inspector:
         """What its Python processes are known to begin with, as `Job.programs`."""
         return tuple(self._code.programs(task, self._declared(task.target.code or (), task)))
 
-    def given(self, task: Task) -> str | None:
-        """What a script of the task learns of it from `mlbuild.stage`; None if none is seen to import that."""
-        return given(task, RecipeScope(self._graph, task)) if STAGE in self.code(task).imports else None
+    def given(self, tasks: Sequence[Task]) -> str | None:
+        """What a script that works for these tasks learns of them from `mlbuild.stage`; None if none is seen to import
+        that."""
+        return given(self._graph, tasks) if any(STAGE in self.code(task).imports for task in tasks) else None
 
     def checks(self, task: Task) -> str:
         """What changes when the conditions of a task must be tested again: the digest of their texts and of the values

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from mlbuild.engine.scope import RecipeScope
+from mlbuild.engine.scope import RecipeScope, recipe_scope
 from mlbuild.expression import Attribute, Index, Key, Name, Node, Span, Star, evaluate
+from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.language import python
 from mlbuild.language.words import params_used
@@ -15,26 +16,28 @@ STAGE = "mlbuild.stage"
 """The module by whose import a task is known to ask for this."""
 
 
-def names_given(task: Task, scope: RecipeScope) -> str:
+def names_given(graph: Graph, task: Task) -> str:
     """Inputs, outputs, metrics and keys, as JSON: all that no other part of the fingerprint holds in its order."""
-    return json.dumps(_names(task, scope))
+    return json.dumps(_names(graph, [task]))
 
 
-def given(task: Task, scope: RecipeScope) -> str:
-    """All of it, as the JSON that the module reads."""
+def given(graph: Graph, tasks: Sequence[Task]) -> str:
+    """All of it, as the JSON that the module reads. What several tasks of a batch share is in lists."""
     listed: dict[object, object] = {}
-    for node in task.target.params:
-        for used in params_used(node).values():
+    for task in tasks:
+        scope = RecipeScope(graph, task)
+        for used in (used for node in task.target.params for used in params_used(node).values()):
             _put(listed, [*_steps(used, scope)], evaluate(used, scope))
     # What a file called `params` holds goes by the names that it has in the Pipelinefile: params.train.lr.
     inner = listed.pop("params", {})
     values = {**inner, **listed} if isinstance(inner, Mapping) else listed
-    return json.dumps({**_names(task, scope), "params": python.plain(values)})
+    return json.dumps({**_names(graph, tasks), "params": python.plain(values)})
 
 
-def _names(task: Task, scope: RecipeScope) -> dict[str, list[object]]:
-    kinds = {kind: python.plain(scope.name(Name(kind, task.target.at))) for kind in ("inputs", "outputs", "metrics")}
-    return {**kinds, "keys": python.plain(dict(zip(task.target.partitions, task.keys, strict=True)))}
+def _names(graph: Graph, tasks: Sequence[Task]) -> dict[str, list[object]]:
+    scope, target = recipe_scope(graph, tasks), tasks[0].target
+    kinds = {kind: python.plain(scope.name(Name(kind, target.at))) for kind in ("inputs", "outputs", "metrics")}
+    return {**kinds, "keys": python.plain({name: scope.name(Name(name, target.at)) for name in target.partitions})}
 
 
 def _steps(node: Node, scope: RecipeScope) -> Iterator[object]:

@@ -33,10 +33,19 @@ class Failures:
 
     def __init__(self) -> None:
         self._counts: Counter[Task] = Counter()
+        self._suspects: set[Task] = set()
 
     def of(self, task: Task) -> int:
         """How many there were."""
         return self._counts[task]
+
+    def suspect(self, task: Task) -> None:
+        """A batch failed that it was in: nobody knows whose fault that was, so that it costs none of them a retry."""
+        self._suspects.add(task)
+
+    def goes_alone(self, task: Task) -> bool:
+        """Whether the task is kept out of batches: what happens to it shall happen to no others."""
+        return task in self._suspects or self._counts[task] > 0
 
     def after(self, task: Task, result: JobResult) -> Another | None:
         """What follows from one more attempt that did not succeed; None: nothing."""

@@ -23,6 +23,7 @@ class Origin:
 
     Attributes:
         attempt: that ran the recipe; None if that is not known here: they came out of a store that others fill.
+        beside: the other tasks that its run of the recipe was for.
         run: the build that started the attempt.
         again: the build that restored them or took them as they stood, if it was no attempt that put them there.
         accepted: who took them for the result, if this success is somebody's word.
@@ -32,6 +33,7 @@ class Origin:
 
     trace: Trace
     attempt: Attempted | None
+    beside: tuple[str, ...]
     run: Run | None
     again: Run | None
     accepted: Acceptance | None
@@ -83,6 +85,7 @@ def origin(task: Task, journal: Journal, inspector: Inspector) -> Origin | None:
     return Origin(
         trace,
         attempt,
+        tuple(name for name in past.batch(attempt.id) if name != task.name) if attempt else (),
         past.run(attempt.begun) if attempt else None,
         past.run(trace.run) if trace.attempt is None and not accepted else None,
         accepted,

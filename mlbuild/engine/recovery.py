@@ -51,7 +51,10 @@ class Recovery:
             handle = record.handle or self._executor.find(job)
             if handle and self._executor.reattach(handle, job):
                 known = record.fingerprint, job, record.had, record.edited
-                return Attempt(task, record.number, *known, died=record.run, began=record.started), handle
+                remembered = self._journal.past.attempt(record.id)
+                command = remembered.command if remembered else ""
+                attempt = Attempt(task, record.number, *known, died=record.run, began=record.started, command=command)
+                return attempt, handle
             self._attempts.undo(job, record.had, JobResult(record.id, Reason.LOST, detail="its build died"))
         return None
 

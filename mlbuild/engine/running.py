@@ -19,6 +19,8 @@ class Running:
     def __init__(self) -> None:
         self._attempts: dict[str, Attempt] = {}
         self._handles: dict[str, str] = {}
+        self._parts: Counter[str] = Counter()
+        """Of each run of a recipe, how many attempts have a part in it."""
         self._counts: Counter[str] = Counter()
         self._reports = Reports()
 
@@ -33,8 +35,11 @@ class Running:
         """
         self._attempts[attempt.id] = attempt
         self._handles[attempt.id] = handle
-        self._counts[attempt.task.target.name] += 1
-        self._reports.follow(attempt.id, attempt.task.name, progress)
+        run = attempt.job.run
+        self._counts[attempt.task.target.name] += not self._parts[run]
+        self._parts[run] += 1
+        if attempt.id == run:
+            self._reports.follow(run, attempt.task.name, progress)
 
     def pop(self, id: str) -> tuple[Attempt, list[TaskProgress]] | None:
         """An attempt that has ended, and what it reported last; None if it did not run here."""
@@ -42,12 +47,20 @@ class Running:
         if attempt is None:
             return None
         del self._handles[id]
-        self._counts[attempt.task.target.name] -= 1
-        return attempt, list(self._reports.last(id))
+        run = attempt.job.run
+        self._parts[run] -= 1
+        self._counts[attempt.task.target.name] -= not self._parts[run]
+        return attempt, list(self._reports.last(run)) if id == run else []
 
     def count(self, target: Target) -> int:
-        """How many of a target's tasks run."""
+        """How many of a target's tasks run; those of a batch are one."""
         return self._counts[target.name]
+
+    def beside(self, attempt: Attempt) -> list[Task]:
+        """The other tasks that have a part in its run and have not ended."""
+        return [
+            each.task for each in self._attempts.values() if each.job.run == attempt.job.run and each is not attempt
+        ]
 
     def handles(self, tasks: Container[Task] | None = None) -> list[str]:
         """Those of all that run, or only of these tasks."""

@@ -18,7 +18,7 @@ from mlbuild.engine.history import History
 from mlbuild.engine.lying import lying_for
 from mlbuild.engine.others import POLL, Claim, OtherBuilds
 from mlbuild.engine.policy import Failures
-from mlbuild.engine.queue import Queue, Wanted
+from mlbuild.engine.queue import Kin, Queue, Wanted
 from mlbuild.engine.ready import Ready
 from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.requests import Answer, Request, Requests, standing
@@ -94,11 +94,12 @@ class Scheduler:
         self._failures = Failures()
         self._running = Running()
         self._room = Room(executor, attempts, self._running, self._failures, max_active)
-        self._queue = Queue(history.turn, self._room.line, self._room.is_there)
+        self._queue = Queue(history.turn, self._line, self._room.is_there, self._kin)
         self._absent: dict[str, str | None] = {}
         self._built: set[Task] = set()
         self._fallout = Fallout(graph, self._consumers, self.states, say, self._ready.over)
         self._changes: dict[Task, int] = {}
+        self._failed_batches: set[str] = set()
         self._unwanted: set[Task] = set()
         """Somebody has asked to give them up."""
         self._stopping = self._stopped = 0
@@ -266,9 +267,12 @@ class Scheduler:
                 self._fresh(wanted, decision)
 
     def _take_over(self, attempt: Attempt, handle: str) -> None:
-        """Watch an attempt that a dead build started; stop it if this build wants another."""
+        """Watch what a dead build started; stop it, unless it is one of a batch, if this build wants another."""
         self._watch(attempt, handle)
-        if self._inspector.fingerprint(attempt.task, self._absent).key != attempt.fingerprint.key:
+        if (
+            not attempt.job.batch
+            and self._inspector.fingerprint(attempt.task, self._absent).key != attempt.fingerprint.key
+        ):
             self._executor.cancel([handle])
 
     def _fresh(self, wanted: Wanted, decision: Decision) -> None:
@@ -348,36 +352,87 @@ class Scheduler:
             wanted = self._queue.pop()
             if wanted is None:
                 return
-            if self._claim(wanted):
-                self._start(wanted)
+            if together := self._together(wanted):
+                self._start(together)
 
-    def _start(self, wanted: Wanted) -> None:
+    def _line(self, wanted: Wanted) -> str | None:
+        """Where a task must wait so that others need not."""
+        most = wanted.task.target.batch
+        if most and self._ready and 0 < self._queue.count_kin(wanted) < most:
+            return f"more of {wanted.task.target.name}"  # what can be decided now may belong to its batch
+        return self._room.line(wanted)
+
+    def _kin(self, wanted: Wanted) -> Kin | None:
+        """What the tasks have in common that may be in a batch with this, and its place; None if it starts alone."""
+        task = wanted.task
+        if task.target.batch is None or self._failures.goes_alone(task):
+            return None
+        return (task.target.name, *(key.text for key in task.keys[:-1])), self._place(task)
+
+    def _place(self, task: Task) -> int:
+        """That of its key in its last partition."""
+        return self._graph.partitions[task.target.partitions[-1]].position(task.keys[-1].text) or 0
+
+    def _together(self, wanted: Wanted) -> list[Wanted]:
+        """The task with the others of its batch, in the order of their keys; only those that are ours to work on."""
+        ours: list[Wanted] = []
+        for each in (wanted, *self._queue.pop_kin(wanted, (wanted.task.target.batch or 1) - 1)):
+            if self._claim(each):
+                ours.append(each)
+            elif any(self.states[one.task] is not State.QUEUED for one in ours):
+                self._give_back(ours)  # everything is decided again
+                return []
+        return sorted(ours, key=lambda each: self._place(each.task)) if len(ours) > 1 else ours
+
+    def _give_back(self, together: list[Wanted]) -> None:
+        for wanted in together:
+            self._journal.leases.give_back(wanted.task.name)
+
+    def _start(self, together: list[Wanted]) -> None:
+        wanted = together[0]
         try:
             if problem := self._room.never(wanted):
-                self._refuse(wanted, str(jobs.Reason.NOT_STARTED), problem)
+                for each in together:
+                    self._refuse(each, str(jobs.Reason.NOT_STARTED), problem)
                 return
-            failures = self._failures.of(wanted.task)
-            attempt = self._attempts.make(wanted.task, wanted.fingerprint, wanted.edited, wanted.reasons, failures)
-        except PipelineError as error:
-            self._refuse(wanted, "pipelinefile", str(error))
-            return
-        except InputChanged as change:
-            if self._look_again(wanted.task, str(change)):
-                self._journal.leases.give_back(wanted.task.name)
+            attempts = self._attempts.make(together, self._failures.of(wanted.task))
+        except (PipelineError, InputChanged) as error:
+            if len(together) > 1:
+                self._give_back(together)
+                self._separate(together)
+            elif isinstance(error, PipelineError):
+                self._refuse(wanted, "pipelinefile", str(error))
+            elif self._look_again(wanted.task, str(error)):
+                self._give_back(together)
             else:
-                self._refuse(wanted, str(jobs.Reason.INPUT_CHANGED), str(change))
+                self._refuse(wanted, str(jobs.Reason.INPUT_CHANGED), str(error))
             return
+        opened: list[Attempt] = []
         try:
-            self._attempts.open(attempt)
+            for attempt in attempts:
+                opened.append(attempt)
+                self._attempts.open(attempt)
         except OSError as error:
-            result = JobResult(attempt.id, jobs.Reason.NOT_STARTED, detail=words(error))
-            self._attempts.abandon(attempt, result)
-            self._fail(attempt, result)
+            results = [JobResult(attempt.id, jobs.Reason.NOT_STARTED, detail=words(error)) for attempt in opened]
+            for attempt, result in zip(opened, results, strict=True):
+                self._attempts.abandon(attempt, result)
+            if len(together) > 1:
+                self._give_back(together)
+                self._separate(together)
+            else:
+                self._fail(opened[0], results[0])
             return
-        resumed_from = self._tell_what_lies_there(attempt)
-        (handle,) = self._executor.submit([attempt.job])
-        self._journal.submitted([(attempt.id, handle)])
-        self._watch(attempt, handle, resumed_from)
+        resumed_from = self._tell_what_lies_there(attempts[0])
+        handles = self._executor.submit([attempt.job for attempt in attempts])
+        self._journal.submitted([(attempt.id, handle) for attempt, handle in zip(attempts, handles, strict=True)])
+        for attempt, handle in zip(attempts, handles, strict=True):
+            self._watch(attempt, handle, resumed_from)
+
+    def _separate(self, together: list[Wanted]) -> None:
+        """They could not be started in one batch: each is tried alone."""
+        for wanted in together:
+            self._failures.suspect(wanted.task)
+            self._queue.push(wanted)
 
     def _tell_what_lies_there(self, attempt: Attempt) -> str:
         """What an attempt finds among its checkpoints, where that is worth a word; the one that it goes on from."""
@@ -504,6 +559,9 @@ class Scheduler:
             anew = "" if result.checkpoint else "; none is left, and the next attempt begins anew"
             why = f"this attempt failed from it and left no new one{anew}"
             self._say(events.Said(f"{result.resumed_from} is passed over from now on: {why}", task.name))
+        if attempt.job.batch and result.reason is not jobs.Reason.MISSING_OUTPUT:
+            self._batch_failed(attempt, result)
+            return
         another = self._failures.after(task, result)
         if another is None or (self._winding_down and not another.free):
             self._fail(attempt, result)
@@ -512,9 +570,25 @@ class Scheduler:
         if self._winding_down:
             self._cancelled(task, result)
             return
+        self._queue_again(attempt, another.delay)
+
+    def _batch_failed(self, attempt: Attempt, result: JobResult) -> None:
+        """That an attempt came to nothing may be the fault of another one of its batch: it is tried again alone."""
+        if attempt.job.run not in self._failed_batches:
+            self._failed_batches.add(attempt.job.run)
+            log, _ = self._attempts.log_tail(attempt)
+            self._say(told.batch_failed(attempt, self._running.beside(attempt), result, log))
+        if self._winding_down:
+            self._cancelled(attempt.task, result)
+            return
+        self._failures.suspect(attempt.task)
+        self._queue_again(attempt, 0.0)
+
+    def _queue_again(self, attempt: Attempt, delay: float) -> None:
+        task = attempt.task
         self.states.set(task, State.QUEUED)
         wanted = Wanted(task, attempt.fingerprint, attempt.edited, self._stamp(task), attempt.reasons)
-        self._queue.push_later(wanted, another.delay)
+        self._queue.push_later(wanted, delay)
 
     def _cancelled(self, task: Task, result: JobResult) -> None:
         self._say(events.TaskCancelled(task.name, result.checkpoint))

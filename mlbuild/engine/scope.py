@@ -7,7 +7,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlbuild.errors import PipelineError
@@ -15,7 +15,7 @@ from mlbuild.expression import Bundle, Call, Name, Node, Reference, Scope, evalu
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.references import OutsidePartition
-from mlbuild.graph.task import Task, inputs_bundle
+from mlbuild.graph.task import Task, inputs_bundle, joined
 from mlbuild.language import functions
 from mlbuild.target import AMOUNTS, Variable
 from mlbuild.values import formatted
@@ -88,6 +88,31 @@ class RecipeScope:
 
     def call(self, node: Call, arguments: list[object]) -> object:
         return self._keys.call(node, arguments)
+
+
+class BatchScope(RecipeScope):
+    """The names of a recipe that tasks with different keys of their last partition share: what differs is a list, in
+    the order of the tasks."""
+
+    def __init__(self, graph: Graph, tasks: Sequence[Task], attempt: int = 1, failures: int = 0) -> None:
+        super().__init__(graph, tasks[0], attempt, failures)
+        self._scopes = [RecipeScope(graph, task) for task in tasks]
+        self._partition = tasks[0].target.partitions[-1]
+
+    def name(self, node: Name) -> object:
+        if node.name == self._partition:
+            return [scope.name(node) for scope in self._scopes]
+        value = super().name(node)
+        if isinstance(value, Bundle):
+            return joined([bundle for scope in self._scopes if isinstance(bundle := scope.name(node), Bundle)])
+        return value
+
+
+def recipe_scope(graph: Graph, tasks: Sequence[Task], attempt: int = 1, failures: int = 0) -> RecipeScope:
+    """The names of a recipe, in a run for these tasks: one, or some of a target with `batch:`."""
+    if tasks[0].target.batch is None:
+        return RecipeScope(graph, tasks[0], attempt, failures)
+    return BatchScope(graph, tasks, attempt, failures)
 
 
 def variable_value(variable: Variable, scope: Scope) -> str | None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mlbuild.engine.attempts import Attempt
-from mlbuild.engine.events import Said, TaskFailed, TaskFinished, TaskPreempted, TaskRetried, TaskStarted
+from mlbuild.engine.events import BatchFailed, Said, TaskFailed, TaskFinished, TaskPreempted, TaskRetried, TaskStarted
 from mlbuild.engine.policy import Another
 from mlbuild.executors.job import JobResult
+from mlbuild.graph.task import Task
 
 
 def started(attempt: Attempt, resumed_from: str) -> TaskStarted:
     """It runs, from now on or since a build that died had started it."""
     ran = time.time() - attempt.began if attempt.adopted else 0.0
     name, executor = attempt.task.name, attempt.job.executor
-    return TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran)
+    event = TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran)
+    batch = attempt.job.batch
+    return replace(event, batch=batch.size, carrier=batch.task) if batch else event
 
 
 def finished(attempt: Attempt, result: JobResult) -> TaskFinished:
@@ -45,6 +49,17 @@ def followed(attempt: Attempt, result: JobResult, another: Another) -> TaskPreem
     if another.free:
         return TaskPreempted(name, reason, attempt.number, result.checkpoint, detail)
     return TaskRetried(name, result.exit_status, reason, attempt.number, another.delay, detail)
+
+
+def batch_failed(attempt: Attempt, beside: Sequence[Task], result: JobResult, log: str) -> BatchFailed:
+    """It came to nothing together with others.
+
+    Args:
+        beside: those.
+        log: where theirs lies.
+    """
+    tasks = (attempt.task.name, *(task.name for task in beside))
+    return BatchFailed(tasks, result.exit_status, str(result.reason), result.detail, log)
 
 
 def failed(attempt: Attempt, result: JobResult, log: tuple[str, tuple[str, ...]]) -> TaskFailed:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlbuild.engine.scope import RecipeScope, variable_value
-from mlbuild.expression import Bundle, Key, Name, Node, Part, Slot, evaluate, written
+from mlbuild.expression import Bundle, Name, Node, Part, Slot, evaluate, written
 from mlbuild.language import python
 from mlbuild.language.quoting import render_recipe, settled
 from mlbuild.language.words import RUNTIME, names_used, params_used, root
@@ -53,16 +53,20 @@ class Wording:
             self._recipe = settled(text, scope, self._as_counted, self._varies, AS_WRITTEN)
             self._notes = _notes(self._alike(self._values(text), self._noted), scope)
 
-    def at(self, scope: RecipeScope) -> tuple[dict[str, str], Mapping[str, str]]:
-        """The parts of the fingerprint of a task, and the notes on them. Raises PipelineError."""
+    def at(self, scope: RecipeScope, in_recipe: RecipeScope) -> tuple[dict[str, str], Mapping[str, str]]:
+        """The parts of the fingerprint of a task, and the notes on them. Raises PipelineError.
+
+        Args:
+            in_recipe: what the names mean in the recipe itself, where keys may be lists.
+        """
         parts, notes = self._parts | _params(self._params, scope), self._notes
         for variable in self._environ:
             parts[f"environ {variable.name}"] = variable_value(variable, scope) or ""
         if self._recipe is not None:
-            parts["recipe"] = render_recipe(self._recipe, scope, self._as_counted)
+            parts["recipe"] = render_recipe(self._recipe, in_recipe, self._as_counted)
             notes = notes | _notes(self._noted, scope) if self._noted else notes
         elif self._target.recipe is not None:
-            parts["recipe"], notes = self._python(scope)
+            parts["recipe"], notes = self._python(in_recipe)
         return parts, notes
 
     def _varies(self, node: Part) -> bool:
@@ -104,8 +108,8 @@ class Wording:
                     shown, value = f"{shown}.{step}", value[step]
                 values[shown] = value
         given = json.dumps({name: python.plain(value) for name, value in values.items()}, sort_keys=True)
-        looked_up = ((name, value) for name, value in values.items() if not isinstance(value, Bundle | Key))
-        leaves = (pair for name, value in looked_up for pair in _leaves(name, value))
+        own = [name for name, value in values.items() if name in self._target.partitions or isinstance(value, Bundle)]
+        leaves = (pair for name, value in values.items() if name not in own for pair in _leaves(name, value))
         return f"{python.source_of(recipe.text)}\n{given}", {f"param {n}": canonical(value) for n, value in leaves}
 
 

@@ -13,8 +13,9 @@ import signal
 import stat
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from io import FileIO
 
 from mlbuild import digest
@@ -222,9 +223,23 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def whole(jobs: Sequence[Job]) -> Job:
+    """The job that the run of these is: the first of them, with all that any of them reads and makes."""
+    if len(jobs) == 1:
+        return jobs[0]
+    reads = dict.fromkeys(read for job in jobs for read in job.reads)
+    return replace(jobs[0], reads=tuple(reads), outputs=tuple(path for job in jobs for path in job.outputs))
+
+
 def changed(job: Job) -> str:
     """Which of the job's inputs is not as it was fingerprinted, in words; empty if all are."""
-    return next(filter(None, (_change(job, read) for read in job.reads)), "")
+    return changes([job])[0]
+
+
+def changes(jobs: Sequence[Job]) -> list[str]:
+    """As `changed`, of each of a batch."""
+    look = cache(partial(_change, jobs[0]))
+    return [next(filter(None, map(look, job.reads)), "") for job in jobs]
 
 
 def _change(job: Job, read: Read) -> str:
@@ -241,22 +256,31 @@ def _change(job: Job, read: Read) -> str:
     return "" if found[0] == read.digest else f"{read.path} has changed"
 
 
-def measured(job: Job, result: JobResult) -> JobResult:
-    """The result of a recipe that went well, after a look at its outputs and, once more, at its inputs."""
-    made, missing = [], ""
-    for path in job.outputs:
-        found = _made(job, path)
-        if isinstance(found, Made):
-            made.append(found)
-        else:
-            missing = missing or found
+def shares(jobs: Sequence[Job], result: JobResult) -> list[JobResult]:
+    """The result of a run as that of each job which has a part in it."""
+    cpu_seconds = result.cpu_seconds / len(jobs)
+    return [replace(result, attempt=job.attempt, sharers=len(jobs), cpu_seconds=cpu_seconds) for job in jobs]
+
+
+def measured(jobs: Sequence[Job], result: JobResult) -> list[JobResult]:
+    """The results of a recipe that went well, after a look at its outputs and, once more, at its inputs."""
+    found = [[_made(job, path) for path in job.outputs] for job in jobs]
+    look = cache(partial(_change, jobs[0]))
+    results = [_judged(*each, look) for each in zip(jobs, shares(jobs, result), found, strict=True)]
+    # What none of them names may have gone into each.
+    opened = observed.opened(whole(jobs), result.started) if any(each.ok for each in results) else ()
+    return [replace(each, opened=opened) if each.ok else each for each in results]
+
+
+def _judged(job: Job, result: JobResult, found: list[Made | str], look: Callable[[Read], str]) -> JobResult:
     # A changed input comes first: it may well be why an output is missing, and the task is decided again.
-    if detail := changed(replace(job, reads=tuple(read for read in job.reads if not read.is_code))):
+    if detail := next(filter(None, (look(read) for read in job.reads if not read.is_code)), ""):
         return replace(result, reason=Reason.INPUT_CHANGED, detail=detail)
-    if missing:
+    if missing := next((each for each in found if not isinstance(each, Made)), ""):
         return replace(result, reason=Reason.MISSING_OUTPUT, detail=missing)
-    edited = tuple(read.path for read in job.reads if read.is_code and _change(job, read))
-    return replace(result, made=tuple(made), opened=observed.opened(job, result.started), edited=edited)
+    made = tuple(each for each in found if isinstance(each, Made))
+    edited = tuple(read.path for read in job.reads if read.is_code and look(read))
+    return replace(result, made=made, edited=edited)
 
 
 def _made(job: Job, path: str) -> Made | str:

@@ -94,6 +94,22 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """A recipe that is run once for several attempts.
+
+    Attributes:
+        carrier: the attempt whose job holds the recipe. The jobs of the others say what they read and make, and are
+            submitted with it, behind it.
+        task: that of the carrier.
+        size: how many attempts there are.
+    """
+
+    carrier: str
+    task: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One attempt at a task, with all that is needed to carry it out anywhere that sees the workspace.
 
@@ -134,6 +150,13 @@ class Job:
     """What it takes of the executor's pools."""
     devices: tuple[str, ...] = ()
     """The GPUs that its executor has lent it."""
+    batch: Batch | None = None
+    """If others have a part in its run; each has its own handle and its own result."""
+
+    @property
+    def run(self) -> str:
+        """The attempt whose process does its work: its own, unless it is carried by another of its batch."""
+        return self.batch.carrier if self.batch else self.attempt
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -143,8 +166,9 @@ class Job:
         reads = tuple(Read(**row) for row in data["reads"])
         lists = {"outputs": tuple(data["outputs"]), "devices": tuple(data.get("devices", ()))}
         lists["programs"] = tuple(data.get("programs", ()))
-        kept = data.get("checkpoints")
-        return cls(**{**data, **lists, "reads": reads, "checkpoints": Checkpoints(**kept) if kept else None})
+        kept, batch = data.get("checkpoints"), data.get("batch")
+        both = {"checkpoints": Checkpoints(**kept) if kept else None, "batch": Batch(**batch) if batch else None}
+        return cls(**{**data, **lists, **both, "reads": reads})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +185,8 @@ class JobResult:
     detail: str = ""
     started: float = 0.0
     ended: float = 0.0
+    sharers: int = 1
+    """How many attempts shared the run: its CPU time is divided among them."""
     max_rss: int = 0
     cpu_seconds: float = 0.0
     gpu_utilization: float | None = None
@@ -189,8 +215,8 @@ class JobResult:
 
     @property
     def seconds(self) -> float:
-        """How long it ran; 0 if it never began."""
-        return self.ended - self.started if self.started else 0.0
+        """How long it ran, or its share of that; 0 if it never began."""
+        return (self.ended - self.started) / self.sharers if self.started else 0.0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -215,7 +241,11 @@ class Executor(Protocol):
         ...
 
     def submit(self, jobs: Sequence[Job]) -> list[str]:
-        """Start these, all that are ready together. The handles, one a job, outlive this process."""
+        """Start these, all that are ready together. The handles, one a job, outlive this process.
+
+        The jobs of a batch are one run of the recipe of the first of them, which has to find what all of them read. It
+        takes what that one asks for, and each has a result of its own.
+        """
         ...
 
     def finished(self, timeout: float) -> list[JobResult]:
@@ -238,7 +268,8 @@ class Executor(Protocol):
         ...
 
     def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
-        """Stop these jobs, with their signal and grace, or at once; their results still come."""
+        """Stop these jobs, and those of the same batches, with their signal and grace, or at once; their results still
+        come."""
         ...
 
     def end(self, handle: str, job: Job) -> None:

@@ -70,8 +70,8 @@ class LocalExecutor:
         return self._capacity.has_room(job, self._jobs())
 
     def _jobs(self) -> list[Job]:
-        """Those that run."""
-        return [job for job, _ in self._running.values()]
+        """Those that run, one of each batch."""
+        return [*{job.run: job for job, _ in self._running.values()}.values()]
 
     def cut_short(self, job: Job) -> str | None:
         """What the job asks for and gets less of, in words: more CPUs than there are count as all of them."""
@@ -84,15 +84,18 @@ class LocalExecutor:
     def submit(self, jobs: Sequence[Job]) -> list[str]:
         """Start these now; each handle is `runs/N/ATTEMPT`. Raises StateError if no supervisor can be started."""
         channel, messages, locks = self._own(), [], list[int]()
-        for job in jobs:
-            if detail := self._capacity.lacks_disk(job):
-                self._results.append(JobResult(job.attempt, Reason.NOT_STARTED, detail=detail, ended=time.time()))
+        for _, group in itertools.groupby(jobs, lambda job: job.run):
+            first, *others = group
+            if detail := self._capacity.lacks_disk(first):
+                refused = JobResult(first.attempt, Reason.NOT_STARTED, detail=detail, ended=time.time())
+                self._results += attempt.shares([first, *others], refused)
                 continue
-            devices = self._capacity.lend(job, self._jobs())
+            devices = self._capacity.lend(first, self._jobs())
             assert devices is not None, "there is room"
-            given = replace(job, devices=devices, environment={**job.environment, **environment(job, devices)})
-            self._running[job.attempt] = given, self._folder
-            messages.append({"do": "run", "job": given.as_json()})
+            given = replace(first, environment={**first.environment, **environment(first, devices)})
+            together = [replace(job, devices=devices) for job in (given, *others)]
+            self._running |= {job.attempt: (job, self._folder) for job in together}
+            messages.append({"do": "run", "jobs": [job.as_json() for job in together]})
             locks += self._lender.locks(devices)
         channel.send(messages, locks)
         return [f"{self._folder}/{job.attempt}" for job in jobs]
@@ -219,9 +222,9 @@ class LocalExecutor:
 
     def _end(self, folder: str, name: str) -> None:
         """End what its supervisor started and nobody watches any more."""
-        mark = f"{attempt.MARK}={attempt.mark(name, self._workspace)}"
         for row in lines.read(os.path.join(self._path(folder), supervisor.STARTED)):
             if row["attempt"] == name and row["epoch"] == processes.epoch():
+                mark = f"{attempt.MARK}={attempt.mark(row.get('run', name), self._workspace)}"
                 processes.end_session(row["pid"], row["born"], mark, LOST_GRACE)
 
     def news(self) -> list[str]:

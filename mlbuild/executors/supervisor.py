@@ -45,10 +45,11 @@ Row = dict[str, Any]
 
 
 class Running:
-    """An attempt that was accepted and whose result isn't told yet."""
+    """A run that was accepted and whose result isn't told yet, of one attempt or of a batch."""
 
-    def __init__(self, job: Job, locks: list[int]) -> None:
-        self.job = job
+    def __init__(self, jobs: list[Job], locks: list[int]) -> None:
+        self.jobs = jobs
+        self.job = attempt.whole(jobs)
         self.locks = locks
         """Open files that keep its GPUs for its build, and for it if the build dies."""
         self.process: Attempt | None = None
@@ -143,8 +144,8 @@ class Supervisor:
 
     def _obey(self, client: lines.Channel, message: Row) -> None:
         if message["do"] == "run":
-            job = Job.from_json(message["job"])
-            self._accept(job, [client.files.popleft() for _ in job.devices])
+            jobs = [Job.from_json(job) for job in message["jobs"]]
+            self._accept(jobs, [client.files.popleft() for _ in jobs[0].devices])
         elif message["do"] == "stop":
             self._stop(message["attempt"], now=message["now"])
         else:
@@ -159,23 +160,25 @@ class Supervisor:
 
     # An attempt, step by step
 
-    def _accept(self, job: Job, locks: list[int]) -> None:
-        running = self._running[job.attempt] = Running(job, locks)
+    def _accept(self, jobs: list[Job], locks: list[int]) -> None:
+        running = Running(jobs, locks)
+        self._running |= {job.attempt: running for job in jobs}
+        job = running.job
         reach("supervisor-accepted")
         if job.checkpoints:
             self._helpers.do(running, False, partial(checkpoints.prepare, job), partial(self._prepared, running))
         else:
             light = attempt.is_light(job)
-            self._helpers.do(running, light, partial(attempt.changed, job), partial(self._begin, running))
+            self._helpers.do(running, light, partial(attempt.changes, jobs), partial(self._begin, running))
 
-    def _begin(self, running: Running, change: str | None) -> None:
-        """Start it, its inputs having been looked at (`change` is None if that was cut short)."""
+    def _begin(self, running: Running, changes: list[str] | None) -> None:
+        """Start it, its inputs having been looked at (`changes`, of each job, is None if that was cut short)."""
         if running.is_cancelled:
             self._refuse(running, Reason.CANCELLED, "")
-        elif change is None:
+        elif changes is None:
             self._refuse(running, Reason.LOST, "what looked at its inputs was killed")
-        elif change:
-            self._refuse(running, Reason.INPUT_CHANGED, change)
+        elif any(changes):
+            self._refuse_changed(running, changes)
         else:
             try:
                 self._spawn(running)
@@ -186,7 +189,7 @@ class Supervisor:
         process = Attempt(running.job, {**self._environment, **checkpoints.environment(running.job, running.saves)})
         reach("supervisor-spawned")
         try:
-            self._record(process)
+            self._record(running.jobs, process)
         except OSError:
             process.abandon()
             raise
@@ -200,16 +203,26 @@ class Supervisor:
             running.silence = Silence(running.job, time.monotonic())
         self._watch(process.fd, partial(self._settle, running, process))
 
-    def _record(self, process: Attempt) -> None:
-        row = {"attempt": process.job.attempt, "pid": process.pid, "born": process.born, "epoch": self._epoch}
-        lines.append(self._started, row)
+    def _record(self, jobs: list[Job], process: Attempt) -> None:
+        run = {"run": process.job.attempt, "pid": process.pid, "born": process.born, "epoch": self._epoch}
+        for job in jobs:
+            lines.append(self._started, {"attempt": job.attempt, **run})
 
     def _refuse(self, running: Running, reason: Reason, detail: str) -> None:
         if self._saves and running.saves:
             self._saves.remove(running.job.attempt)
             checkpoints.call_off(running.job)
         result = JobResult(running.job.attempt, reason, detail=detail, ended=time.time(), node=self._node)
-        self._publish(result.as_json())
+        self._publish([share.as_json() for share in attempt.shares(running.jobs, result)])
+
+    def _refuse_changed(self, running: Running, changes: list[str]) -> None:
+        """The inputs of some are not as they were; the others of the batch may start without them."""
+        ended = JobResult("", Reason.CANCELLED, ended=time.time(), node=self._node)
+        shares = zip(attempt.shares(running.jobs, ended), changes, strict=True)
+        results = (
+            replace(share, reason=Reason.INPUT_CHANGED, detail=change) if change else share for share, change in shares
+        )
+        self._publish([result.as_json() for result in results])
 
     def _settle(self, running: Running, process: Attempt) -> None:
         self._selector.unregister(process.fd)
@@ -263,32 +276,33 @@ class Supervisor:
     def _measure(self, running: Running, result: JobResult) -> None:
         if result.ok or running.saves:
             light = not running.saves and attempt.is_light(running.job, running.job.outputs)
-            work = partial(_measure, running.job, result, running.saves)
+            work = partial(_measure, running.jobs, result, running.saves)
             self._helpers.do(running, light, work, partial(self._measured, running, result))
         else:
-            self._publish(result.as_json())
+            self._measured(running, result, None)
 
-    def _measured(self, running: Running, result: JobResult, row: Row | None) -> None:
-        if row is None and not result.ok:
-            row = result.as_json()
-        if row is None:
+    def _measured(self, running: Running, result: JobResult, rows: list[Row] | None) -> None:
+        if rows is None and result.ok:
             reason = Reason.CANCELLED if running.is_cancelled else Reason.LOST
-            row = replace(result, reason=reason, detail="what looked at its outputs was killed").as_json()
-        self._publish(row)
+            result = replace(result, reason=reason, detail="what looked at its outputs was killed")
+        self._publish(rows or [share.as_json() for share in attempt.shares(running.jobs, result)])
 
-    def _publish(self, row: Row) -> None:
-        """Write the result down, then tell it; on a full disk, tell it all the same and write it down with the next."""
+    def _publish(self, rows: list[Row]) -> None:
+        """Write the results of a run down, then tell them; on a full disk, tell them all the same and write them down
+        with the next."""
         reach("supervisor-digested")
-        self._unwritten.append(row)
+        self._unwritten += rows
         with contextlib.suppress(OSError):
             while self._unwritten:
                 lines.append(self._results, self._unwritten[0])
                 del self._unwritten[0]
         reach("supervisor-appended")
-        for lock in self._running.pop(row["attempt"]).locks:  # before anybody who could want them hears of it
+        (running,) = {self._running.pop(row["attempt"]) for row in rows}
+        for lock in running.locks:  # before anybody who could want them hears of it
             os.close(lock)
         for client in self._clients:
-            client.post({"result": row})
+            for row in rows:
+                client.post({"result": row})
             self._tell(client)
         reach("supervisor-told")
 
@@ -315,7 +329,7 @@ class Supervisor:
             except OSError as error:
                 self._refuse(running, Reason.NOT_STARTED, checkpoints.problem(job, error))
                 return
-        self._begin(running, row["changed"] if row else None)
+        self._begin(running, [row["changed"]] if row else None)
 
     def _watch_saves(self, job: Job) -> None:
         if self._saves is None:
@@ -357,7 +371,7 @@ def _is_drivers(name: str) -> bool:
     return name.startswith("SLURM_") or name in (*checkpoints.VARIABLES, stacks.STACKS)
 
 
-def _measure(job: Job, result: JobResult, saves: Saves | None) -> Row:
-    """The result of a recipe, after a look at what it made and has saved."""
-    result = attempt.measured(job, result) if result.ok else result
-    return (checkpoints.end(job, result, saves) if saves else result).as_json()
+def _measure(jobs: list[Job], result: JobResult, saves: Saves | None) -> list[Row]:
+    """The results of a run, after a look at what it made and has saved."""
+    results = attempt.measured(jobs, result) if result.ok else attempt.shares(jobs, result)
+    return [(checkpoints.end(jobs[0], each, saves) if saves else each).as_json() for each in results]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlbuild.errors import Location
@@ -114,6 +114,19 @@ def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
     )
     single = len(sources) == 1 and sources[0].single
     return Bundle(paths, named, single=single, rows=lambda: [row for source in sources for row in source.rows()])
+
+
+def joined(bundles: Sequence[Bundle]) -> Bundle:
+    """What several tasks have, as lists: each path once, in the order of the tasks, and by each name too."""
+    paths = dict.fromkeys(path for bundle in bundles for path in bundle.paths)
+    parts = [dict(bundle.named) for bundle in bundles]
+    names = dict.fromkeys(name for part in parts for name in part)
+    named = tuple((name, joined([part[name] for part in parts if name in part])) for name in names)
+
+    def rows() -> list[Mapping[str, object]]:
+        return [*{row["path"]: row for bundle in bundles if bundle.rows for row in bundle.rows()}.values()]
+
+    return Bundle(tuple(paths), named, rows=rows if any(bundle.rows for bundle in bundles) else None)
 
 
 def with_names(text: str, task: Task) -> str:

@@ -1,4 +1,4 @@
-"""Amounts, times and counts, worked out while reading: those of resources, `timeout`, `retry` and `max_active`."""
+"""Amounts, times and counts, worked out while reading: of resources, `timeout`, `retry`, `max_active` and `batch`."""
 
 from __future__ import annotations
 
@@ -59,14 +59,19 @@ def _constant(node: Node, uses: Uses) -> object:
     return evaluate(node, uses.constants)
 
 
-def max_active(clause: Clause, uses: Uses) -> int:
-    """How many tasks at once. Raises PipelineError."""
+def most(clause: Clause, uses: Uses) -> int:
+    """The number of `max_active:` and `batch:`. Raises PipelineError."""
     node = node_of(arguments(clause)[0])
     value = _constant(node, uses)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        hint = "as in `max_active: 2`"
-        raise PipelineError(f"a number of tasks is needed, and this is {written(node)}", node.at, hint)
+        of, example = _OF[clause.word]
+        hint = f"as in `{clause.word}: {example}`"
+        raise PipelineError(f"a number of {of} is needed, and this is {written(node)}", node.at, hint)
     return value
+
+
+_OF = {"max_active": ("tasks", 2), "batch": ("keys", 30)}
+"""Clause → what it counts, and an example."""
 
 
 def retry(clause: Clause, uses: Uses, mistakes: Mistakes) -> Retry:

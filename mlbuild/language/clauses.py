@@ -10,7 +10,7 @@ from mlbuild.collect import AlreadySaid, Mistakes
 from mlbuild.errors import LEAVE_OUT, PipelineError
 from mlbuild.expression import Argument, Binary, Call, ListOf, Literal, Name, Node, TableOf, Template, written
 from mlbuild.language import python
-from mlbuild.language.amounts import amount, duration, max_active, retry
+from mlbuild.language.amounts import amount, duration, most, retry
 from mlbuild.language.ast import Clause, Condition, Edge, Script, TargetOf
 from mlbuild.language.checkpoints import Checkpoints
 from mlbuild.language.constants import Constants
@@ -38,7 +38,9 @@ from mlbuild.target import (
 )
 from mlbuild.values import nearest
 
-NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "checkpoint", "run")
+FIRST = ("inputs", "outputs", "metrics", "on", "batch")
+"""Clauses that say what names in the others mean."""
+NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "checkpoint", "batch", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class _Reader:
             "environ": ("environ", self._environ),
             "after": ("after", self._after),
             "on_failure": ("on_failure", self._choice),
-            "max_active": ("max_active", lambda clause: max_active(clause, uses)),
+            "max_active": ("max_active", lambda clause: most(clause, uses)),
+            "batch": ("batch", self._batch),
             "cache": ("cache", self._choice),
             "checkpoint": ("checkpoint", self._checkpoint),
             "timeout": ("timeout", lambda clause: duration(clause, uses)),
@@ -103,7 +106,7 @@ class _Reader:
             self._uses.lose("inputs")
             self._uses.lose("outputs")
         self._refuse_twice()
-        for clause in sorted(clauses, key=lambda clause: clause.word not in ("inputs", "outputs", "metrics", "on")):
+        for clause in sorted(clauses, key=lambda clause: clause.word not in FIRST):
             failures = self._context.mistakes.failures
             with self._noted():
                 self._read(clause)
@@ -188,6 +191,17 @@ class _Reader:
             self._refuse_shared(found.path, "would all have this checkpoint directory")
         return found
 
+    def _batch(self, clause: Clause) -> int:
+        if not self._header.partitions:
+            hint = "it is for the keys of a partition"
+            raise PipelineError(f"`{self._header.name}` has no partition: it is one task", clause.at, hint)
+        for other in self._statement.clauses:
+            if other.word == "checkpoint":
+                hint = "leave out one of the two"
+                raise PipelineError("a checkpoint is one task's, and a run of a batch is for several", other.at, hint)
+        self._uses.batch()
+        return most(clause, self._uses)
+
     def _check_slots_of_checkpoint(self, own: Mapping[str, Clause]) -> None:
         """`{checkpoint}` stands for something only where there is the clause."""
         recipe = self._fields.get("recipe")
@@ -237,6 +251,7 @@ class _Reader:
         if isinstance(node, Call) and node.function == "secret":
             raise PipelineError("a secret has the value that it is set to", item.at, f"write secret({item.name})")
         self._uses.check(node, PATH)
+        self._uses.refuse_key(node, "a variable has one value")
         return Variable(item.name, node, item.at)
 
     def _resources(self, clause: Clause) -> Resources:
@@ -263,6 +278,7 @@ class _Reader:
             raise PipelineError(f"there is no resource `{name}`", item.at, hint)
         node = node_of(item)
         self._uses.check(node, RESOURCE)
+        self._uses.refuse_key(node, "what a run takes is one amount")
         return amount(node, name, self._context.constants) if self._uses.is_constant(node) else node
 
     @property

@@ -9,7 +9,7 @@ from mlbuild.errors import Doubt, Location
 from mlbuild.expression import Attribute, Between, Name, Node, One, Point, Reference, Slot, Template, written
 from mlbuild.language import python
 from mlbuild.language.names import TASK_NAMES
-from mlbuild.language.places import BARE, DOUBLE, REOPENED, SINGLE
+from mlbuild.language.places import BARE, DOUBLE, GLUED, REOPENED, SINGLE
 from mlbuild.language.text import BODY, NAME, STEP
 from mlbuild.language.words import params_used, root, slots
 from mlbuild.target import Glob, Input, Partition, Pipeline, Target
@@ -21,6 +21,8 @@ SUM = re.compile(rf"\s*{OPERAND}(?:\s*[-+*/]\s*{OPERAND})+\s*", re.ASCII)
 COUNTED = re.compile(rf"({NAME}(?:{STEP})*)\.(\d+)", re.ASCII)
 WORD = re.compile(rf"(?<![\w.\"']){NAME}", re.ASCII)
 OPTION = re.compile(r"(?:^|\s)(--?[A-Za-z][\w-]*)[ \t]+\Z")
+ENDS, BEGINS = re.compile(r"(?:^|[\s;|&()<>`])\Z"), re.compile(r"$|[\s;|&()<>`]")
+"""How the text before a word of its own ends, and how that behind it begins."""
 NO_LIST = ("file", "json")
 """Formats of which one word comes, however long the list is."""
 
@@ -39,6 +41,7 @@ def doubts(pipeline: Pipeline, options: Collection[str]) -> list[Doubt]:
         if target.recipe and target.recipe.kind == "shell":
             text = target.recipe.text
             found += [*_quoted(text), *_eaten(text, target, pipeline), *_joined(text, target, pipeline)]
+            found += _beside(text, target)
     return sorted(found, key=lambda doubt: _place(doubt.at))
 
 
@@ -156,6 +159,25 @@ def _joined(text: Template, target: Target, pipeline: Pipeline) -> Iterator[Doub
             yield Doubt(message, slot.at, "without the quotes each is a word of its own")
 
 
+def _beside(text: Template, target: Target) -> Iterator[Doubt]:
+    """`in/{day}.csv` in a batch: the folder stands before the first key alone, the ending behind the last."""
+    for before, slot, after in zip(("", *text.parts), text.parts, (*text.parts[1:], ""), strict=False):
+        if not isinstance(slot, Slot) or slot.place not in (BARE, GLUED) or not _is_of_batch(slot, target):
+            continue
+        alone = all(not isinstance(side, Slot) for side in (before, after))
+        if not alone or not ENDS.search(str(before)) or not BEGINS.match(str(after)):
+            message = f"{written(slot)} may be several, and the text beside it goes to the first or the last of them"
+            hint = f"for each of them by itself: for {target.partitions[-1]} in {written(slot)}; do …; done"
+            yield Doubt(message, slot.at, hint)
+
+
+def _is_of_batch(slot: Slot, target: Target) -> bool:
+    """Whether a slot is a list because its recipe is given several keys."""
+    node = slot.expression.base if isinstance(slot.expression, Attribute) else slot.expression
+    lists = (target.partitions[-1], "inputs", "outputs", "metrics") if target.batch else ()
+    return isinstance(node, Name) and node.name in lists and not _is_word(slot)
+
+
 def _is_word(slot: Slot) -> bool:
     return slot.format in NO_LIST or slot.format.startswith("--")
 
@@ -206,6 +228,8 @@ def _may_be_cut_away(window: Between) -> bool:
 
 
 def _is_list(slot: Slot, target: Target, pipeline: Pipeline) -> bool:
+    if _is_of_batch(slot, target):
+        return True
     inputs = _inputs(slot, target)
     if inputs is not None:
         return len(inputs) > 1 or any(_is_several(item, pipeline) for item in inputs)

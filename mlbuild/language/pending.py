@@ -9,7 +9,7 @@ NOT_YET = frozenset(
         # kinds of executors
         *("slurm()", "ray()"),
         # clauses
-        *("when:", "batch:"),
+        "when:",
         *("after failed", "after finished", "after started"),
         # sources of partitions
         "lines() of an output",

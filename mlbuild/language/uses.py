@@ -51,6 +51,8 @@ class Uses:
         self.constants = constants
         self._names = names
         self._partitions = partitions
+        self._listed = ""
+        """The partition of which a recipe is given several keys."""
         self._named: dict[str, list[str]] = {"inputs": [], "outputs": [], "resources": list(AMOUNTS)}
         self._lost: set[str] = set()
 
@@ -61,6 +63,17 @@ class Uses:
     def lose(self, base: str) -> None:
         """Say that parts of `inputs` or `outputs` could not be read: they may have any name."""
         self._lost.add(base)
+
+    def batch(self) -> None:
+        """Say that a recipe is given a list of the keys of the last partition."""
+        self._listed = self._own[-1]
+
+    def refuse_key(self, node: Part, what: str) -> None:
+        """Raise PipelineError if an expression is about the partition of which a recipe is given several keys."""
+        for part in walk(node):
+            if isinstance(part, Name) and part.name == self._listed:
+                message = f"`{part.name}` is a list with `batch:`, and {what}"
+                raise PipelineError(message, part.at, "leave out `batch:`, or look that up in the recipe")
 
     def is_constant(self, node: Part) -> bool:
         """Whether an expression has one value for the whole file."""
@@ -84,6 +97,8 @@ class Uses:
         mistakes = Mistakes()
         for slot in slots(template):
             with mistakes.noted():
+                if allowed is RECIPE and not isinstance(slot.expression, Name):
+                    self.refuse_key(slot, f"{written(slot)} looks up one value")
                 self._check_slot(slot, allowed)
         mistakes.settle()
 
@@ -101,7 +116,7 @@ class Uses:
             hint = f"{known} To write {written(slot)} itself, double the braces"
             raise PipelineError(f"there is no format `:{slot.format}`", slot.at, hint)
         self._refuse_lost(slot)
-        self._try(slot)
+        self._try(slot, is_list=allowed is RECIPE)
 
     def _refuse_lost(self, node: Part) -> None:
         """Raise AlreadySaid if a name could not be read. What is wrong with the rest was said before."""
@@ -130,7 +145,7 @@ class Uses:
             hint = f"did you mean `{near}`?" if near else "named there: " + (", ".join(known) or "none")
             raise PipelineError(f"`{node.base.name}` has no `{node.name}`", node.at, hint)
 
-    def _try(self, slot: Slot) -> None:
+    def _try(self, slot: Slot, *, is_list: bool) -> None:
         """Raise PipelineError if the text of a slot can't be had, as far as its values are known while reading."""
         used = names_used(slot)
         if used & set(TASK_NAMES):
@@ -142,9 +157,9 @@ class Uses:
             source = self._partitions[varying[0]].source
             keys = source.keys[:MOST_TRIED] if isinstance(source, Listed) else (Key(source.first, source.first),)
             for key in keys:
-                self._try_with(slot, {varying[0]: key})
+                self._try_with(slot, {varying[0]: [key] if is_list and varying[0] == self._listed else key})
 
-    def _try_with(self, slot: Slot, keys: Mapping[str, Key]) -> None:
+    def _try_with(self, slot: Slot, keys: Mapping[str, object]) -> None:
         value = expand(slot, _Keys(self.constants, keys))
         if slot.place != "text" and slot.format != "file":
             quoted(slot, value)
@@ -153,7 +168,7 @@ class Uses:
 class _Keys:
     """The scope of a text at some keys."""
 
-    def __init__(self, constants: Constants, keys: Mapping[str, Key]) -> None:
+    def __init__(self, constants: Constants, keys: Mapping[str, object]) -> None:
         self._constants = constants
         self._keys = keys
 

@@ -363,14 +363,14 @@ class Journal:
         self,
         attempt: OpenAttempt,
         log: str,
-        command: str,
+        command: str | None,
         reasons: Sequence[Why] = (),
         resume: Mapping[str, Fingerprint] | None = None,
     ) -> None:
         """Say what is going to be submitted, before anything of it happens.
 
         Args:
-            command: the recipe as a person knows it.
+            command: the recipe as a person knows it; None: that of the attempt which carries it.
             resume: what the keys stand for under which its checkpoints will be written.
         """
         with self._transaction():
@@ -378,7 +378,7 @@ class Journal:
             self._db.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", rows)
             self._db.execute(
                 "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log, begun, executor,"
-                " command, reasons) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " command, reasons, carrier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     attempt.id,
                     attempt.task,
@@ -391,8 +391,9 @@ class Journal:
                     log,
                     attempt.run,
                     attempt.job["executor"],
-                    _packed(command),
+                    None if command is None else _packed(command),
                     _packed(json.dumps(reasons)),
+                    attempt.job["batch"] and attempt.job["batch"]["carrier"],
                 ),
             )
         reach("intended")

@@ -72,6 +72,7 @@ class Attempted:
         reason: how it ended; None while that is not known.
         log: relative to the workspace; there is no such file if nothing was printed.
         command: the recipe as it ran.
+        batch: how many tasks that run of the recipe was for.
         resumed_from: the checkpoint that it went on from, relative to the workspace; empty without one.
         saved: how many new whole checkpoints it left.
         checkpoint: the one that the next attempt could go on from when it ended.
@@ -99,6 +100,7 @@ class Attempted:
     saved: int
     checkpoint: str
     grown_from: tuple[str, ...]
+    batch: int
     command: str = field(repr=False)
 
     def state(self, run: int, *, lives: bool) -> str:
@@ -117,17 +119,19 @@ ATTEMPTED = (
     "SELECT id, task, run, number, started, ended, reason, exit_status, coalesce(message, ''), log, seconds, max_rss,"
     " cpu_seconds, gpu_utilization, max_gpu_memory, coalesce(begun, run), coalesce(executor, 'local'),"
     " coalesce(resumed_from, ''), coalesce(saved, 0), coalesce(checkpoint, ''), coalesce(grown_from, ''),"
-    " command FROM attempts"
+    " max(1, (SELECT count(*) FROM attempts AS other WHERE other.carrier = attempts.carrier)),"
+    " coalesce(command, (SELECT command FROM attempts AS other WHERE other.id = attempts.carrier)) FROM attempts"
 )
 """Asks for what `attempted` reads."""
 
 
 def attempted(row: tuple[Any, ...]) -> Attempted:
-    *rest, grown_from, command = row
+    *rest, grown_from, batch, command = row
     return Attempted(
         *[
             *rest,
             tuple(grown_from.split()),
+            batch,
             zlib.decompress(command).decode(errors="surrogateescape") if command else "",
         ]
     )
@@ -277,6 +281,15 @@ class Runs:
 
     def attempt(self, id: str) -> Attempted | None:
         return self._attempt("WHERE id = ?", id)
+
+    def batch(self, attempt: str) -> list[str]:
+        """The tasks for which an attempt's run of the recipe was, in key order; none if it ran alone."""
+        rows = self._db.execute(
+            "SELECT other.task FROM attempts AS this JOIN attempts AS other ON other.carrier = this.carrier"
+            " WHERE this.id = ? ORDER BY other.started",
+            (attempt,),
+        )
+        return [task for (task,) in rows]
 
     def attempt_behind(self, task: str, id: str | None, fingerprint: Fingerprint) -> Attempted | None:
         """What made the result of a task: the attempt of its trace, if that names one, else the last that succeeded

@@ -66,6 +66,10 @@ ALTER TABLE runs ADD COLUMN backfill TEXT;
 ALTER TABLE runs ADD COLUMN part_of INTEGER;
 """,
     "ALTER TABLE runs ADD COLUMN chosen BLOB",
+    """
+ALTER TABLE attempts ADD COLUMN carrier TEXT;
+CREATE INDEX attempts_by_carrier ON attempts (carrier) WHERE carrier NOT NULL;
+""",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 

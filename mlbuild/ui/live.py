@@ -15,6 +15,8 @@ from rich.text import Text
 from mlbuild.engine import events
 from mlbuild.ui.failures import Told, apart, failure_text
 from mlbuild.ui.plain import (
+    alone_text,
+    batch_text,
     begun_anew_text,
     closing_lines,
     end_text,
@@ -68,6 +70,8 @@ class Live:
                 self._print("…", "yellow", f"{event.task} again in {duration(event.delay)}, after {end_text(event)}")
             case events.TaskPreempted():
                 self._print("…", "yellow", preempted_text(event))
+            case events.BatchFailed():
+                self._print("…", "yellow", f"alone now: {alone_text(event)}")
             case events.TaskReady() if self._verbose:
                 self._print(" ", "dim", f"{event.task}: {reasons_text(event.reasons)}")
             case events.Said():
@@ -82,14 +86,21 @@ class Live:
         now = time.monotonic()
         progress = self._progress
         table = Table.grid(padding=(0, 1))
-        running = sorted(progress.running.items(), key=lambda item: item[1])
-        for task, since in running[:SHOWN]:
+        # A batch is one row, and what is reported of it is its first task's.
+        runs = {self._run_of(task): (task, since) for task, since in reversed(progress.running.items())}
+        running = sorted(runs.items(), key=lambda item: item[1][1])
+        for name, (task, since) in running[:SHOWN]:
             table.add_row(
-                Text("▸", "blue"), Text(task), Text(duration(now - since), "dim"), Text(self._reported(task, now))
+                Text("▸", "blue"), Text(name), Text(duration(now - since), "dim"), Text(self._reported(task, now))
             )
         if len(running) > SHOWN:
             table.add_row("", Text(f"and {len(running) - SHOWN} more", "dim"), "", "")
         return Group(table, self._bar(now))
+
+    def _run_of(self, task: str) -> str:
+        """What the run of a recipe is called that a task has a part in."""
+        start = self._progress.together.get(task)
+        return batch_text(start) if start else task
 
     def _reported(self, task: str, now: float) -> str:
         """How far a running task says it is."""

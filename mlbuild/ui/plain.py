@@ -11,6 +11,8 @@ from mlbuild.engine import events
 from mlbuild.ui.failures import Told, apart, failure_text
 from mlbuild.ui.words import anew_text, counted, did_text, duration, ended, reasons_text
 
+SHOWN = 3
+"""How many tasks of a batch are named before all are counted."""
 PROGRESS_EVERY = 60.0
 """Seconds between two lines on the progress of a task, and before the first."""
 
@@ -74,6 +76,8 @@ class Plain:
                 return f"fresh   {event.task}"
             case events.TaskStarted() if event.taken_over_from is not None:
                 return f"goes on {taken_over_text(event)}"
+            case events.TaskStarted() if event.carrier:
+                return f"start   {batch_text(event)}" if event.task == event.carrier else None
             case events.TaskStarted():
                 again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
                 origin = f" from {event.resumed_from}" if event.resumed_from else ""
@@ -92,6 +96,8 @@ class Plain:
                 return f"retry   {event.task} in {duration(event.delay)}, after {end_text(event)}"
             case events.TaskPreempted():
                 return f"resume  {preempted_text(event)}"
+            case events.BatchFailed():
+                return f"alone   {alone_text(event)}"
             case events.TaskCancelled():
                 return f"stopped {event.task}"
             case events.Said():
@@ -129,7 +135,22 @@ def _number(value: float | str) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def end_text(event: events.TaskFailed | events.TaskRetried) -> str:
+def batch_text(event: events.TaskStarted) -> str:
+    """The tasks of one run of a recipe, by the first of them: `features[2013-01-01 … +29]`."""
+    return f"{event.carrier.removesuffix(']')} … +{event.batch - 1}]"
+
+
+def alone_text(event: events.BatchFailed) -> str:
+    """That each task of a batch is tried alone, and why."""
+    *others, last = event.tasks
+    names = (
+        f"{', '.join(others)} and {last}" if others and len(others) < SHOWN else f"{counted(len(event.tasks), 'task')}"
+    )
+    log = f" (its log: {event.log})" if event.log else ""
+    return f"{names}, after {end_text(event)} of the run for all of them{log}"
+
+
+def end_text(event: events.TaskFailed | events.TaskRetried | events.BatchFailed) -> str:
     return ended(event.reason, event.exit_code, event.detail)
 
 

@@ -38,6 +38,7 @@ class Progress:
         taken_over: task → its start, of those that a build which died had started and this one did not want otherwise.
         running: task → when it started, in seconds of the clock that `add` is given.
         resumable: those of the cancelled that can go on from a checkpoint.
+        together: task → its start, of those that run in a batch.
         reported: task → what it says of its progress while it runs.
         queued: task → expected seconds (None: unknown), for those that will run.
         average: mean seconds of the tasks that ran in this build.
@@ -56,6 +57,7 @@ class Progress:
     resumable: list[events.TaskCancelled] = field(default_factory=list)
     taken_over: dict[str, events.TaskStarted] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
+    together: dict[str, events.TaskStarted] = field(default_factory=dict)
     reported: dict[str, Reported] = field(default_factory=dict)
     queued: dict[str, float | None] = field(default_factory=dict)
     finished: events.BuildFinished | None = None
@@ -70,6 +72,8 @@ class Progress:
                 self.taken_over.pop(event.task, None)
             case events.TaskStarted():
                 self.running[event.task] = now - event.ran
+                if event.carrier:
+                    self.together[event.task] = event
                 if event.taken_over_from is not None:
                     self.taken_over[event.task] = event
                 self.reported.pop(event.task, None)
@@ -87,7 +91,10 @@ class Progress:
                 self._end(event.task)
                 self.failed[event.task] = event
             case events.TaskRetried() | events.TaskPreempted():
-                self.running.pop(event.task, None)
+                self._stop(event.task)
+            case events.BatchFailed():
+                for task in event.tasks:
+                    self._stop(task)
             case events.TaskBlocked():
                 self.blocked[event.task] = event.by
             case events.TaskCancelled():
@@ -99,8 +106,12 @@ class Progress:
                 self.finished = event
 
     def _end(self, task: str) -> None:
-        self.running.pop(task, None)
+        self._stop(task)
         self.queued.pop(task, None)
+
+    def _stop(self, task: str) -> None:
+        self.running.pop(task, None)
+        self.together.pop(task, None)
 
     @property
     def done(self) -> int:
@@ -128,4 +139,5 @@ class Progress:
         own = reported.left(now) if reported else None
         if own is not None or expected is None:
             return own
-        return max(0.0, expected - (now - self.running[task]))
+        share = self.together[task].batch if task in self.together else 1
+        return max(0.0, expected - (now - self.running[task]) / share)

@@ -110,7 +110,8 @@ def _why(run: Run, attempt: Attempted) -> str:
     if attempt.reason not in (None, "ok", "cancelled"):
         said = failed(attempt.reason, attempt.exit_status or 0, attempt.message).replace("\n", " ")
     origin = f"from {attempt.resumed_from}" if attempt.resumed_from else ""
-    return ": ".join(text for text in (origin, said) if text)
+    batch = f"in a batch of {attempt.batch}" if attempt.batch > 1 else ""
+    return ": ".join(text for text in (origin, batch, said) if text)
 
 
 def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome
 
 KEYS = (
     *("task", "state", "attempt", "seconds", "max_rss", "cpu_seconds", "executor", "reason", "exit_status", "detail"),
-    *("gpu_utilization", "max_gpu_memory"),
+    *("gpu_utilization", "max_gpu_memory", "batch"),
     *("log", "resumed_from", "checkpoint", "taken_over_from", "taken_over_by"),
 )
 

@@ -15,7 +15,7 @@ DIGITS = 12
 """Of a digest and a commit, for people."""
 UNDECLARED = {"read": "an undeclared file"}
 NAMED = 3
-"""Tasks of a target that are named before they are counted."""
+"""Tasks that are named before they, or those beyond, are counted."""
 
 
 def show_lines(shown: Shown) -> list[str]:
@@ -58,6 +58,9 @@ def _facts(task: Task, origin: Origin) -> list[tuple[str, str]]:
         facts.append(("when", f"{when(attempt.started)}, on {attempt.executor}{_cost(origin)}"))
     else:
         facts.append(("made by", f"{task.name}, not by an attempt that is known here"))
+    if origin.beside:
+        more = f" and {len(origin.beside) - NAMED} more" if len(origin.beside) > NAMED else ""
+        facts.append(("together", f"with {', '.join(origin.beside[:NAMED])}{more}, in one run of the recipe"))
     if origin.again:
         facts.append(("restored", f"by run {origin.again.number}, {when(origin.trace.finished)}"))
     if origin.accepted:
@@ -146,6 +149,7 @@ def _made(shown: Shown, origin: Origin) -> dict[str, Any]:
     return {
         "run": attempt.begun if attempt else None,
         "attempt": attempt.number if attempt else None,
+        "beside": list(origin.beside),
         "started": attempt.started if attempt else None,
         "seconds": attempt.seconds if attempt else None,
         "max_rss": attempt.max_rss if attempt else None,

@@ -1,0 +1,582 @@
+"""`batch:`: one run of a recipe for several keys, each of which keeps its own fingerprint, outputs, checks, history."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from parts import recorded
+from workspace import Workspace, names
+
+from mlbuild.engine.attempts import KILL_POINTS
+from mlbuild.executors.supervisor import KILL_POINTS as SUPERVISOR_KILL_POINTS
+
+KEYS = [str(number) for number in range(7)]
+
+PIPELINE = """
+    partition k: range(7)
+    param version = 1
+
+    target part[k]:
+        inputs: file = "in/{k}.txt"
+        outputs: "out/{k}.txt"
+        batch: 3
+        run:
+            echo {k} >> runs
+            for k in {k}; do
+                exec 9> lock.$k; flock -n 9 || { echo $k >> doubled; exit 9; }
+                echo half > out/$k.txt
+            done
+            for k in {k}; do (cat in/$k.txt; echo {version}) > out/$k.txt; done
+
+    target whole:
+        inputs: part[*]
+        outputs: "whole.txt"
+        run: cat {inputs} > {outputs}
+
+    default whole
+"""
+
+
+@pytest.fixture
+def batches(workspace: Workspace) -> Workspace:
+    workspace.pipeline(PIPELINE)
+    for key in KEYS:
+        workspace.write(f"in/{key}.txt", f"in {key}\n")
+    return workspace
+
+
+def whole(version: int) -> str:
+    return "".join(f"in {key}\n{version}\n" for key in KEYS)
+
+
+# --- What runs together
+
+
+def test_one_run_for_several_keys(batches: Workspace) -> None:
+    ended = batches.ok("-j1")
+    assert batches.lines("runs") == ["0 1 2", "3 4 5", "6"]
+    assert ended.ran == [*names("part", KEYS), "whole"]
+    assert batches.read("whole.txt") == whole(1)
+    started = {row["task"]: (row["batch"], row["carrier"]) for row in ended.events if row["event"] == "task_started"}
+    assert [started[f"part[{key}]"] for key in KEYS] == [(3, "part[0]")] * 3 + [(3, "part[3]")] * 3 + [(1, "")]
+    assert "start   part[0 … +2]\nstart   part[3" not in ended.out
+    assert ended.out.splitlines()[:4] == [
+        "start   part[0 … +2]",
+        *(line for line in ended.out.splitlines() if line.startswith("done    part[") and line[13] in "012"),
+    ]
+    assert batches.ok().ran == []
+
+
+def test_only_what_is_stale_is_in_a_batch(batches: Workspace) -> None:
+    batches.ok("-j1")
+    for key in "0", "2", "3", "6":
+        batches.write(f"in/{key}.txt", f"in {key}!\n")
+    assert batches.ok("-j1").ran == [*names("part", ["0", "2", "3", "6"]), "whole"]
+    assert batches.lines("runs")[3:] == ["0 2 3", "6"]
+
+
+def test_a_key_is_the_same_task_alone_and_with_others(batches: Workspace) -> None:
+    batches.ok("part[4]")
+    assert batches.ok("-j1", "part").ran == names("part", [key for key in KEYS if key != "4"])
+    assert batches.lines("runs") == ["4", "0 1 2", "3 5 6"]
+    batches.pipeline(PIPELINE.replace("batch: 3", "batch: 100"))
+    assert batches.ok("part").ran == []
+    (batches.root / "out/1.txt").unlink()
+    assert batches.ok("part").restored == ["part[1]"]
+
+
+def test_the_keys_of_other_partitions_are_the_same_in_a_batch(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition region: ["us", "eu"]
+        partition day: daily from 2013-01-01 to 2013-01-03
+        target f[region, day]:
+            outputs: "out/{region}/{day}.txt"
+            batch: 10
+            run: echo {region} {day:%d} >> runs; touch {outputs}
+        """
+    )
+    assert len(workspace.ok("-j1").ran) == 6
+    assert workspace.lines("runs") == ["us 01 02 03", "eu 01 02 03"]
+
+
+def test_a_batch_is_as_full_as_what_is_ready_allows(workspace: Workspace) -> None:
+    """However long deciding takes: before a batch starts that is not full, all that can be decided is."""
+    workspace.pipeline(
+        """
+        partition k: range(500)
+        target f[k]:
+            outputs: "out/{k}"
+            batch: 200
+            run: echo {k} | wc -w >> runs; touch {outputs}
+        """
+    )
+    workspace.ok("-j4")
+    assert sorted(map(int, workspace.lines("runs"))) == [100, 200, 200]
+
+
+def test_what_comes_while_there_is_no_room_is_in_the_next_batch(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(6)
+        target raw[k]:
+            outputs: "raw/{k}"
+            run: touch {outputs}
+        target f[k]:
+            inputs: raw
+            outputs: "out/{k}"
+            batch: 4
+            run: echo {k} >> runs; touch {outputs}
+        """
+    )
+    workspace.ok("-j1", "f")
+    assert workspace.lines("runs") == ["0 1 2 3", "4 5"]
+
+
+def test_a_batch_is_one_of_max_active(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(12)
+        target f[k]:
+            outputs: "out/{k}"
+            batch: 3
+            max_active: 2
+            run: echo + >> log; sleep 0.05; echo - >> log; touch {outputs}
+        target other:
+            outputs: "other"
+            run: touch {outputs}
+        target all:
+            inputs: f[*], other
+        """
+    )
+    assert len(workspace.ok("-j6", "all").ran) == 13
+    running = [workspace.lines("log")[:end] for end in range(9)]
+    assert max(lines.count("+") - lines.count("-") for lines in running) == 2
+
+
+def test_the_newest_first(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition day: daily from 2013-01-01 to 2013-01-05
+        target f[day]:
+            outputs: "out/{day}"
+            batch: 2
+            run: echo {day:%d} >> runs; touch {outputs}
+        """
+    )
+    assert workspace.run("backfill", "f", "--newest-first", "-j1").status == 0
+    assert workspace.lines("runs") == ["04 05", "02 03", "01"]
+
+
+# --- What the recipe is given
+
+
+def test_what_differs_is_a_list(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition region: ["eu"]
+        partition k: ["a", "b c"]
+        param lr = 0.1
+        target f[region, k]:
+            inputs: own = "in/{k}.txt", shared = "shared.txt"
+            outputs: text = "out/{region} {k}.txt", log = "out/{region} {k}.log"
+            metrics: "out/{region} {k}.json"
+            batch: 9
+            run:
+                printf '%s|' {target} {region} {k} {lr}; echo
+                printf '%s|' {inputs}; echo
+                printf '%s|' {inputs.own} {inputs.shared}; echo
+                printf '%s|' {outputs}; echo
+                printf '%s|' {outputs.log} {metrics}; echo
+                printf '%s|' {k:--key} "{k}" {outputs.text:stem}; echo
+                echo {inputs.own:json}
+                cat {outputs:file}
+                echo {k:json} {region:json}
+                touch {outputs} {metrics}
+        """
+    )
+    for path in "in/a.txt", "in/b c.txt", "shared.txt":
+        workspace.write(path, path)
+    workspace.ok("-j1")
+    assert workspace.run("log", 'f[eu,"b c"]').out.splitlines() == [
+        "f|eu|a|b c|0.1|",
+        "in/a.txt|shared.txt|in/b c.txt|",
+        "in/a.txt|in/b c.txt|shared.txt|",
+        "out/eu a.txt|out/eu a.log|out/eu b c.txt|out/eu b c.log|",
+        "out/eu a.log|out/eu b c.log|out/eu a.json|out/eu b c.json|",
+        "--key|a|--key|b c|a b c|eu a|eu b c|",
+        '[{"path": "in/a.txt", "target": null, "keys": {}}, {"path": "in/b c.txt", "target": null, "keys": {}}]',
+        "out/eu a.txt",
+        "out/eu a.log",
+        "out/eu b c.txt",
+        "out/eu b c.log",
+        '["a", "b c"] "eu"',
+    ]
+
+
+def test_in_python(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition region: ["eu"]
+        partition k: range(3)
+        target f[region, k]:
+            inputs: raw = "in/{k}.txt"
+            outputs: text = "out/{region}-{k}.txt"
+            batch: 2
+            run python:
+                print(region, k, inputs, inputs.raw, outputs, outputs.text)
+                for number, source, path in zip(k, inputs.raw, outputs.text, strict=True):
+                    open(path, "w").write(open(source).read() * number)
+        """
+    )
+    for key in range(3):
+        workspace.write(f"in/{key}.txt", str(key))
+    workspace.ok("-j1")
+    assert [workspace.read(f"out/eu-{key}.txt") for key in range(3)] == ["", "1", "22"]
+    first, alone = (workspace.run("log", f"f[eu,{key}]").out for key in (1, 2))
+    ins, outs = ["in/0.txt", "in/1.txt"], ["out/eu-0.txt", "out/eu-1.txt"]
+    assert first == f"eu [0, 1] {ins} {ins} {outs} {outs}\n"
+    assert alone == "eu [2] ['in/2.txt'] ['in/2.txt'] ['out/eu-2.txt'] ['out/eu-2.txt']\n"
+    assert workspace.ok().ran == []
+
+
+def test_in_a_script_that_asks_mlbuild(workspace: Workspace) -> None:
+    workspace.write("params.yaml", "models:\n  a:\n    lr: 1\n  b:\n    lr: 2\n  c:\n    lr: 3\n")
+    workspace.write(
+        "f.py",
+        """
+        from mlbuild.stage import inputs, keys, outputs, params
+        for model, path in zip(keys.model, outputs, strict=True):
+            open(path, "w").write(str(params.models[model].lr))
+        """,
+    )
+    workspace.pipeline(
+        """
+        params "params.yaml"
+        partition model: keys(params.models)
+        target f[model]:
+            outputs: "out/{model}.txt"
+            params: params.models[model].lr
+            batch: 2
+            run: echo {model} >> runs; python f.py
+        """
+    )
+    assert len(workspace.ok("-j1").ran) == 3
+    assert [workspace.read(f"out/{key}.txt") for key in "abc"] == ["1", "2", "3"]
+    workspace.write("params.yaml", "models:\n  a:\n    lr: 1\n  b:\n    lr: 4\n  c:\n    lr: 3\n")
+    assert workspace.ok().ran == ["f[b]"]
+    assert workspace.lines("runs") == ["a b", "c", "b"]
+
+
+# --- Whose failure it is
+
+
+def test_a_key_without_its_output_fails_alone(batches: Workspace) -> None:
+    batches.pipeline(PIPELINE.replace("do (cat", "do [ $k = 1 ] && rm out/1.txt || (cat"))
+    ended = batches.build("-k", "-j1")
+    assert (ended.status, ended.failed) == (1, ["part[1]"])
+    assert "part[1] failed: out/1.txt is not there\n" in ended.out
+    assert ended.ran == names("part", [key for key in KEYS if key != "1"])
+    assert batches.lines("runs") == ["0 1 2", "3 4 5", "6"]
+
+
+def test_checks_are_of_each_key(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(3)
+        target f[k]:
+            outputs: "out/{k}.csv"
+            check: rows(outputs) > 1, "{k} is too small"
+            batch: 3
+            run python:
+                for number, path in zip(k, outputs):
+                    open(path, "w").write("x\\n" + "1\\n" * (number + 1))
+        """
+    )
+    ended = workspace.build("-k")
+    assert (ended.failed, ended.ran) == (["f[0]"], ["f[1]", "f[2]"])
+    assert "f[0] failed: check rows(outputs) > 1 does not hold (rows(outputs) is 1): 0 is too small\n" in ended.out
+    assert not workspace.exists("out/0.csv")
+
+
+def test_a_batch_that_fails_does_not_say_whose_fault_it_is(batches: Workspace) -> None:
+    batches.pipeline(PIPELINE.replace("do (cat", "do [ $k != 1 ] || { echo no; exit 3; }; (cat"))
+    ended = batches.build("-k", "-j1", "part")
+    assert (ended.status, ended.failed) == (1, ["part[1]"])
+    assert ended.ran == names("part", [key for key in KEYS if key != "1"])
+    assert batches.lines("runs") == ["0 1 2", "3 4 5", "6", "0", "1", "2"]
+    (row,) = (row for row in ended.events if row["event"] == "batch_failed")
+    assert {name: value for name, value in row.items() if name != "time"} == {
+        "event": "batch_failed",
+        "tasks": names("part", ["0", "1", "2"]),
+        "exit_code": 3,
+        "reason": "exit",
+        "detail": "",
+        "log": ".mlbuild/runs/1/logs/1-1.log",
+    }
+    line = "alone   part[0], part[1] and part[2], after exit status 3 of the run for all of them"
+    assert ended.out.count(f"{line} (its log: {row['log']})\n") == 1
+    assert ended.tasks("task_retried") == []
+
+
+def test_a_batch_that_fails_costs_no_retry(batches: Workspace) -> None:
+    batches.pipeline(
+        PIPELINE.replace("batch: 3", "batch: 3\n        retry: 1, backoff = 10ms").replace(
+            "do (cat", "do [ $k != 1 ] || exit 3; (cat"
+        )
+    )
+    ended = batches.build("-k", "-j1", "part", "--k", "0,1")
+    assert (ended.failed, ended.ran) == (["part[1]"], ["part[0]"])
+    assert batches.lines("runs") == ["0 1", "0", "1", "1"]
+    assert ended.tasks("task_retried") == ["part[1]"]
+
+
+def test_a_batch_out_of_time_is_tried_key_by_key(batches: Workspace) -> None:
+    batches.pipeline(
+        PIPELINE.replace("batch: 3", "batch: 3\n        timeout: 500ms").replace(
+            "for k in {k}; do (cat", "set -- {k}; [ $# = 1 ] || sleep 60\n            for k in {k}; do (cat"
+        )
+    )
+    ended = batches.ok("part", "--k", "1,2")
+    assert ended.ran == ["part[1]", "part[2]"]
+    (row,) = (row for row in ended.events if row["event"] == "batch_failed")
+    assert row["reason"] == "timeout"
+
+
+def test_an_input_that_changed_touches_its_key_alone(workspace: Workspace) -> None:
+    """The others of its batch are decided again too, and run without a word, and without a failure."""
+    workspace.pipeline(
+        """
+        partition k: range(3)
+        target edit:
+            outputs: "edit.txt"
+            run:
+                until [ "$(grep -c '"task_ready", "task": "f' .ev*)" = 3 ]; do sleep 0.01; done
+                echo new > in/1.txt; touch {outputs}
+        target f[k]:
+            inputs: "in/{k}.txt"
+            outputs: "out/{k}.txt"
+            batch: 3
+            run: echo {k} >> runs; for k in {k}; do cp in/$k.txt out/$k.txt; done
+        """
+    )
+    for key in range(3):
+        workspace.write(f"in/{key}.txt", "old\n")
+    process = workspace.start("-j1", "edit", "f", events=".events")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, ""), out
+    assert out.count("is decided again") == 1
+    assert "f[1]: is decided again: in/1.txt has changed\n" in out
+    assert workspace.lines("runs") == ["0 1 2"]
+    assert workspace.read("out/1.txt") == "new\n"
+
+
+def test_one_of_a_batch_is_given_up(batches: Workspace) -> None:
+    batches.pipeline(
+        PIPELINE.replace(
+            "for k in {k}; do (cat",
+            "set -- {k}; [ -e go ] || { touch began; sleep 60; }\n            for k in {k}; do (cat",
+        )
+    )
+    process = batches.start("-j1", "part", "--k", "0,1,2")
+    batches.wait_for("began")
+    batches.write("go", "")
+    assert batches.run("cancel", "part[1]").status == 0
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped part[1]\n" in out
+    assert batches.lines("runs") == ["0 1 2", "0 2"]
+
+
+def test_interrupted_and_gone_on(batches: Workspace) -> None:
+    batches.pipeline(
+        PIPELINE.replace(
+            "for k in {k}; do (cat",
+            "set -- {k}; [ -e go ] || { touch began; sleep 60; }\n            for k in {k}; do (cat",
+        )
+    )
+    process = batches.start("-j1")
+    batches.wait_for("began")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not batches.exists("out/0.txt")
+    batches.write("go", "")
+    batches.ok("-j1")
+    assert batches.lines("runs") == ["0 1 2", "0 1 2", "3 4 5", "6"]
+
+
+# --- What is remembered
+
+
+def test_each_key_has_its_share_of_the_time(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(4)
+        target f[k]:
+            outputs: "out/{k}"
+            batch: 4
+            run: sleep 1; echo hello; touch {outputs}
+        """
+    )
+    ended = workspace.ok()
+    took = [row["seconds"] for row in ended.events if row["event"] == "task_finished"]
+    assert len(set(took)) == 1
+    assert 1 <= 4 * took[0] < 4
+    row = json.loads(workspace.run("runs", "1", "--json").out)["tasks"][0]
+    assert (row["task"], row["batch"], round(row["seconds"], 3)) == ("f[0]", 4, round(took[0], 3))
+    assert workspace.run("log", "f[3]").out == "hello\n"
+    shown = workspace.run("show", "out/2").out
+    assert "together  with f[0], f[1], f[3], in one run of the recipe\n" in shown
+    assert "command   sleep 1; echo hello; touch out/0 out/1 out/2 out/3\n" in shown
+    assert json.loads(workspace.run("show", "out/2", "--json").out)["made"]["beside"] == ["f[0]", "f[1]", "f[3]"]
+    assert "in a batch of 4" in workspace.run("runs", "1").out
+
+
+def test_what_it_read_undeclared_counts_for_each_key(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(2)
+        target f[k]:
+            inputs: "in/{k}.txt"
+            outputs: "out/{k}.txt"
+            batch: 2
+            run python:
+                text = open("more" + ".txt").read()
+                for source, path in zip(inputs, outputs):
+                    open(path, "w").write(open(source).read() + text)
+        """
+    )
+    for path in "in/0.txt", "in/1.txt", "more.txt":
+        workspace.write(path, path)
+        os.utime(workspace.root / path, (1e9, 1e9))
+    assert "read more.txt, which it does not declare" in workspace.ok().out
+    assert workspace.ok().ran == []
+    workspace.write("in/0.txt", "new")
+    assert workspace.ok().ran == ["f[0]"]
+    workspace.write("more.txt", "new")
+    assert workspace.ok().ran == ["f[0]", "f[1]"]
+
+
+# --- Killed
+
+RUNNING = tuple(p for p in KILL_POINTS if p not in ("restored-aside", "restored", "discarded", "put-back"))
+
+
+@pytest.mark.parametrize("point", [*RUNNING, *SUPERVISOR_KILL_POINTS])
+def test_killed_at_a_named_point(batches: Workspace, point: str) -> None:
+    """In the middle of a batch, where it is passed for each key."""
+    batches.ok()
+    log = batches.root / ".killed.jsonl"
+    nth = 1 if point.startswith("supervisor-") else 2
+    process = batches.start("-j1", "version=2", env={"MLBUILD_TEST_KILL": f"{point}:{nth}"}, events=str(log))
+    process.communicate(timeout=60)
+    if not point.startswith("supervisor-"):
+        assert process.returncode == -signal.SIGKILL, f"{point} was never passed"
+    complete(batches, log)
+
+
+def test_killed_while_rolling_back(batches: Workspace) -> None:
+    batches.ok()
+    batches.pipeline(PIPELINE.replace("do (cat", "do exit 1; (cat"))
+    for point in ("discarded", "put-back"):
+        process = batches.start("-j1", "version=2", env={"MLBUILD_TEST_KILL": f"{point}:2"})
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        batches.wait_until_quiet()
+    assert batches.build("-k", "version=2").status == 1
+    assert [batches.read(f"out/{key}.txt") for key in KEYS] == [f"in {key}\n1\n" for key in KEYS]
+
+
+def test_a_batch_goes_on_without_its_driver_and_each_build_takes_over_what_it_wants(batches: Workspace) -> None:
+    batches.pipeline(
+        PIPELINE.replace(
+            "for k in {k}; do (cat",
+            "echo > began; until ls | grep -qx g[o]; do sleep 0.01; done\n            for k in {k}; do (cat",
+        )
+    )
+    process = batches.start("-j1", "part", "--k", "0,1,2")
+    batches.wait_for("began")
+    process.kill()
+    process.communicate(timeout=60)
+    other = batches.start("-j1", "part[1]", events=".ev")
+    batches.wait_until(lambda: 'taken_over_from": 1' in batches.read(".ev") if batches.exists(".ev") else False)
+    batches.write("go", "")
+    other.communicate(timeout=60)
+    assert other.returncode == 0
+    ended = batches.ok("-j1", "part", "--k", "0,1,2")
+    assert batches.lines("runs") == ["0 1 2"]
+    assert ended.ran == ["part[0]", "part[2]"]
+
+
+def complete(workspace: Workspace, log: Path) -> None:
+    """The next build completes, what was recorded does not run again, nothing ran twice at once, nothing is left."""
+    before = recorded(log)
+    ended = workspace.ok("-j1", "version=2")
+    assert not before & set(ended.ran), "recorded, and yet it ran again"
+    assert not workspace.exists("doubled"), workspace.lines("doubled")
+    assert workspace.read("whole.txt") == whole(2)
+    assert not [*workspace.root.rglob("*mlbuild-aside*")]
+    assert workspace.ok("version=2").ran == []
+    ended = workspace.ok()
+    assert (ended.ran, sorted(ended.restored)) == ([], [*names("part", KEYS), "whole"])
+
+
+# --- What can't be
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch: 3", "batch: 0", "a number of keys is needed, and this is 0"),
+        ("batch: 3", "batch: 2.5", "a number of keys is needed, and this is 2.5"),
+        (
+            "batch: 3",
+            'batch: 3\n        checkpoint: "c/{k}/"',
+            "a checkpoint is one task's, and a run of a batch is for several",
+        ),
+        ("batch: 3", "batch: 3\n        environ: K = k", "`k` is a list with `batch:`, and a variable has one value"),
+        (
+            "batch: 3",
+            "batch: 3\n        resources: memory = 1G * k",
+            "`k` is a list with `batch:`, and what a run takes is one amount",
+        ),
+        ("echo {k} >> runs", "echo {sizes[k]}", "`k` is a list with `batch:`, and {sizes[k]} looks up one value"),
+        ('outputs: "whole.txt"', 'outputs: "whole.txt"\n        batch: 2', "`whole` has no partition: it is one task"),
+        ("target whole", "defaults:\n        batch: 3\n    target whole", "`batch:` can't stand in `defaults:`"),
+    ],
+)
+def test_what_is_refused(batches: Workspace, old: str, new: str, message: str) -> None:
+    batches.pipeline(
+        PIPELINE.replace(old, new).replace("param version = 1", "param version = 1\n    let sizes = [1, 2]")
+    )
+    ended = batches.build()
+    assert ended.status == 2
+    assert f"error: {message}\n" in ended.err
+
+
+def test_what_is_doubtful(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: ["a"]
+        target f[k]:
+            outputs: "out/{k}.txt"
+            batch: 2
+            run:
+                echo {k} {outputs:file} "{k:json}" $(echo {k});echo {k}
+                touch out/{k}.txt --key={k} "{k}"
+        """
+    )
+    told = workspace.run("check").err
+    beside = "{k} may be several, and the text beside it goes to the first or the last of them"
+    quoted = "{k} may be several, which inside quotes become one word"
+    found = [line for line in told.splitlines() if line.startswith("Pipelinefile")]
+    assert found == [
+        f"Pipelinefile:7:19: doubtful: {beside}",
+        f"Pipelinefile:7:33: doubtful: {beside}",
+        f"Pipelinefile:7:38: doubtful: {quoted}",
+    ]
