@@ -29,6 +29,7 @@ LONGEST = (
     "survival",
     "flights",
     "law",
+    "backfill_law",
     "docs",
     "edits",
     "power_loss",

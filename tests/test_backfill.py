@@ -279,6 +279,33 @@ def test_what_needs_them_is_not_forced(mixed: Workspace) -> None:
     assert ended.ran == names("load", days(1, 4))
 
 
+def test_what_is_gone_is_missing_although_its_code_changed(mixed: Workspace) -> None:
+    mixed.ok("copy", "--day", "2024-01-01..2024-01-02")
+    (mixed.root / "copy/2024-01-02.txt").unlink()
+    mixed.pipeline(BROKEN.replace("# 1", "# 3"))
+    assert mixed.states("copy[2024-01-01..2024-01-02]")["copy[2024-01-02]"] == "missing"
+    assert backfill(mixed, "copy", "--to", "2024-01-02", "--mode", "missing").ran == ["copy[2024-01-02]"]
+    assert backfill(mixed, "copy", "--to", "2024-01-02", "--mode", "stale").ran == ["copy[2024-01-01]"]
+
+
+def test_upstream_is_what_the_goals_need_and_not_what_those_behind_them_need(workspace: Workspace) -> None:
+    workspace.pipeline(
+        CHAIN
+        + """
+    target other:
+        outputs: "other.txt"
+        run: echo > {outputs}
+    target both:
+        inputs: copy[*], other
+        outputs: "both.txt"
+        run: cat {inputs} > {outputs}
+    """
+    )
+    workspace.ok("all", "both")
+    words = ["copy", "--to", "2024-01-01", "--with-upstream", "--with-downstream", "--mode", "all"]
+    assert backfill(workspace, *words).ran == ["copy[2024-01-01]", "load[2024-01-01]"]
+
+
 def test_help(mixed: Workspace) -> None:
     assert mixed.run("help", "backfill").out == mixed.run("backfill", "--help").out
 

@@ -50,7 +50,7 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
     with looking(workspace, [*asked, *behind]) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
         found = kinds(order, seen(survey, workspace, journal, order))
-        candidates = [task for task in order if choice.upstream and task not in behind] or asked
+        candidates = [*ordered(workspace, asked)] if choice.upstream else asked
         runs = journal.past.not_through(named) if journal else []
         done = _made_in(runs, [task for task in (*candidates, *behind) if found[task] == "fresh"], journal)
         before = journal.past.chosen(runs) if journal and runs else set()
@@ -62,8 +62,9 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
             survey = Survey(graph, order, inspector)
         if choice.downstream:
             own = chosen(behind, found, MODES if "all" in choice.modes else choice.modes, before)
-            touched = (task for task in downstream(order, wanted) if survey.tasks[task].runs)
-            wanted = [*dict.fromkeys((*wanted, *own, *touched))]
+            wanted = [*dict.fromkeys((*wanted, *own))]
+            touched = downstream(order, wanted)
+            wanted += [task for task in touched if found[task] != "fresh" or survey.tasks[task].runs]
         wanted = in_turn(graph, wanted, line, newest_first=choice.newest_first)
         needed = ordered(workspace, wanted)
         history = History(journal.durations() if journal else {}, order)

@@ -27,12 +27,14 @@ class Surveyed:
         decision: as a build would decide, if what it needs came out as it did last time.
         maybe: it runs only if something that it needs, and that runs first, comes out otherwise.
         blocked: why nothing will come of it: a path that is missing, a condition that does not hold.
+        gone: something that it makes is not there, and is not temporary.
     """
 
     task: Task
     decision: Decision
     maybe: bool = False
     blocked: str | None = None
+    gone: bool = False
 
     @property
     def runs(self) -> bool:
@@ -120,6 +122,7 @@ class Survey:
             return Surveyed(task, Decision(Verdict.RUN if running else Verdict.FRESH, upstream), maybe=bool(running))
         facts = self.facts(task)
         decision = decide(facts)
+        gone = any(digest is None and path not in facts.temporary for path, digest in facts.present.items())
         brought = facts.stored if decision.verdict is Verdict.RESTORE else decision.take
         if brought is not None:
             self._planned.update((output.path, output.digest) for output in brought.outputs)
@@ -130,11 +133,11 @@ class Survey:
             problem = self._inspector.failed_check(task, self._stands) if decision.recheck else None
             if problem and decision.verdict is Verdict.FRESH:
                 return Surveyed(task, Decision(Verdict.RUN, (Reason("check failed", problem),)), blocked=problem)
-            return Surveyed(task, decision)
+            return Surveyed(task, decision, gone=gone)
         if decision.verdict is not Verdict.RUN:
-            return Surveyed(task, Decision(Verdict.RUN, upstream), maybe=True)
+            return Surveyed(task, Decision(Verdict.RUN, upstream), maybe=True, gone=gone)
         own = tuple(reason for reason in decision.reasons if reason.new != UNKNOWN)
-        return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited))
+        return Surveyed(task, Decision(Verdict.RUN, (*own, *upstream), decision.edited), gone=gone)
 
     def _stands(self, task: Task) -> bool:
         """Whether what a condition refers to is there to be looked at."""
@@ -189,4 +192,4 @@ def _state(surveyed: Surveyed, last: Attempted | None) -> str:
     if last is not None and last.reason not in UNREMARKABLE:
         return "failed"
     kinds = {reason.kind for reason in surveyed.decision.reasons}
-    return "missing" if kinds & {"never built", "output missing"} else "stale"
+    return "missing" if surveyed.gone or kinds & {"never built", "output missing"} else "stale"
