@@ -742,6 +742,11 @@ def test_a_canary_is_of_the_goals_whatever_is_chosen_beside(flights: Workspace) 
             "  hint: `mlbuild backfill --help` lists the options\n",
         ),
         (
+            ["raw", "--from", "2024-01-02..2024-01-03"],
+            "error: --from 2024-01-02..2024-01-03: that is no key but a range\n"
+            "  hint: as in --day 2024-01-02..2024-01-03\n",
+        ),
+        (
             ["raw", "-k"],
             "error: there is no option -k\n  hint: `mlbuild backfill --help` lists the options\n",
         ),

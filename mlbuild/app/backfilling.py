@@ -18,6 +18,7 @@ from mlbuild.engine.history import History
 from mlbuild.engine.impact import add_up
 from mlbuild.engine.provenance import downstream
 from mlbuild.engine.survey import Survey
+from mlbuild.errors import UsageError
 from mlbuild.graph.select import in_turn, line_of
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
@@ -27,11 +28,14 @@ def between(workspace: Workspace, goals: Sequence[str], first: str | None, last:
     """The workspace with only those keys of the goals wanted that lie between two, which both belong to it.
 
     Raises:
-        UsageError: the goals have no partition along which that could be, or several.
+        UsageError: the goals have no partition along which that could be, or several; one of the two is a range.
     """
     if first is None and last is None:
         return workspace
     name = line_of(workspace.graph, workspace.wanted(goals), "--from" if first is not None else "--to")
+    for option, key in (("--from", first), ("--to", last)):
+        if ".." in (key or ""):
+            raise UsageError(f"{option} {key}: that is no key but a range", hint=f"as in --{name} {key}")
     return replace(workspace, keys=(*workspace.keys, (name, f"{first or ''}..{last or ''}")))
 
 
