@@ -10,13 +10,14 @@ import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from mlbuild import digest
-from mlbuild.executors.job import Executor, Job, JobResult, Read, Reason
+from mlbuild.executors.job import Batch, Executor, Job, JobResult, Read, Reason
 
 WAIT = 60.0
 """Seconds after which something that should have happened is taken for never happening."""
@@ -40,6 +41,14 @@ def make_job(place: Place, recipe: str, **fields: Any) -> Job:
     attempt = fields.pop("attempt", "a1")
     fields.setdefault("log", f"logs/{attempt}")
     return Job(attempt, "task", str(place.workspace), recipe, **fields)
+
+
+def batch(place: Place, recipe: str, *outputs: str) -> list[Job]:
+    """The jobs of one run of a recipe, each with one output."""
+    together = Batch("a1", "task", len(outputs))
+    first = make_job(place, recipe, outputs=outputs[:1], batch=together)
+    others = (make_job(place, "", attempt=f"a{n}", outputs=(path,)) for n, path in enumerate(outputs[1:], 2))
+    return [first, *(replace(other, batch=together) for other in others)]
 
 
 def results_of(executor: Executor, count: int = 1) -> list[JobResult]:
@@ -339,6 +348,74 @@ class ExecutorContract:
         (place.workspace / "go").touch()
         results_of(executor)
         assert executor.has_room(job)
+        executor.close()
+
+    # --- a run for several
+
+    def test_a_batch_is_one_run_with_a_result_for_each(self, place: Place, executor: Executor) -> None:
+        recipe = "echo + >> runs; sleep 0.3; touch one two"
+        assert len(executor.submit(batch(place, recipe, "one", "two", "three"))) == 3
+        results = {result.attempt: result for result in results_of(executor, 3)}
+        assert [[each.path for each in results[name].made] for name in ("a1", "a2", "a3")] == [["one"], ["two"], []]
+        assert (results["a3"].reason, results["a3"].detail) == (Reason.MISSING_OUTPUT, "three is not there")
+        assert (place.workspace / "runs").read_text() == "+\n"
+        took = results["a1"].ended - results["a1"].started
+        assert all(result.seconds == pytest.approx(took / 3) for result in results.values())
+
+    def test_a_batch_takes_the_room_of_one(self, place: Place) -> None:
+        executor = place.executor(jobs=2)
+        executor.submit(
+            batch(place, "until test -e go; do sleep 0.01; done; touch one two three", "one", "two", "three")
+        )
+        job = make_job(place, "true", attempt="b")
+        assert executor.has_room(job)
+        executor.submit([job])
+        assert not executor.has_room(job)
+        results_of(executor)
+        (place.workspace / "go").touch()
+        assert all(result.ok for result in results_of(executor, 3))
+        executor.close()
+
+    def test_an_input_that_changed_is_that_of_one_of_a_batch(self, place: Place, executor: Executor) -> None:
+        (place.workspace / "in").write_text("1")
+        (place.workspace / "other").write_text("1")
+        first, second = batch(place, "touch ran", "one", "two")
+        reads = as_read(place, "in"), as_read(place, "other")
+        (place.workspace / "other").write_text("2")
+        executor.submit([replace(first, reads=reads[:1]), replace(second, reads=reads)])
+        results = {result.attempt: result for result in results_of(executor, 2)}
+        assert [results[name].reason for name in ("a1", "a2")] == [Reason.CANCELLED, Reason.INPUT_CHANGED]
+        assert results["a2"].detail == "other has changed" and not (place.workspace / "ran").exists()
+
+    def test_cancelling_one_of_a_batch_stops_it(self, place: Place, executor: Executor) -> None:
+        handles = executor.submit(batch(place, "touch ready; sleep 1000", "one", "two"))
+        wait_for((place.workspace / "ready").exists)
+        executor.cancel(handles[1:])
+        assert {result.reason for result in results_of(executor, 2)} == {Reason.CANCELLED}
+
+    def test_a_batch_is_taken_over_by_several(self, place: Place) -> None:
+        jobs = batch(
+            place, "touch ready; until test -e go; do sleep 0.01; done; touch one two three", "one", "two", "three"
+        )
+        handles = killed_driver(place, jobs, (place.workspace / "ready").exists)
+        executors = [place.executor() for _ in range(2)]
+        assert [executors[0].find(job) for job in jobs] == handles
+        assert executors[0].reattach(handles[1], jobs[1])
+        (place.workspace / "go").touch()
+        (result,) = results_of(executors[0])
+        assert (result.attempt, [each.path for each in result.made]) == ("a2", ["two"])
+        assert executors[1].reattach(handles[0], jobs[0]) and executors[1].reattach(handles[2], jobs[2])
+        assert sorted(each.attempt for each in results_of(executors[1], 2)) == ["a1", "a3"]
+        for executor in executors:
+            executor.close()
+
+    def test_a_lost_batch_is_over(self, place: Place) -> None:
+        jobs = batch(place, "trap '' TERM; touch ready; sleep 1000", "one", "two")
+        handles = killed_driver(place, jobs, (place.workspace / "ready").exists)
+        place.lose("a1")
+        executor = place.executor()
+        assert not executor.reattach(handles[1], jobs[1])
+        assert not living(place, "a1") and executor.finished(0) == []
         executor.close()
 
     # --- surviving the driver

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
-from parts import recorded
+from parts import ROUNDS, recorded
 from workspace import Workspace, names
 
 from mlbuild.engine.attempts import KILL_POINTS
@@ -410,6 +413,15 @@ def test_interrupted_and_gone_on(batches: Workspace) -> None:
     assert batches.lines("runs") == ["0 1 2", "0 1 2", "3 4 5", "6"]
 
 
+def test_two_builds_at_once(batches: Workspace) -> None:
+    builds = [batches.start("-j2", "-k", *goals) for goals in (["part", "--k", "0..4"], ["whole"])]
+    for build in builds:
+        build.communicate(timeout=60)
+    assert [build.returncode for build in builds] == [0, 0]
+    assert sorted(" ".join(batches.lines("runs")).split()) == KEYS
+    assert batches.read("whole.txt") == whole(1)
+
+
 # --- What is remembered
 
 
@@ -435,6 +447,16 @@ def test_each_key_has_its_share_of_the_time(workspace: Workspace) -> None:
     assert "command   sleep 1; echo hello; touch out/0 out/1 out/2 out/3\n" in shown
     assert json.loads(workspace.run("show", "out/2", "--json").out)["made"]["beside"] == ["f[0]", "f[1]", "f[3]"]
     assert "in a batch of 4" in workspace.run("runs", "1").out
+
+
+def test_a_batch_is_one_row_on_a_terminal(batches: Workspace) -> None:
+    batches.pipeline(PIPELINE.replace("for k in {k}; do (cat", "sleep 0.5\n            for k in {k}; do (cat"))
+    status, shown = batches.on_a_terminal("-j2", "part", "--k", "0..4")
+    assert status == 0
+    assert re.search(r"▸ part\[0 … \+2\] +0\.\ds", shown)
+    assert re.search(r"▸ part\[3 … \+1\] +0\.\ds", shown)
+    assert "▸ part[1" not in shown
+    assert re.search(r"✓ part\[4\] in 0\.\ds", shown)
 
 
 def test_what_it_read_undeclared_counts_for_each_key(workspace: Workspace) -> None:
@@ -480,6 +502,21 @@ def test_killed_at_a_named_point(batches: Workspace, point: str) -> None:
     complete(batches, log)
 
 
+@pytest.mark.parametrize("victims", ["driver", "supervisor", "both"])
+@pytest.mark.parametrize("round_", range(max(1, ROUNDS // 3)))
+def test_killed_at_a_random_moment(batches: Workspace, victims: str, round_: int) -> None:
+    batches.ok()
+    log = batches.root / ".killed.jsonl"
+    process = batches.start("-j2", "version=2", events=str(log))
+    time.sleep(random.uniform(0.1, 0.7))
+    if victims != "supervisor":
+        process.kill()
+    if victims != "driver":
+        batches.kill_supervisors()
+    process.communicate(timeout=60)
+    complete(batches, log)
+
+
 def test_killed_while_rolling_back(batches: Workspace) -> None:
     batches.ok()
     batches.pipeline(PIPELINE.replace("do (cat", "do exit 1; (cat"))
@@ -513,6 +550,21 @@ def test_a_batch_goes_on_without_its_driver_and_each_build_takes_over_what_it_wa
     assert ended.ran == ["part[0]", "part[2]"]
 
 
+def test_a_batch_whose_driver_died_is_given_up(batches: Workspace) -> None:
+    batches.pipeline(
+        PIPELINE.replace("for k in {k}; do (cat", "echo > began; sleep 60\n            for k in {k}; do (cat")
+    )
+    process = batches.start("-j1", "part", "--k", "0,1,2")
+    batches.wait_for("began")
+    process.kill()
+    process.communicate(timeout=60)
+    (run,) = json.loads(batches.run("cancel", "--json").out)["builds"]
+    assert [(task["task"], task["reason"]) for task in run["tasks"]] == [
+        (name, "cancelled") for name in names("part", ["0", "1", "2"])
+    ]
+    batches.wait_until_quiet()
+
+
 def complete(workspace: Workspace, log: Path) -> None:
     """The next build completes, what was recorded does not run again, nothing ran twice at once, nothing is left."""
     before = recorded(log)
@@ -522,8 +574,6 @@ def complete(workspace: Workspace, log: Path) -> None:
     assert workspace.read("whole.txt") == whole(2)
     assert not [*workspace.root.rglob("*mlbuild-aside*")]
     assert workspace.ok("version=2").ran == []
-    ended = workspace.ok()
-    assert (ended.ran, sorted(ended.restored)) == ([], [*names("part", KEYS), "whole"])
 
 
 # --- What can't be

@@ -58,3 +58,21 @@ def test_checkpoints() -> None:
         "10 checkpoints, nothing saved",
         "10 checkpoints, one saved a second",
     ]
+
+
+def test_batches() -> None:
+    ended = subprocess.run(
+        [sys.executable, ROOT / "bench/batches.py", "3", "1"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert [line.split(" | ")[0] for line in ended.stdout.splitlines()] == [
+        "| 3 days",
+        "| ---",
+        "| `batch: 1`",
+        "| `batch: 30`",
+        "| `batch: 365`",
+    ]

@@ -144,25 +144,28 @@ class _Asker:
         """Of a build that died: what it started may go on, and the next build takes in how it ended."""
         executor = LocalExecutor(self._layout.run(run.number), self._layout.workspace, 1, 1, None)
         try:
-            tasks = [stopped for record in records if (stopped := self._stop(executor, record))]
+            handles = {record.id: handle for record in records if (handle := _taken_over(executor, record))}
+            for ended in executor.finished(0):
+                del handles[ended.attempt]
+            results: dict[str, JobResult] = {}
+            if self._request.stop:
+                executor.cancel([*handles.values()], now=self._request.now)
+                while len(results) < len(handles):
+                    results |= {result.attempt: result for result in executor.finished(POLL)}
         finally:
             executor.close()
-        return Cancelled(run, tuple(tasks), (), whole=self._request.tasks is None) if tasks else None
+        tasks = tuple(_stopped(record, results.get(record.id)) for record in records if record.id in handles)
+        return Cancelled(run, tasks, (), whole=self._request.tasks is None) if tasks else None
 
-    def _stop(self, executor: LocalExecutor, record: OpenAttempt) -> Stopped | None:
-        """None if it had ended before."""
-        job = Job.from_json(record.job)
-        handle = record.handle or executor.find(job)
-        if not (handle and executor.reattach(handle, job)):
-            return None
-        if any(result.attempt == record.id for result in executor.finished(0)):
-            return None
-        started = record.started
-        if not self._request.stop:
-            return Stopped(record.task, record.number, started)
-        executor.cancel([handle], now=self._request.now)
-        results: list[JobResult] = []
-        while not results:
-            results = executor.finished(POLL)
-        (result,) = results
-        return Stopped(record.task, record.number, started, result.ended, str(result.reason), result.checkpoint)
+
+def _taken_over(executor: LocalExecutor, record: OpenAttempt) -> str | None:
+    """The handle of an attempt that runs, or whose end nobody has taken in; None if it is lost."""
+    job = Job.from_json(record.job)
+    handle = record.handle or executor.find(job)
+    return handle if handle and executor.reattach(handle, job) else None
+
+
+def _stopped(record: OpenAttempt, result: JobResult | None) -> Stopped:
+    """An attempt with its end, if it was to have one."""
+    known = record.task, record.number, record.started
+    return Stopped(*known, result.ended, str(result.reason), result.checkpoint) if result else Stopped(*known)
