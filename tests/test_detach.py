@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from test_display import on_a_terminal
 from workspace import COMMAND, ROOT, Ended, Workspace
 
 from mlbuild.cli.detach import KILL_POINTS
@@ -277,13 +276,13 @@ def test_the_exit_status_of_the_view_is_that_of_the_build(workspace: Workspace) 
 def test_the_view_on_a_terminal(gated: Workspace) -> None:
     pid = detach(gated)
     gated.wait_for("started")
-    status, shown = on_a_terminal(gated, "attach", typed=b"\x03", after="▸".encode())
+    status, shown = gated.on_a_terminal("attach", typed=b"\x03", after="▸".encode())
     assert status == 130
     assert re.search(r"▸ train +\d", shown)
     assert f"left the view; run 1 goes on (process {pid}), `mlbuild attach 1` shows it again" in shown
     assert not gated.exists("told")
     go(gated)
-    status, shown = on_a_terminal(gated, "attach", "1")
+    status, shown = gated.on_a_terminal("attach", "1")
     assert status == 0
     assert "✓ evaluate in" in shown
     assert "2 tasks run in" in shown
@@ -374,7 +373,7 @@ def test_what_is_taken_over_is_told_in_lines(gated: Workspace) -> None:
 
 def test_what_is_taken_over_is_told_on_a_terminal(gated: Workspace) -> None:
     killed(gated)
-    status, shown = on_a_terminal(gated, typed=b"\x03", after="▸".encode())
+    status, shown = gated.on_a_terminal(typed=b"\x03", after="▸".encode())
     assert status == 130
     assert re.search(r"! train: taken over from run 1, which died; it was started \d+\.\ds ago", shown)
     # How long it has run, not since when it is watched.

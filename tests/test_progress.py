@@ -9,7 +9,6 @@ import signal
 from pathlib import Path
 
 import pytest
-from test_display import on_a_terminal
 from workspace import Workspace
 
 from mlbuild.engine import events
@@ -120,7 +119,7 @@ def test_a_terminal_shows_how_far_it_is_and_when_it_is_through(workspace: Worksp
         default train, look
         """
     )
-    status, shown = on_a_terminal(workspace, "-j2")
+    status, shown = workspace.on_a_terminal("-j2")
     assert status == 0
     assert "10/30, loss 0.1235" in shown
     assert "20/30, about " in shown
