@@ -202,7 +202,8 @@ class HereExecutor(FakeExecutor):
         _, _, add, most, output, *inputs = job.recipe.split()
         numbers = [int(Path(job.workspace, each).read_text()) for each in inputs]
         Path(job.workspace, output).write_text(f"{min(int(most), max([0, *numbers]) + int(add))}\n")
-        return measured(job, JobResult(job.attempt, Reason.OK, started=now, ended=time.time()))
+        (result,) = measured([job], JobResult(job.attempt, Reason.OK, started=now, ended=time.time()))
+        return result
 
 
 Ran = tuple[list[str], list[str], dict[str, str]]
@@ -280,6 +281,9 @@ def test_what_runs_is_what_the_rules_say(here: None, world: World, steps: list[A
             assert found == {name(task): kind for task, kind in kinds.items()}
             assert [ran, failed] == [sorted(map(name, tasks)) for tasks in should]
             assert place.made() == model.made
+        shown = app.show(app.open_workspace(str(place.root / "Pipelinefile")), name(tasks[0]))
+        touched = {reader.task.name for reader in shown.readers} | {task.name for task in shown.downstream}
+        assert touched == {name(task) for task in model.world.behind(tasks[:1])}
 
 
 def test_what_happened() -> None:

@@ -72,12 +72,14 @@ class Makers:
     def matching(self, pattern: str) -> Iterator[tuple[Target, tuple[Key, ...], str]]:
         """The tasks that make paths which a glob matches."""
         literal = literal_start(pattern)
+        folder = literal.rpartition("/")[0]
         matches = compile_pattern(as_regex(pattern), DOTALL).fullmatch
         for made in self._made:
             if made.prefix.startswith(literal) or literal.startswith(made.prefix):
-                for path, keys in self._paths(made).items():
+                paths = self._paths(made)
+                for path in self._inside(made).get(folder, []) if folder else paths:
                     if matches(path.rstrip("/")):
-                        yield made.target, keys, path
+                        yield made.target, paths[path], path
 
     def _inside(self, made: _Made) -> dict[str, list[str]]:
         """What is made, by each folder that it lies in."""
