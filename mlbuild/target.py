@@ -34,11 +34,27 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """Keys that are the lines of an output of a target without partitions: known once that is in place.
+
+    `output` is its name; None: it is the only one.
+    """
+
+    target: str
+    output: str | None
+    at: Location
+
+    def of(self, target: Target) -> Output | None:
+        """Which of the target's outputs it is; None if it is none."""
+        return next((output for output in target.outputs if self.output in (None, output.name)), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
     """A dimension of keys."""
 
     name: str
-    source: Calendar | Listed
+    source: Calendar | Listed | Lines
     at: Location
 
 

@@ -34,6 +34,37 @@ class Bundle:
     rows: Callable[[], list[Mapping[str, object]]] | None = None
 
 
+LONGEST_NAME = 200
+"""Bytes of a key between two `/`. A file's name may have 255, and more than the key stands in it."""
+PLAIN = re.compile(rf"[A-Za-z0-9_@%+:-][A-Za-z0-9_@%+:.-]{{,{LONGEST_NAME - 1}}}").fullmatch
+"""Of almost all keys this is all that has to be asked."""
+
+
+def unfit_key(text: str) -> str | None:
+    """Why a text can't be a key, and stand in a path without leaving its folder; None if it can."""
+    if PLAIN(text):
+        return None
+    if not text:
+        return "it is empty"
+    if "\0" in text:
+        return "it holds a NUL character"
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return "it is not UTF-8"
+    if any(len(part.encode()) > LONGEST_NAME for part in text.split("/")):
+        return f"a name of more than {LONGEST_NAME} bytes is too long for a file"
+    if text.startswith("/") or text.endswith("/") or "//" in text:
+        return "it begins or ends with `/`, or holds `//`"
+    if any(part in (".", "..") for part in text.split("/")):
+        return "as a path it leads elsewhere"
+    return None
+
+
+def filled_lines(data: bytes) -> list[tuple[int, str]]:
+    """The lines of a file that hold anything, each with its number, from 1 on. Raises ValueError if it is not UTF-8."""
+    lines = enumerate(data.decode("utf-8-sig").splitlines(), 1)
+    return [(number, line) for number, line in lines if line.strip()]
+
+
 class Missing:
     """A metric that is not there. It is false, and so is every comparison with it."""
 

@@ -93,6 +93,14 @@ def regions_result(workspace: Workspace) -> None:
     assert 1 < model["area"] < 3  # the table was made with 1.8, and noise
 
 
+def shards_result(workspace: Workspace) -> None:
+    assert workspace.lines("build/report.txt") == [
+        "Bergen     2 parcels    5.1 kg",
+        "Hamar      1 parcels    3.2 kg",
+        "Oslo       3 parcels   13.8 kg",
+    ]
+
+
 def checkpoints_result(workspace: Workspace) -> None:
     numbers = re.findall(r"\d+\.\d+", workspace.read("build/line.txt"))
     a, b = (float(number) for number in numbers)
@@ -141,6 +149,10 @@ EXAMPLES_KNOWN = [
     ),
     Example(
         "regions", 9, regions_result, "params.yaml", "north: {lr: 0.05", "north: {lr: 0.01", ["report", "train[north]"]
+    ),
+    Example(
+        *("shards", 5, shards_result, "parcels.csv", "Hamar,3.2", "Narvik,3.2\nOslo,0.1"),
+        ["report", "split", *names("total", ["Narvik", "Oslo"])],
     ),
     Example("checkpoints", 1, checkpoints_result, "Pipelinefile", "rate = 0.0005", "rate = 0.001", ["fit"]),
     Example("flights-epochs", 2, flights_result, "train.py", "eta0=params.rate", "eta0=2 * params.rate", ["train"]),

@@ -176,10 +176,11 @@ def test_killed_in_the_middle(built: Workspace) -> None:
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "error: no goal is given\n  hint: name goals, as in 'train[*]', or give --all\n"),
+        ([], "error: no goal is given\n  hint: name goals, as in 'train[*]', or give --all, or --vanished\n"),
         (
             ["train", "--all"],
-            "error: both goals and --all are given\n  hint: name goals, as in 'train[*]', or give --all\n",
+            "error: both goals and --all are given\n"
+            "  hint: name goals, as in 'train[*]', or give --all, or --vanished\n",
         ),
         (
             ["trian"],

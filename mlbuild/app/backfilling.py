@@ -17,7 +17,7 @@ from mlbuild.engine.decide import Verdict
 from mlbuild.engine.history import History
 from mlbuild.engine.impact import add_up
 from mlbuild.engine.provenance import downstream
-from mlbuild.engine.survey import Survey
+from mlbuild.engine.survey import Survey, unknown_keys
 from mlbuild.errors import UsageError
 from mlbuild.graph.select import in_turn, line_of
 from mlbuild.graph.task import Task
@@ -47,13 +47,17 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
     """
     graph = workspace.graph
     asked = workspace.wanted(goals)
+    if not asked and (listers := workspace.selection(goals).listers):
+        hint = f"`mlbuild {listers[0].name}` lists them"
+        raise UsageError("no keys of the goals are known yet", hint=hint)
     line = line_of(graph, asked)
     named = _named(workspace, goals, choice)
     behind = dict.fromkeys(_behind(workspace, asked) if choice.downstream else ())
     order = ordered(workspace, [*asked, *behind])
     with looking(workspace, [*asked, *behind]) as (inspector, journal, _):
         survey = Survey(graph, order, inspector)
-        found = kinds(order, seen(survey, workspace, journal, order))
+        known = seen(survey, workspace, journal, order)
+        found, unknown = kinds(order, known), unknown_keys(graph, known.values())
         candidates = [*ordered(workspace, asked)] if choice.upstream else asked
         runs = journal.past.not_through(named) if journal else []
         done = _made_in(runs, [task for task in (*candidates, *behind) if found[task] == "fresh"], journal)
@@ -84,9 +88,9 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         first = canary((heads or [*running])[: choice.canary], behind, running, needed)
         since = runs[0] if runs else None
         standing = {task: found[task] for task in (*candidates, *behind)}
-        return Plan(
-            tuple(goals), standing, wanted, forced, first, targets, total, restored, blocked, named, since, done
-        )
+        takes_new = not {"missing", "all"}.isdisjoint(choice.modes)
+        costs = targets, total, restored, blocked
+        return Plan(tuple(goals), standing, wanted, forced, first, *costs, named, since, done, unknown, takes_new)
 
 
 def _made_in(runs: Collection[int], tasks: Sequence[Task], journal: Journal | None) -> set[Task]:
@@ -115,6 +119,18 @@ def backfill(
     prepared: socket | None = None,
 ) -> int:
     """Make what a plan has chosen; what came to be fresh meanwhile is left alone. As `build_tasks`."""
+    graph = workspace.graph
     goals = plan.goals or workspace.pipeline.default
-    work = Work(goals, plan.chosen, plan.forced, plan.named, plan.canary, in_turn=True)
+
+    def work() -> Work:
+        """What the plan has chosen; where targets list keys, what of it there is now, and behind it what is new."""
+        wanted, forced, first = plan.chosen, plan.forced, plan.canary
+        if graph.listings:
+            found = workspace.selection(goals).tasks if plan.takes_new else ()
+            new = [task for task in found if task not in plan.kinds]
+            wanted = [*(task for task in wanted if graph.holds(task)), *new]
+            forced = [task for task in forced if graph.holds(task)]
+            first = [task for task in first if graph.holds(task)]
+        return Work(goals, wanted, forced, plan.named, first, in_turn=True)
+
     return build_tasks(workspace, work, options, say, on_start, prepared)

@@ -11,11 +11,13 @@ from socket import socket
 from typing import Any
 
 from mlbuild.app.access import opened
+from mlbuild.app.looking import status
 from mlbuild.app.workspace import Workspace, ordered, select_some
 from mlbuild.engine import events
 from mlbuild.engine.account import Account
 from mlbuild.engine.attempts import Attempts, request
 from mlbuild.engine.facts import Inspector
+from mlbuild.engine.growth import Course
 from mlbuild.engine.history import History
 from mlbuild.engine.preconditions import verify_variables
 from mlbuild.engine.requests import Requests
@@ -26,6 +28,7 @@ from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
+from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
 from mlbuild.state.runs import INTERRUPTED
@@ -73,6 +76,7 @@ class Work:
         backfill: what was chosen from, if this is a backfill.
         canary: tasks of them that come first, and all others only if these come to be in place.
         in_turn: the wanted tasks are started as they stand there, and not what the longest path hangs on first.
+        listers: tasks that list keys on which it hangs what the goals mean.
     """
 
     goals: tuple[str, ...]
@@ -81,6 +85,7 @@ class Work:
     backfill: str | None = None
     canary: Sequence[Task] = ()
     in_turn: bool = False
+    listers: Sequence[Task] = ()
 
 
 def build(
@@ -92,15 +97,21 @@ def build(
     prepared: socket | None = None,
 ) -> int:
     """Bring the goals up to date: as `build_tasks`, of which it is the everyday case."""
-    wanted = workspace.wanted(goals)
-    forced = [*(wanted if options.always else ()), *select_some(workspace, options.force)]
-    work = Work(tuple(goals or workspace.pipeline.default), wanted, forced)
+
+    if workspace.selection(goals).unknown:
+        status(workspace, goals)  # raises, if no other keys are to come
+
+    def work() -> Work:
+        found = workspace.selection(goals)
+        forced = [*(found.tasks if options.always else ()), *select_some(workspace, options.force)]
+        return Work(tuple(goals or workspace.pipeline.default), found.tasks, forced, listers=found.listers)
+
     return build_tasks(workspace, work, options, say, on_start, prepared)
 
 
 def build_tasks(
     workspace: Workspace,
-    work: Work,
+    plan: Callable[[], Work],
     options: Options,
     say: Callable[[events.Event], None],
     on_start: Callable[[Callable[[], None]], None] = lambda interrupt: None,
@@ -109,6 +120,7 @@ def build_tasks(
     """Have tasks in place.
 
     Args:
+        plan: what to build, by the keys that are known; is asked again once a task has listed others.
         say: is told of every event.
         on_start: is given a function that interrupts the build (safe in a signal handler).
 
@@ -121,12 +133,13 @@ def build_tasks(
     started = time.monotonic()
     verify_executor(workspace, options.on)
     graph, layout = workspace.graph, workspace.layout
-    wanted = work.wanted
-    order = ordered(workspace, wanted)
+    work = plan()
+    course = _course(workspace, work)
+    order = course.order
     verify_variables(order)
     with opened(workspace) as (journal, store, stats), ExitStack() as stack:
         observe = workspace.config.observe == "on"
-        inspector = Inspector(graph, workspace.files, stats, journal, store, wanted, work.forced, observe=observe)
+        inspector = Inspector(graph, workspace.files, stats, journal, store, work.wanted, work.forced, observe=observe)
         revision = Revision(layout.workspace, layout.tmp, lambda path: any(graph.makers.of(path)))
         account = Account(journal, stack.enter_context(closing(revision)))
 
@@ -142,14 +155,26 @@ def build_tasks(
         jobs = options.jobs or workspace.config.jobs or available_cpus()
         executor = stack.enter_context(closing(_local(workspace, run, jobs, prepared)))
         requests = stack.enter_context(closing(Requests(layout.run(run))))
-        for task, text in _fit(executor, attempts.request, order).items():
-            word(text, task)
+
+        def fit(tasks: Iterable[Task]) -> None:
+            for task, text in _fit(executor, attempts.request, tasks).items():
+                word(text, task)
+
+        def replan() -> Course:
+            new = _course(workspace, plan())
+            added = [task for task in new.order if task not in scheduler.states]
+            verify_variables(added)
+            fit(added)
+            return new
+
+        fit(order)
         attempts.finish_publishing()
-        history = History(journal.durations(), order, wanted if work.in_turn else ())
+        history = History(journal.durations(), order, course.in_turn)
         keep_going = workspace.config.keep_going if options.keep_going is None else options.keep_going
         scheduler = Scheduler(
             graph,
-            order,
+            course,
+            replan,
             workspace.files,
             inspector,
             attempts,
@@ -160,13 +185,14 @@ def build_tasks(
             requests,
             most_failures=options.max_failures if keep_going else 1,
             max_active=options.max_active,
-            canary=work.canary,
         )
         tell(events.BuildStarted(run, work.goals, len(order), jobs))
-        for path in sorted(graph.orphans):
-            tell(events.Said(f"{path} was made by a task that is no more, so it does not count"))
+        if not graph.listings:
+            _tell_orphans(graph, tell)
         on_start(scheduler.interrupt)
         scheduler.run()
+        if graph.listings:  # before, what keys will be there was not known
+            _tell_orphans(graph, tell)
         exit_status = INTERRUPTED if scheduler.interrupted else 1 if scheduler.failed else 0
         stats.settle()
         journal.memory.save_stats(stats.changed())
@@ -174,6 +200,17 @@ def build_tasks(
         account.end(exit_status, counts)
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status
+
+
+def _tell_orphans(graph: Graph, tell: Callable[[events.Event], None]) -> None:
+    for path in sorted(graph.orphans):
+        tell(events.Said(f"{path} was made by a task that is no more, so it does not count"))
+
+
+def _course(workspace: Workspace, work: Work) -> Course:
+    """What to build as the scheduler takes it. Raises ManyErrors for every mistake among it."""
+    order = ordered(workspace, [*work.wanted, *work.listers])
+    return Course(order, work.wanted, work.forced, work.canary, work.wanted if work.in_turn else ())
 
 
 @contextmanager

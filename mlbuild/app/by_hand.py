@@ -12,10 +12,13 @@ from mlbuild.engine import removal
 from mlbuild.engine.decide import Verdict
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.survey import Survey, Surveyed
+from mlbuild.engine.vanished import Vanished
 from mlbuild.errors import UsageError
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
+from mlbuild.state.journal import Journal
 from mlbuild.state.outputs import Outputs
+from mlbuild.state.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +113,45 @@ def remove(
         outputs = Outputs(workspace.layout)
         tasks = _gathered(workspace.graph, workspace.wanted(goals))
         found = removal.checkpoints(tasks, outputs) if checkpoints else removal.standing(tasks, journal, outputs, stats)
-        ours = [each for each in found if each.kind is not removal.Kind.FOREIGN]
-        foreign = tuple(each.path for each in found if each.kind is removal.Kind.FOREIGN)
-        stored = frozenset(each.path for each in ours if each.fingerprint and store.holds(each.fingerprint))
-        done = [(each, "") for each in ours]
-        if found and not dry_run:
-            journal.begin(command)
-            done = []
-            try:
-                removal.hold(found, journal)
-                done = removal.remove(ours, journal, outputs)
-            finally:
-                what = "checkpoints" if checkpoints else "removed"
-                journal.end(int(len(done) < len(ours)), {what: len(done)})
-        removed = tuple(each.path for each, _ in done if each.kind is removal.Kind.MADE)
-        edited = tuple((each.path, place) for each, place in done if each.kind is removal.Kind.EDITED)
-        return Removed(removed, stored, edited, foreign)
+        return _remove(found, journal, store, outputs, command, dry_run, "checkpoints" if checkpoints else "removed")
+
+
+def remove_vanished(
+    workspace: Workspace, left: Sequence[Vanished], *, command: str = "mlbuild remove", dry_run: bool = False
+) -> Removed:
+    """Remove what tasks that are no more made, but for what others read. It stays in the store. Raises as `remove`."""
+    found = [
+        removal.Standing(one.task, path, removal.Kind.MADE, one.fingerprint) for one in left for path in one.outputs
+    ]
+    with opened(workspace) as (journal, store, _):
+        return _remove(found, journal, store, Outputs(workspace.layout), command, dry_run, "removed")
+
+
+def _remove(
+    found: Sequence[removal.Standing],
+    journal: Journal,
+    store: Store,
+    outputs: Outputs,
+    command: str,
+    dry_run: bool,
+    what: str,
+) -> Removed:
+    """Args: what: by which word the journal counts them."""
+    ours = [each for each in found if each.kind is not removal.Kind.FOREIGN]
+    foreign = tuple(each.path for each in found if each.kind is removal.Kind.FOREIGN)
+    stored = frozenset(each.path for each in ours if each.fingerprint and store.holds(each.fingerprint))
+    done = [(each, "") for each in ours]
+    if found and not dry_run:
+        journal.begin(command)
+        done = []
+        try:
+            removal.hold(found, journal)
+            done = removal.remove(ours, journal, outputs)
+        finally:
+            journal.end(int(len(done) < len(ours)), {what: len(done)})
+    removed = tuple(each.path for each, _ in done if each.kind is removal.Kind.MADE)
+    edited = tuple((each.path, place) for each, place in done if each.kind is removal.Kind.EDITED)
+    return Removed(removed, stored, edited, foreign)
 
 
 def _gathered(graph: Graph, tasks: Sequence[Task]) -> list[Task]:

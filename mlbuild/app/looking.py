@@ -18,7 +18,8 @@ from mlbuild.engine.impact import Impact
 from mlbuild.engine.impact import impact as added_up
 from mlbuild.engine.orphans import orphans
 from mlbuild.engine.provenance import Shown
-from mlbuild.engine.survey import Seen, Survey, see
+from mlbuild.engine.survey import Seen, Survey, see, unknown_keys
+from mlbuild.engine.vanished import Vanished, vanished
 from mlbuild.errors import Doubt, Location, MlbuildError, Source, UsageError
 from mlbuild.files import Files
 from mlbuild.graph.dag import Order
@@ -44,11 +45,27 @@ def status(
     """
     graph = workspace.graph
     everything = whole and not goals
-    wanted = workspace.wanted(list(workspace.pipeline.targets) if everything else goals)
-    order = ordered(workspace, wanted)
-    with looking(workspace, _asked_for(workspace, order) if everything else wanted) as (inspector, journal, _):
+    selected = workspace.selection(list(workspace.pipeline.targets) if everything else goals)
+    order = ordered(workspace, [*selected.tasks, *selected.listers])
+    asked = _asked_for(workspace, order) if everything else selected.tasks
+    with looking(workspace, asked) as (inspector, journal, _):
         inspector.forced.update(select_some(workspace, forced))
-        return list(seen(Survey(graph, order, inspector), workspace, journal, order).values())
+        found = list(seen(Survey(graph, order, inspector), workspace, journal, order).values())
+        if selected.unknown and not unknown_keys(graph, found):
+            raise UsageError(selected.unknown.message)
+        return found
+
+
+def gone(workspace: Workspace, seen: Sequence[Seen]) -> list[Vanished]:
+    """The tasks that are no more, as far as can be told, and left something.
+
+    Args:
+        seen: all tasks that there are, as `status` gives them.
+    """
+    graph, tasks = workspace.graph, [each.surveyed.task for each in seen]
+    unsure = {each.partition for each in unknown_keys(graph, seen)}
+    with looking(workspace, ()) as (inspector, journal, stats):
+        return vanished(graph, tasks, unsure, inspector, journal, stats) if journal else []
 
 
 def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:

@@ -17,7 +17,7 @@ from mlbuild.errors import MlbuildError, UsageError
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.flaws import MissingInput
-from mlbuild.graph.select import at_keys, select
+from mlbuild.graph.select import Selection, select, selection
 from mlbuild.graph.task import Task
 from mlbuild.language import load
 from mlbuild.language.lost import Lost
@@ -47,8 +47,15 @@ class Workspace:
     overrides: tuple[tuple[str, str], ...] = ()
 
     def wanted(self, goals: Sequence[str]) -> list[Task]:
-        """The tasks that goals mean, at the keys that are wanted. Raises UsageError."""
-        return at_keys(self.graph, select(self.graph, goals, self.folder), self.keys)
+        """The tasks that goals mean, at the keys that are wanted, as far as keys are known. Raises UsageError."""
+        found = self.selection(goals)
+        if found.unknown:
+            raise found.unknown
+        return [*found.tasks]
+
+    def selection(self, goals: Sequence[str]) -> Selection:
+        """What goals mean, at the keys that are wanted; what is not known yet is no error. Raises UsageError."""
+        return selection(self.graph, goals, self.folder, self.keys)
 
 
 def find(file: str | None = None, start: str = ".") -> str:

@@ -15,7 +15,8 @@ from mlbuild.cli.arguments import Parser, parse, workspace_and_goals
 from mlbuild.cli.commands import COMMANDS
 from mlbuild.cli.detach import run_detached
 from mlbuild.cli.driving import add_building_options, as_typed, drive
-from mlbuild.ui.survey import dry_run_lines
+from mlbuild.engine.survey import unknown_keys
+from mlbuild.ui.survey import dry_run_lines, unknown_lines
 
 
 def run(arguments: list[str], command: str, prepared: socket) -> int:
@@ -30,7 +31,7 @@ def run(arguments: list[str], command: str, prepared: socket) -> int:
     if options.dry_run:
         seen = status(workspace, goals, forced=_forced(options, goals, workspace))
         verify_room(workspace, [each.surveyed.task for each in seen], options.on)
-        for line in dry_run_lines(seen):
+        for line in (*unknown_lines(unknown_keys(workspace.graph, seen)), *dry_run_lines(seen)):
             print(line)
         return 0
     words = as_typed(*arguments)

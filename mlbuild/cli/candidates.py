@@ -36,7 +36,7 @@ OPTIONS = {
     "graph": ("--key", "--format", "--tasks", "--json"),
     "log": ("--follow", "--attempt"),
     "cancel": ("--dry-run", "--now", "--key", "--json"),
-    "remove": ("--all", "--checkpoints", "--key", "--dry-run"),
+    "remove": ("--all", "--checkpoints", "--vanished", "--key", "--dry-run"),
     "store": ("--older-than", "--max-size", "--dry-run", "--json"),
     "runs": ("--limit", "--json"),
     "show": ("--json",),

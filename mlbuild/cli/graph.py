@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from mlbuild.app.looking import status
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
+from mlbuild.engine.survey import unknown_keys
 from mlbuild.errors import UsageError
 from mlbuild.ui.drawing import FORMATS, nodes
+from mlbuild.ui.survey import unknown_lines
 
 
 def run(arguments: list[str], command: str) -> int:
@@ -22,6 +24,7 @@ def run(arguments: list[str], command: str) -> int:
     graph = workspace.graph
     seen = status(workspace, goals, whole=True)
     found = nodes(seen, lambda each: [need.name for need in graph.needs(each.surveyed.task)], tasks=options.tasks)
-    for line in FORMATS[options.format](found):
+    unknown = unknown_lines(unknown_keys(graph, seen)) if options.format == "tree" else []
+    for line in (*FORMATS[options.format](found), *unknown):
         print(line)
     return 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from mlbuild.app.looking import status
+from mlbuild.app.looking import gone, status
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.cli.screen import colored, is_screen
-from mlbuild.ui.survey import status_json, status_lines
+from mlbuild.engine.survey import unknown_keys
+from mlbuild.ui.survey import status_json, status_lines, unknown_lines, vanished_lines
 
 
 def run(arguments: list[str], command: str) -> int:
@@ -18,14 +19,18 @@ def run(arguments: list[str], command: str) -> int:
     options = parse(parser, arguments)
     workspace, goals = workspace_and_goals(options, command, chosen=False)
     seen = status(workspace, goals, whole=True)
+    unknown = unknown_keys(workspace.graph, seen)
+    vanished = [] if goals else gone(workspace, seen)
     if options.json:
-        print(json.dumps(status_json(seen), indent=2, ensure_ascii=False))
+        print(json.dumps(status_json(seen, unknown, vanished), indent=2, ensure_ascii=False))
         return 0
+    rest = (*unknown_lines(unknown), *vanished_lines(vanished))
     if is_screen() and not options.tasks:
         from mlbuild.ui.picture import show_status
 
         show_status(seen, workspace.graph, color=colored(workspace.config))
     else:
-        for line in status_lines(seen, tasks=options.tasks):
-            print(line)
+        rest = (*status_lines(seen, tasks=options.tasks), *rest)
+    for line in rest:
+        print(line)
     return 0

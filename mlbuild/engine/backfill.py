@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlbuild.engine.impact import Amount
-from mlbuild.engine.survey import Seen
+from mlbuild.engine.survey import Seen, Unknown
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
 
@@ -51,6 +51,8 @@ class Plan:
         named: what it chooses from, so that it is known again.
         since: the first run of it, if it was stopped before it had tried everything.
         done: the tasks that it has made since then.
+        unknown: partitions whose keys are not known before what lists them is in place.
+        takes_new: tasks of keys that come to be known meanwhile are made, too.
     """
 
     goals: tuple[str, ...]
@@ -65,6 +67,8 @@ class Plan:
     named: str
     since: int | None
     done: Collection[Task]
+    unknown: Sequence[Unknown] = ()
+    takes_new: bool = False
 
 
 def kinds(order: Order, seen: Mapping[Task, Seen]) -> dict[Task, str]:

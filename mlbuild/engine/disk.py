@@ -20,6 +20,12 @@ class Disk:
     def exists(self, path: str) -> bool:
         return self._files.exists(path)
 
+    def is_directory(self, path: str) -> bool:
+        return self._files.is_directory(path)
+
+    def read(self, path: str) -> bytes:
+        return self._files.read(path)
+
     def glob(self, pattern: str) -> list[str]:
         return self._files.glob(pattern)
 

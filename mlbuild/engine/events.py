@@ -165,6 +165,19 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysListed:
+    """The keys of a partition are not what they were last time: `task` lists `keys` of them now. `new` and `gone` are
+    those that it did not list then, or does no more; `tasks` counts all that the goals need now."""
+
+    task: str
+    partition: str
+    keys: int
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class BuildFinished:
     """`counts` is how many tasks ended in each state; `seconds` is how long the build took."""
 
@@ -191,5 +204,6 @@ Event = (
     | TaskBlocked
     | TaskCancelled
     | Said
+    | KeysListed
     | BuildFinished
 )

@@ -96,7 +96,7 @@ class Inspector:
             left=self._left_by_others(present, trace),
             checks=self.checks(task),
             temporary=task.temporary,
-            needed=task in self.goals or task in self._needed,
+            needed=task in self.goals or task in self._needed or self._graph.lacks_list(task),
             forced=task in self.forced,
             always=task not in self._ran and self._runs_always(task),
         )
@@ -121,6 +121,11 @@ class Inspector:
         reads = (read for source in self._graph.sources(task) for read in source.reads)
         found = (maker for path, maker in reads if maker is not None and not self._files.exists(path))
         return list(dict.fromkeys(found))
+
+    def want(self, goals: Collection[Task], forced: Collection[Task]) -> None:
+        """These are asked for from now on; what is forced has to run once."""
+        self.goals = frozenset(goals)
+        self.forced = {task for task in forced if task not in self._ran}
 
     def need(self, task: Task) -> None:
         """Something that must run reads what the task makes: it may not be absent."""

@@ -27,6 +27,10 @@ class History:
         for name, value in seconds.items():
             by_target.setdefault(name.partition("[")[0], []).append(value)
         self._means = {target: fmean(values) for target, values in by_target.items()}
+        self.follow(order, in_turn)
+
+    def follow(self, order: Order, in_turn: Iterable[Task]) -> None:
+        """From now on these are the tasks of the build."""
         self._paths = self._longest_paths(order)
         self._ranks = _ranks(order, in_turn)
 

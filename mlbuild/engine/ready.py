@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container, Iterable
 
-from mlbuild.engine.states import State, States
+from mlbuild.engine.states import OVER, State, States
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
 
@@ -28,16 +28,21 @@ class Ready:
     def __init__(self, order: Order, states: States, first: Iterable[Task] = ()) -> None:
         self._order = order
         self._states = states
-        self.consumers: dict[Task, list[Task]] = {task: [] for task in order}
-        for task, needs in order.items():
-            for need in needs:
-                self.consumers[need].append(task)
+        self.consumers: dict[Task, list[Task]] = {}
+        self._link()
         self._awaited: dict[Task, set[Task]] = {}
         """What each task needs and is not over yet."""
         self._tasks: deque[Task] = deque()
         self._first = _with_needs(order, first)
         self._kept_back: list[Task] = []
         self.start_over(gone=(), kept=())
+
+    def _link(self) -> None:
+        self.consumers.clear()
+        self.consumers.update((task, []) for task in self._order)
+        for task, needs in self._order.items():
+            for need in needs:
+                self.consumers[need].append(task)
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
@@ -103,6 +108,33 @@ class Ready:
                 self._states.set(task, State.PENDING)
         for task in self._order:
             if task not in kept and not self._awaited[task]:
+                self.add(task)
+
+    def follow(self, again: Container[Task], first: Iterable[Task]) -> None:
+        """The order has changed. Those to be decided (again) wait for what they need; `let_go` has them decided.
+
+        Args:
+            again: what is new, and what hangs on it.
+            first: as for a new one; none if nothing is kept back any more.
+        """
+        self._link()
+        waiting = [task for task in (*self._tasks, *self._kept_back) if task in self._order and task not in again]
+        self._first = _with_needs(self._order, first) if self._first else set()
+        self._tasks.clear()
+        self._kept_back.clear()
+        for task, needs in self._order.items():
+            if task in again:
+                self._states.set(task, State.PENDING)
+                self._awaited[task] = {need for need in needs if need in again or self._states[need] not in OVER}
+            else:
+                self._awaited[task] = {need for need in self._awaited[task] if need in self._order}
+        for task in waiting:
+            self.add(task)
+
+    def let_go(self) -> None:
+        """Decide what waits for nothing."""
+        for task, awaited in self._awaited.items():
+            if not awaited and task in self._order and self._states[task] is State.PENDING:
                 self.add(task)
 
 

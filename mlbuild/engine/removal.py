@@ -31,11 +31,13 @@ class Kind(Enum):
 class Standing:
     """An output that is in place, or a checkpoint directory."""
 
-    task: Task
+    task: str
     path: str
     kind: Kind
-    fingerprint: Fingerprint | None
+    fingerprint: Fingerprint | None = None
     """Of the task's last success."""
+    is_checkpoint: bool = False
+    """It is a directory of checkpoints, which may lie elsewhere, behind a link."""
 
 
 def standing(tasks: Iterable[Task], journal: Journal | None, outputs: Outputs, stats: Stats) -> list[Standing]:
@@ -49,7 +51,7 @@ def standing(tasks: Iterable[Task], journal: Journal | None, outputs: Outputs, s
             whole = outputs.standing((path,)) and path in made
             edited = whole and not stats.is_as_seen(path, made[path])
             kind = Kind.EDITED if edited else Kind.MADE if path in made else Kind.FOREIGN
-            found.append(Standing(task, path, kind, trace.fingerprint if trace else None))
+            found.append(Standing(task.name, path, kind, trace.fingerprint if trace else None))
     return found
 
 
@@ -62,15 +64,16 @@ def checkpoints(tasks: Iterable[Task], outputs: Outputs) -> list[Standing]:
             aside = f"{path}{OWN}/{ASIDE}/"
             if not is_foreign:
                 strange = outputs.holding(aside, UNKNOWN)
-                found += [Standing(task, aside + name, Kind.EDITED, None) for name in strange]
-            found.append(Standing(task, path, Kind.FOREIGN if is_foreign else Kind.MADE, None))
+                found += [Standing(task.name, aside + name, Kind.EDITED) for name in strange]
+            kind = Kind.FOREIGN if is_foreign else Kind.MADE
+            found.append(Standing(task.name, path, kind, is_checkpoint=True))
     return found
 
 
 def hold(found: Iterable[Standing], journal: Journal) -> None:
     """Have these outputs to ourselves until this run ends. Raises StateError if a build works on one or needs it."""
     for task, paths in _by_task(found).items():
-        conflict = journal.leases.take(task.name, "", [(f"output {path}", "") for path in paths])
+        conflict = journal.leases.take(task, "", [(f"output {path}", "") for path in paths])
         if conflict is not None:
             raise _in_use(task, conflict)
 
@@ -82,19 +85,19 @@ def remove(found: Iterable[Standing], journal: Journal, outputs: Outputs) -> lis
         if each.kind is Kind.EDITED:
             done.append((each, outputs.move_away(each.path, f"removed-{journal.run}")))
         else:
-            outputs.drop(each.path, follow=each.path == each.task.checkpoint)
+            outputs.drop(each.path, follow=each.is_checkpoint)
             done.append((each, ""))
     return done
 
 
-def _by_task(found: Iterable[Standing]) -> dict[Task, list[str]]:
-    paths: dict[Task, list[str]] = {}
+def _by_task(found: Iterable[Standing]) -> dict[str, list[str]]:
+    paths: dict[str, list[str]] = {}
     for each in found:
         paths.setdefault(each.task, []).append(each.path)
     return paths
 
 
-def _in_use(task: Task, conflict: Conflict) -> StateError:
+def _in_use(task: str, conflict: Conflict) -> StateError:
     doing = "died while it worked on" if conflict.dead else "works on or needs"
     hint = "run `mlbuild` first" if conflict.dead else "wait until it has ended"
-    return StateError(f"run {conflict.run} (process {conflict.pid}) {doing} {task.name}", hint=hint)
+    return StateError(f"run {conflict.run} (process {conflict.pid}) {doing} {task}", hint=hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +14,7 @@ from mlbuild.engine.checks import Conditions
 from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.fallout import Fallout
+from mlbuild.engine.growth import Course, behind, merged
 from mlbuild.engine.history import History
 from mlbuild.engine.lying import lying_for
 from mlbuild.engine.others import POLL, Claim, OtherBuilds
@@ -24,7 +25,7 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.requests import Answer, Request, Requests, standing
 from mlbuild.engine.room import Room
 from mlbuild.engine.running import Running
-from mlbuild.engine.states import ACTIVE, IN_PLACE, OVER, State, States
+from mlbuild.engine.states import ACTIVE, IN_PLACE, NOTHING, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import checkpoints
@@ -32,7 +33,7 @@ from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import Executor, JobResult
 from mlbuild.files import Files
-from mlbuild.graph.dag import Graph, Order
+from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
 from mlbuild.state.journal import Journal
@@ -48,17 +49,18 @@ class Scheduler:
     """Builds tasks.
 
     Args:
-        order: task → the tasks that it needs, each behind its needs.
+        course: what is to be built.
+        replan: gives it anew, once it is known what keys there are; raises MlbuildError.
         most_failures: after so many, no more is started; None: go on with what does not depend on them.
         max_active: of each partitioned target at most so many tasks run at once, even if its clause allows more.
         say: is told of every event as it happens.
-        canary: these come first, and all else only if they come to be in place.
     """
 
     def __init__(
         self,
         graph: Graph,
-        order: Order,
+        course: Course,
+        replan: Callable[[], Course],
         files: Files,
         inspector: Inspector,
         attempts: Attempts,
@@ -70,10 +72,10 @@ class Scheduler:
         *,
         most_failures: int | None = 1,
         max_active: int | None = None,
-        canary: Collection[Task] = (),
     ) -> None:
         self._graph = graph
-        self._order = order
+        self._order = order = course.order
+        self._replan = replan
         self._inspector = inspector
         self._attempts = attempts
         self._recovery = Recovery(order, journal, executor, attempts)
@@ -85,8 +87,8 @@ class Scheduler:
         self._most_failures = most_failures
 
         self.states = States(order)
-        self._canary = canary
-        self._ready = Ready(order, self.states, canary)
+        self._canary = course.canary
+        self._ready = Ready(order, self.states, course.canary)
         self._consumers = self._ready.consumers
         self._conditions = Conditions(graph, files, self.states)
         self._temporaries = Temporaries(graph, order, inspector.goals, self.states)
@@ -100,6 +102,8 @@ class Scheduler:
         self._fallout = Fallout(graph, self._consumers, self.states, say, self._ready.over)
         self._changes: dict[Task, int] = {}
         self._failed_batches: set[str] = set()
+        self._unlisted: set[Task] = set()
+        """They are in place, but the keys that they list can't be used."""
         self._unwanted: set[Task] = set()
         """Somebody has asked to give them up."""
         self._stopping = self._stopped = 0
@@ -178,7 +182,7 @@ class Scheduler:
 
     @property
     def failed(self) -> bool:
-        return self.states.count((State.FAILED, State.BLOCKED, State.CANCELLED)) > 0
+        return self.states.count(NOTHING) > 0 or bool(self._unlisted)
 
     @property
     def _winding_down(self) -> bool:
@@ -480,8 +484,76 @@ class Scheduler:
         self._others.forget()
         self._absent.clear()
         self._temporaries.start_over()
-        gone = set(self.states.within(State.FAILED, State.BLOCKED, State.CANCELLED))
+        gone = set(self.states.within(*NOTHING))
         self._ready.start_over(gone, kept=gone.union(self.states.within(*ACTIVE)))
+
+    # --- keys that were not known
+
+    def _learn(self, task: Task) -> None:
+        """What lists keys is in place: the build goes on with the tasks that there are by them."""
+        reach("listed")
+        assumed = self._graph.listed()
+        try:
+            changes = self._graph.learn(task)
+            if changes is None:
+                return
+            course = self._replan()
+        except MlbuildError as error:
+            self._graph.forget(task, assumed)
+            self._refuse_list(task, error)
+            return
+        self._follow(task, course)
+        for name, (new, gone) in changes.items():
+            keys = len(self._graph.partitions[name])
+            self._say(events.KeysListed(task.name, name, keys, new, gone, len(self._order)))
+
+    def _refuse_list(self, task: Task, error: MlbuildError) -> None:
+        """Nothing that hangs on the keys which a task lists can be made; all else goes on."""
+        if task not in self._unlisted:
+            self._say(events.Said(str(error), task.name))
+            self._fallout.broken += 1
+        self._unlisted.add(task)
+        by = " and ".join(f"the keys of `{keys.partition.name}`" for keys in self._graph.lists(task))
+        for consumer in self._consumers[task]:
+            if self.states[consumer] is State.PENDING and task in self._graph.listers(consumer):
+                self._fallout.block(consumer, by)
+
+    def _follow(self, lister: Task, course: Course) -> None:
+        """Go on with another course: what hangs on what a task has listed is decided, and what is no more is dropped;
+        all else stays as it is."""
+        order = merged(self._order, course.order, self.states)
+        hanging = behind(lister, course.order)
+        again = {task for task in order if task not in self.states or (task in hanging and not self._is_kept(task))}
+        dropped = {task for task in self._order if task not in order or task in again}
+        self._queue.drop(dropped)
+        for task in dropped:
+            self._others.drop(task)
+            if self.states[task] in (State.QUEUED, State.WAITING) and task not in order:
+                self._say(events.TaskCancelled(task.name))
+        self._order.clear()
+        self._order.update(order)
+        self.__dict__.pop("_by_name", None)
+        self.states.follow(order)
+        self._history.follow(order, course.in_turn)
+        self._inspector.want(course.goals, course.forced)
+        self._canary = course.canary
+        self._ready.follow(again, course.canary)
+        self._recovery.look_again()
+        for task in order:
+            if task in again and self.states[task] is State.PENDING:
+                self._block_if_in_vain(task)
+        self._ready.let_go()
+        self._drop_temporary(self._temporaries.follow(self._inspector.goals))
+
+    def _is_kept(self, task: Task) -> bool:
+        return self.states[task] in ACTIVE or self.states[task] in NOTHING
+
+    def _block_if_in_vain(self, task: Task) -> None:
+        """Block a task if nothing will come of something that it needs."""
+        for need in self._order[task]:
+            if self.states[need] in NOTHING and not self._graph.may_lack(task, need):
+                self._fallout.block(task, need.name)
+                return
 
     # --- results
 
@@ -615,10 +687,16 @@ class Scheduler:
     def _settle(self, task: Task, state: State) -> None:
         """A task is in place: what needs only it can be decided."""
         self.states.set(task, State.BUILT if task in self._built else state)
+        if self._graph.lists(task):
+            self._learn(task)
         for consumer in self._consumers[task]:
             self._ready.over(task, consumer)
         if state is not State.ABSENT:
-            for need in self._temporaries.over(task):
-                self._attempts.drop_temporary(need, self._consumers[need])
-                self._inspector.release(need)
+            self._drop_temporary(self._temporaries.over(task))
         self._conditions.look_again()
+
+    def _drop_temporary(self, tasks: Iterable[Task]) -> None:
+        """Remove what nothing in this build needs any more."""
+        for task in tasks:
+            self._attempts.drop_temporary(task, self._consumers[task])
+            self._inspector.release(task)

@@ -37,7 +37,9 @@ class State(Enum):
 
 IN_PLACE = frozenset({State.FRESH, State.RESTORED, State.ABSENT, State.BUILT})
 """What needs such a task can be decided."""
-OVER = IN_PLACE | {State.FAILED, State.BLOCKED, State.CANCELLED}
+NOTHING = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})
+"""Nothing will come of such a task in this build."""
+OVER = IN_PLACE | NOTHING
 ACTIVE = frozenset({State.RUNNING, State.CHECKING})
 
 
@@ -58,6 +60,11 @@ class States:
         self.counts[self._states[task]] -= 1
         self._states[task] = state
         self.counts[state] += 1
+
+    def follow(self, tasks: Iterable[Task]) -> None:
+        """These are all tasks of the build from now on; those that are new are pending."""
+        self._states = {task: self._states.get(task, State.PENDING) for task in tasks}
+        self.counts = Counter(self._states.values())
 
     def within(self, *states: State) -> list[Task]:
         """The tasks that are in one of these states."""

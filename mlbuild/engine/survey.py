@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mlbuild.engine.decide import Decision, Facts, Reason, Verdict, decide
@@ -102,12 +102,18 @@ class Survey:
         if blocked:
             self._graph.leave_out(task)
             return Surveyed(task, Decision(Verdict.RUN, (Reason("blocked", blocked),)), blocked=blocked)
-        producers = self._graph.producers(task) if task.target.after else needs
-        running = [self.tasks[need] for need in producers]
+        before: Iterable[Task] = self._graph.producers(task) if task.target.after else needs
+        if self._graph.listings:
+            before = dict.fromkeys((*self._graph.producers(task), *self._graph.gathered(task)))
+        running = [self.tasks[need] for need in before]
         return self._decide(task, [need for need in running if need.runs and not need.blocked])
 
     def _blocked(self, task: Task, needs: list[Task]) -> str | None:
         """By what: the first task of the chain is named, those between are not."""
+        for lister in self._graph.listers(task):
+            problem = self._graph.problem_with_list(lister)
+            if problem and self.tasks[lister].decision.verdict in (Verdict.FRESH, Verdict.ABSENT):
+                return problem
         for need in map(self.tasks.__getitem__, needs):
             if need.blocked and not self._graph.may_lack(task, need.task):
                 if need.task in self._graph.missing:
@@ -149,6 +155,32 @@ class Survey:
         for need in needs:
             if self.tasks[need].decision.verdict is Verdict.ABSENT:
                 self.tasks[need] = Surveyed(need, decide(replace(self.facts(need), needed=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A partition whose keys are not known before a task is in place.
+
+    Attributes:
+        keys: how many it had as of last time.
+        problem: the task is in place, but what it lists can't be keys; empty otherwise.
+    """
+
+    partition: str
+    lister: Task
+    keys: int
+    problem: str = ""
+
+
+def unknown_keys(graph: Graph, seen: Iterable[Seen]) -> list[Unknown]:
+    """The partitions whose keys are not known, of those that the tasks seen list."""
+    found = []
+    for each in seen:
+        task = each.surveyed.task
+        problem = graph.problem_with_list(task) if each.state in ("fresh", "absent") else ""
+        if problem or each.state not in ("fresh", "absent"):
+            found += [Unknown(keys.partition.name, task, len(keys), problem) for keys in graph.lists(task)]
+    return found
 
 
 UNREMARKABLE = frozenset({None, "ok", "lost", "cancelled", "preempted", "input_changed"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mlbuild.engine.checks import check_references
-from mlbuild.engine.states import State, States
+from mlbuild.engine.states import IN_PLACE, State, States
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
 
@@ -19,19 +19,28 @@ class Temporaries:
     """
 
     def __init__(self, graph: Graph, order: Order, goals: Collection[Task], states: States) -> None:
-        self._goals = goals
+        self._graph = graph
+        self._order = order
         self._states = states
         self._uses: dict[Task, tuple[Task, ...]] = {}
+        self._users: dict[Task, set[Task]] = {}
+        self.follow(goals)
+
+    def follow(self, goals: Collection[Task]) -> list[Task]:
+        """The order has changed, or is new. Returns the tasks whose temporary outputs are due by that."""
+        self._goals, order = goals, self._order
+        self._uses = {}
         if any(
             output.temporary
             for target in {task.target.name: task.target for task in order}.values()
             for output in target.outputs
         ):
             # Conditions look at what others made, without an edge.
-            checked = {task: (other for other in check_references(graph, task) if other in order) for task in order}
-            self._uses = {task: (*needs, *checked[task]) for task, needs in order.items()}
-        self._users: dict[Task, set[Task]] = {}
+            checked = ((other for other in check_references(self._graph, task) if other in order) for task in order)
+            self._uses = {task: (*order[task], *others) for task, others in zip(order, checked, strict=True)}
         self.start_over()
+        over = [task for task in self._uses if self._states[task] in IN_PLACE - {State.ABSENT}]
+        return list(dict.fromkeys(due for task in over for due in self.over(task)))
 
     def start_over(self) -> None:
         """Every task is decided again."""

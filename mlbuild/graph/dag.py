@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -17,10 +17,11 @@ from mlbuild.expression import Key, Reference, Template
 from mlbuild.files import literal_start
 from mlbuild.graph.checkpoints import misplaced_checkpoints
 from mlbuild.graph.flaws import Circle, MissingInput, apart, conflicts, cycle, misplaced
+from mlbuild.graph.listings import Listing, Listings
 from mlbuild.graph.makers import Makers
 from mlbuild.graph.partitions import Keys
 from mlbuild.graph.paths import KeyScope, Path, clean
-from mlbuild.graph.references import is_plural, resolve
+from mlbuild.graph.references import OutsidePartition, is_plural, resolve
 from mlbuild.graph.task import Source, Task
 from mlbuild.target import Checkpoint, Glob, Input, Listed, Output, Pipeline, Target
 
@@ -37,6 +38,14 @@ class Disk(Protocol):
 
     def exists(self, path: str) -> bool:
         """Whether a path is there (files that no target makes must be)."""
+        ...
+
+    def is_directory(self, path: str) -> bool:
+        """Whether a directory is there."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """All bytes of a file. Raises OSError as the system does."""
         ...
 
     def glob(self, pattern: str) -> list[str]:
@@ -72,24 +81,142 @@ class Graph:
         disk: Disk,
     ) -> None:
         self.pipeline = pipeline
-        self.partitions = {name: Keys(partition, now) for name, partition in pipeline.partitions.items()}
         self._disk = disk
+        self._now = now
         self._tasks: dict[tuple[str, tuple[str, ...]], Task] = {}
         self._written: dict[tuple[str, int], Path] = {}
+        self._left_out: set[Task] = set()
+        self.listings = Listings(pipeline, lambda output, target: self._path(output, target, ()), disk.read)
+        self._awaited: set[str] = set()
+        """Partitions of which keys were asked for that they may still come to have."""
+        self._spell_out(self.listings.guess())
+
+    def _spell_out(self, listed: Mapping[str, tuple[Key, ...]]) -> None:
+        """Begin with these keys: all that hangs on keys is found out from here on.
+
+        Args:
+            listed: the keys of those partitions that tasks list.
+        """
+        partitions = self.pipeline.partitions
         self._same: dict[int, Source] = {}
         """Of items of `inputs:` that mean one file of the user's at every key: what they bring."""
         self._sources: dict[Task, tuple[Source, ...]] = {}
+        self._listers: dict[Task, tuple[Task, ...]] = {}
         self._paths: dict[str, bool] = {}
         self.missing: dict[Task, ManyErrors] = {}
         """Tasks of partitioned targets that lack inputs which other keys may have: they are blocked."""
         self.orphans: set[str] = set()
         """Paths among inputs that tasks made which are no more: they do not count."""
-        self._left_out: set[Task] = set()
         self._wrong: list[PipelineError] = []
-        self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
-        if any(isinstance(one.source, Listed) and one.source.paths for one in pipeline.partitions.values()):
-            self.partitions |= {name: self._without_made(keys, now) for name, keys in self.partitions.items()}
-            self.makers = Makers(list(pipeline.targets.values()), self.partitions, self._path)
+        self.partitions = {name: Keys(each, self._now, listed.get(name, ())) for name, each in partitions.items()}
+        self.makers = Makers(list(self.pipeline.targets.values()), self.partitions, self._path)
+        if any(isinstance(one.source, Listed) and one.source.paths for one in partitions.values()):
+            self.partitions |= {name: self._without_made(keys, self._now) for name, keys in self.partitions.items()}
+            self.makers = Makers(list(self.pipeline.targets.values()), self.partitions, self._path)
+
+    # --- keys that a task lists
+
+    def lists(self, task: Task) -> list[Keys]:
+        """The keys, as they are known, of the partitions whose keys a task lists."""
+        return [self.partitions[each.partition] for each in self.listings.by(task.target)] if self.listings else []
+
+    def lacks_list(self, task: Task) -> bool:
+        """Whether a file is gone in which a task listed keys."""
+        lists = self.listings.by(task.target) if self.listings else ()
+        return any(not self._disk.exists(each.path) for each in lists)
+
+    def problem_with_list(self, task: Task) -> str:
+        """Why what a task lists, as it stands there, can't be keys; empty if it can, or lists none."""
+        own = self.listings.by(task.target) if self.listings.problems else ()
+        problems = (self.listings.problems.get(each.partition) for each in own)
+        return next((problem.message for problem in problems if problem), "")
+
+    def learn(self, task: Task) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]] | None:
+        """A task that lists keys is in place: what it lists holds from here on.
+
+        Returns:
+            For each of its partitions the keys that are new, and those that are no more. None if nothing has changed
+            for anybody: all were known, and nothing was asked for that was not.
+
+        Raises:
+            PipelineError: what it lists can't be keys.
+        """
+        own = self.listings.by(task.target)
+        found = {each.partition: self.listings.keys(each) for each in own}
+        changes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        for name, keys in found.items():
+            was, now = [key.text for key in self.partitions[name].all], [key.text for key in keys]
+            before, after = set(was), set(now)
+            if was != now or name in self._awaited:
+                changes[name] = tuple(key for key in now if key not in before), tuple(k for k in was if k not in after)
+        if changes:
+            self._awaited.clear()
+            self._replace(found)
+        for name in found:
+            self.partitions[name].settled = True
+        return changes or None
+
+    def forget(self, task: Task, keys: Mapping[str, tuple[Key, ...]]) -> None:
+        """What a task lists can't be: these keys, which were assumed before, are again what can be told."""
+        self._replace({each.partition: keys[each.partition] for each in self.listings.by(task.target)})
+        for each in self.listings.by(task.target):
+            self.partitions[each.partition].settled = False
+
+    def listed(self) -> dict[str, tuple[Key, ...]]:
+        """The keys, as they are known, of all partitions whose keys tasks list."""
+        return {each.partition: self.partitions[each.partition].all for each in self.listings.of(self.partitions)}
+
+    def _replace(self, keys: Mapping[str, tuple[Key, ...]]) -> None:
+        """Begin again with other keys for some of the partitions whose keys tasks list."""
+        settled = [name for name, each in self.partitions.items() if each.settled]
+        self._spell_out({**self.listed(), **keys})
+        for name in settled:
+            self.partitions[name].settled = True
+
+    def listers(self, task: Task) -> tuple[Task, ...]:
+        """The tasks that list the keys on which it hangs what `task` is and needs: they come before it."""
+        if not self.listings:
+            return ()
+        found = self._listers.get(task)
+        if found is None:
+            both = (*self.listers_of([task.target]), *self.gathered(task))
+            found = self._listers[task] = tuple(dict.fromkeys(both))
+        return found
+
+    def listers_of(self, targets: Iterable[Target]) -> list[Task]:
+        """The tasks that list the keys of these targets."""
+        names = [name for target in targets for name in target.partitions]
+        return list(dict.fromkeys(self.task(each.maker, ()) for each in self.listings.of(names)))
+
+    def gathered(self, task: Task) -> list[Task]:
+        """The tasks that list the keys on which it hangs what `task` takes, or waits for."""
+        listings: list[Listing] = []
+        for item in (*task.target.inputs, *task.target.after) if self.listings else ():
+            if isinstance(item.source, Reference):
+                listings += self.listings.of(self.pipeline.targets[item.source.target].partitions)
+            else:
+                listings += self._that_may_make(item, task)
+        return list(dict.fromkeys(self.task(each.maker, ()) for each in listings))
+
+    def _that_may_make(self, item: Input, task: Task) -> list[Listing]:
+        """On whose keys it hangs whether a task makes what an input names."""
+        if isinstance(item.source, Glob):
+            pattern = self.path(item.source.pattern, task.target).at(task.keys)
+            return self.listings.that_may_make(literal_start(pattern), self.makers, task.target, whole=False)
+        assert isinstance(item.source, Template)
+        path = self.path(item.source, task.target).at(task.keys)
+        is_file = self._disk.exists(path) and not self._disk.is_directory(path) and not self._disk.was_made(path)
+        is_made = any(made.rstrip("/") == path.rstrip("/") for _, _, made in self.makers.of(path))
+        if "://" in path or is_file or is_made:
+            return []
+        return self.listings.that_may_make(path, self.makers, task.target, whole=True)
+
+    def may_come(self, partitions: Iterable[str]) -> bool:
+        """Whether these partitions may still come to have other keys than are known. It is noted that this was asked:
+        once they are known, `learn` says so whatever they are."""
+        open_ones = [name for name in partitions if not self.partitions[name].settled]
+        self._awaited.update(open_ones)
+        return bool(open_ones)
 
     def _without_made(self, keys: Keys, now: datetime) -> Keys:
         """The keys of a glob without those whose file a target makes; all, which is noted, if none would be left."""
@@ -119,6 +246,11 @@ class Graph:
             task = Task(task_name(target.name, keys), target, keys, outputs, metrics, checkpoint)
             self._tasks[identity] = task
         return task
+
+    def holds(self, task: Task) -> bool:
+        """Whether there is this task, by the keys as they are known."""
+        keys = zip(task.target.partitions, task.keys, strict=True)
+        return all(self.partitions[name].position(key.text) is not None for name, key in keys)
 
     def tasks(self, target: Target) -> list[Task]:
         """All tasks of a target, in key order."""
@@ -168,18 +300,21 @@ class Graph:
         return list(dict.fromkeys(need for source in self.sources(task) for need in source.needs))
 
     def needs(self, task: Task) -> list[Task]:
-        """The tasks that must come before a task, each once: its producers, then those that are only for the order."""
-        return list(dict.fromkeys((*self.producers(task), *(need for need, _ in self._after(task)))))
+        """The tasks that must come before a task, each once: what lists keys, its producers, what is only for order."""
+        after = (need for need, _ in self._after(task))
+        return list(dict.fromkeys((*self.listers(task), *self.producers(task), *after)))
 
     def _after(self, task: Task) -> Iterator[tuple[Task, bool]]:
         """What comes before a task for the order alone, and whether it may be absent."""
         for item in task.target.after:
             assert isinstance(item.source, Reference)
-            for need in self.referred(item.source, task, optional=item.optional):
+            for need in self._meant(item.source, task, optional=item.optional):
                 yield need, item.optional
 
     def may_lack(self, task: Task, need: Task) -> bool:
         """Whether a task can be made although something that it needs was not."""
+        if need in self.listers(task):
+            return False
         if need.target.on_failure == "continue":
             return True
         ways = [source.optional for source in self.sources(task) if need in source.needs]
@@ -200,6 +335,15 @@ class Graph:
         found = resolve(reference, target, own, self.partitions, optional=optional)
         return [self.task(target, keys) for keys in found]
 
+    def _meant(self, reference: Reference, task: Task, *, optional: bool) -> list[Task]:
+        """As `referred`, but a key that its partition may still come to have is left out."""
+        try:
+            return self.referred(reference, task, optional=optional)
+        except OutsidePartition:
+            if not self.may_come(self.pipeline.targets[reference.target].partitions):
+                raise
+            return []
+
     def _source(self, item: Input, task: Task) -> Source:
         if isinstance(item.source, Reference):
             return self._from_reference(item, item.source, task)
@@ -218,7 +362,7 @@ class Graph:
         return found
 
     def _from_reference(self, item: Input, reference: Reference, task: Task) -> Source:
-        tasks = self.referred(reference, task, optional=item.optional)
+        tasks = self._meant(reference, task, optional=item.optional)
         reads = tuple((path, task) for task in tasks for path in self.brought(reference, task))
         name = item.name or reference.output or reference.target
         target = self.pipeline.targets[reference.target]
@@ -268,7 +412,7 @@ class Graph:
 
     def _note_missing(self, item: Input, path: str, task: Task) -> None:
         """Raises MissingInput, unless other keys of the target may have what it lacks."""
-        if item.optional:
+        if item.optional or self.may_come(each.partition for each in self._that_may_make(item, task)):
             return
         hint = "make it, correct the path, or write `?` behind it if it may be absent"
         error = MissingInput(path, f"no target makes {path}, and it does not exist", item.at, hint)
@@ -372,6 +516,8 @@ class Graph:
     def _noted_needs(self, task: Task, mistakes: Mistakes) -> list[Task]:
         found: list[Task] = []
         with mistakes.noted():
+            found += self.listers(task)
+        with mistakes.noted():
             found += self.producers(task)
         if not task.target.after:
             return found
@@ -383,6 +529,8 @@ class Graph:
         """For each target of the tasks: the inputs that it declares and no key of it has."""
         for target in {task.target.name: task.target for task in self.missing if task in tasks}.values():
             own = self.tasks(target)
+            if self.may_come(target.partitions):  # the keys of last time may be those of files that are gone
+                continue
             if all(self._lacks(task) for task in own):
                 errors = [error for task in own for error in self.missing[task].errors]
                 times = Counter(str(error.at) for error in errors)

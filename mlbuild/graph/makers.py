@@ -81,6 +81,19 @@ class Makers:
                     if matches(path.rstrip("/")):
                         yield made.target, paths[path], path
 
+    def might(self, path: str, *, whole: bool) -> Iterator[Target]:
+        """The targets that may make `path`, or something around or in it, whatever their keys. Rather too many.
+
+        Args:
+            whole: else it is only the beginning of a path.
+        """
+        if whole:
+            yield from (made.target for made in self._near(path.rstrip("/")))
+            return
+        for made in self._made:
+            if path.startswith(made.prefix) or made.prefix.startswith(path):
+                yield made.target
+
     def _inside(self, made: _Made) -> dict[str, list[str]]:
         """What is made, by each folder that it lies in."""
         if not made.by_folder:

@@ -11,7 +11,7 @@ from itertools import accumulate, islice
 from zoneinfo import ZoneInfo
 
 from mlbuild.expression import Key
-from mlbuild.target import Calendar, Listed, Partition
+from mlbuild.target import Calendar, Lines, Listed, Partition
 from mlbuild.values import moment
 
 WIDTHS = ("hourly", "daily", "weekly", "monthly")
@@ -30,13 +30,18 @@ class Keys:
     Args:
         partition: what the Pipelinefile declares.
         now: the moment up to which a calendar without an end goes; aware.
+        listed: the keys that a task has listed, as far as is known.
     """
 
-    def __init__(self, partition: Partition, now: datetime) -> None:
+    def __init__(self, partition: Partition, now: datetime, listed: tuple[Key, ...] = ()) -> None:
         self.partition = partition
         source = partition.source
+        self.settled = not isinstance(source, Lines)
+        """Whether these are the keys; else they are what can be told before the task that lists them is in place."""
         if isinstance(source, Listed):
             self.all = source.keys
+        elif isinstance(source, Lines):
+            self.all = listed
         else:
             self.all = tuple(Key(text, text) for text in _texts(source, now))
         self._positions = {key.text: position for position, key in enumerate(self.all)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice, product
 from posixpath import join, normpath
@@ -17,7 +18,7 @@ from mlbuild.graph.partitions import Keys
 from mlbuild.graph.paths import clean
 from mlbuild.graph.references import OutsidePartition, extent, known
 from mlbuild.graph.task import Task
-from mlbuild.target import Target
+from mlbuild.target import Lines, Target
 
 GOAL = re.compile(r"(?P<target>[A-Za-z_]\w*)(?:\[(?P<keys>.*)\])?(?:\.(?P<output>[A-Za-z_]\w*))?", re.DOTALL)
 KEY = re.compile(r'\s*(?:(?P<name>[A-Za-z_]\w*)\s*=\s*)?(?P<text>"(?:[^"\\]|\\.)*"|[^,\]"]*?)\s*(?:,|$)')
@@ -25,6 +26,63 @@ LISTED = re.compile(r'"(?:[^"\\]|\\.)*"|[^,]+')
 
 MOST_COMPARED = 10_000
 """Paths, with one that nothing makes: for about a second."""
+
+
+class NotYetKnown(UsageError):
+    """A key that its partition does not have, as far as can be told before the task that lists its keys is in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What goals mean, as far as keys are known.
+
+    Attributes:
+        listers: the tasks that list keys on which it hangs what the goals mean.
+        unknown: a key is asked for that may still come to be there; if no list is to come any more, it is wrong.
+    """
+
+    tasks: Sequence[Task]
+    listers: Sequence[Task] = ()
+    unknown: NotYetKnown | None = None
+
+
+def selection(graph: Graph, goals: Sequence[str], folder: str, keys: Sequence[tuple[str, str]]) -> Selection:
+    """What goals mean, at these keys (as in `at_keys`) only.
+
+    Raises:
+        UsageError: nothing is called so, nor can it come to be.
+    """
+    chosen: dict[Task, None] = {}
+    listers: dict[Task, None] = {}
+    unknown: NotYetKnown | None = None
+    for goal in goals or graph.pipeline.default:
+        listers.update(dict.fromkeys(_listers(graph, goal, folder)))
+        try:
+            chosen.update(dict.fromkeys(select(graph, [goal], folder)))
+        except NotYetKnown as error:
+            unknown = unknown or error
+    tasks = [*chosen]
+    try:
+        tasks = at_keys(graph, tasks, keys, listers)
+    except NotYetKnown as error:
+        unknown = unknown or error
+        tasks = [task for task in tasks if not {name for name, _ in keys} & {*task.target.partitions}]
+    if unknown:
+        graph.may_come(keys.partition.name for task in listers for keys in graph.lists(task))
+    return Selection(tasks, [*listers], unknown)
+
+
+def _listers(graph: Graph, goal: str, folder: str) -> list[Task]:
+    """The tasks that list keys on which it hangs what a goal means."""
+    match = GOAL.fullmatch(goal)
+    target = graph.pipeline.targets.get(match["target"]) if match else None
+    return graph.listers_of([target] if target else _may_make(graph, goal, folder))
+
+
+def _may_make(graph: Graph, goal: str, folder: str) -> list[Target]:
+    """The targets that may come to make a path."""
+    paths = (inside(folder, goal), inside("", goal))
+    return [target for path in paths for target in graph.makers.might(path, whole=True)] if graph.listings else []
 
 
 def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
@@ -35,7 +93,7 @@ def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
         folder: where the user stands, relative to the workspace; paths are looked up from there first.
 
     Raises:
-        UsageError: nothing is called so.
+        UsageError: nothing is called so; NotYetKnown, if that may come to be.
     """
     targets = graph.pipeline.targets
     chosen: dict[Task, None] = {}
@@ -47,14 +105,17 @@ def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
     return list(chosen)
 
 
-def at_keys(graph: Graph, tasks: Sequence[Task], keys: Sequence[tuple[str, str]]) -> list[Task]:
+def at_keys(
+    graph: Graph, tasks: Sequence[Task], keys: Sequence[tuple[str, str]], listers: Collection[Task] = ()
+) -> list[Task]:
     """Of these tasks, those at the keys given; one whose target lacks the partition stays.
 
     Args:
         keys: (partition, keys as typed: one, a range, `*`, or several of these with commas between them).
+        listers: of the goals: there may be no tasks as yet of a partition whose keys one of them lists.
 
     Raises:
-        UsageError: no such partition or key, or none of the tasks has it.
+        UsageError: no such partition or key, or none of the tasks has it; NotYetKnown, if it may come to be.
     """
     kept = list(tasks)
     for name, text in keys:
@@ -62,7 +123,8 @@ def at_keys(graph: Graph, tasks: Sequence[Task], keys: Sequence[tuple[str, str]]
             near = get_close_matches(name, graph.partitions, 1)
             hint = f"did you mean --{near[0]}?" if near else "`mlbuild --help` lists the options"
             raise UsageError(f"there is no option or partition `{name}`", hint=hint)
-        if not any(name in task.target.partitions for task in tasks):
+        is_listed = any(graph.partitions[name] in graph.lists(task) for task in listers)
+        if not is_listed and not any(name in task.target.partitions for task in tasks):
             raise UsageError(f"none of the goals has the partition `{name}`")
         wanted = {key.text for key in _several(graph.partitions[name], text, f"--{name} {text}")}
         kept = [task for task in kept if _key_of(task, name) is None or _key_of(task, name) in wanted]
@@ -168,6 +230,8 @@ def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
         names = _output_names(target)
         hint = f"its named outputs are: {', '.join(names)}" if names else "none of its outputs has a name"
         raise UsageError(f"{goal}: `{target.name}` has no output called `{match['output']}`", hint=hint)
+    if graph.may_come(name for target in _may_make(graph, goal, folder) for name in target.partitions):
+        raise NotYetKnown(f"none of the tasks that there are makes {goal}")
     names = [*graph.pipeline.targets]
     near = [] if "/" in goal else get_close_matches(match["target"] if match else goal, names, 1)
     near = near or get_close_matches(inside(folder, goal), islice(_made(graph), MOST_COMPARED), 1)
@@ -251,10 +315,18 @@ def chosen(keys: Keys, text: str, goal: str) -> tuple[Key, ...]:
             start = _meant(first, keys, cut=True)[0] if first else 0
             stop = _meant(last, keys, cut=True)[1] if last else len(keys)
             if start >= stop:
-                raise UsageError(f"{goal}: no key of `{keys.partition.name}` lies in {text} ({extent(keys)})")
+                raise _unknown(keys, f"{goal}: no key of `{keys.partition.name}` lies in {text} ({extent(keys)})")
         return keys.all[start:stop]
     except OutsidePartition as error:
-        raise UsageError(f"{goal}: {error.message}", hint=error.hint) from None
+        raise _unknown(keys, f"{goal}: {error.message}", error.hint) from None
+
+
+def _unknown(keys: Keys, message: str, hint: str | None = None) -> UsageError:
+    """The error for a key that is none."""
+    source = keys.partition.source
+    if keys.settled or not isinstance(source, Lines):
+        return UsageError(message, hint=hint)
+    return NotYetKnown(message, hint=f"which keys there are is known once `{source.target}` has listed them")
 
 
 def _string(text: str, goal: str) -> str:

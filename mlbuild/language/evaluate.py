@@ -17,10 +17,10 @@ from mlbuild.language.lost import Lost
 from mlbuild.language.names import Names
 from mlbuild.language.overrides import override
 from mlbuild.language.parser import recovered
-from mlbuild.language.partitions import partition
+from mlbuild.language.partitions import partition, verify_lines
 from mlbuild.language.references import Header, References
 from mlbuild.language.words import slots
-from mlbuild.target import Executor, Partition, Pipeline, Target
+from mlbuild.target import Executor, Lines, Partition, Pipeline, Target
 from mlbuild.values import nearest
 
 Found = TypeVar("Found")
@@ -90,6 +90,10 @@ class _Loader:
         partitions = self._partitions()
         executors = {"local": Executor("local"), **self._executors(), **configured}
         targets = self._targets(partitions, executors)
+        for source in (one.source for one in partitions.values()):
+            if isinstance(source, Lines) and source.target in targets:
+                with self._noted():
+                    verify_lines(source, targets[source.target])
         default = self._default(targets)
         self._refuse_overridden_files(targets, changed)
         return Pipeline(targets, partitions, constants, default, changed, executors, tuple(self._read))

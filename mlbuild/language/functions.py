@@ -9,7 +9,7 @@ from mlbuild.errors import PipelineError
 from mlbuild.expression import Call
 from mlbuild.files import Files
 from mlbuild.language.parser import literal
-from mlbuild.values import Bundle, Key, kind_of, nearest
+from mlbuild.values import Bundle, Key, filled_lines, kind_of, nearest
 
 FUNCTIONS: dict[str, tuple[int, int]] = {
     "size": (1, 1),
@@ -81,13 +81,12 @@ def _lines(node: Call, arguments: list[object], files: Files) -> list[str]:
     """The lines of a file that hold anything."""
     path = _text(node, arguments[0], "the path of a file")
     try:
-        text = files.read(path).decode("utf-8-sig")
+        return [line for _, line in filled_lines(files.read(path))]
     except OSError as error:
         reason = "it is not there" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
         raise PipelineError(f"can't read {path}: {reason}", node.at) from None
     except ValueError:
         raise PipelineError(f"{path} is not UTF-8", node.at, "save it as UTF-8") from None
-    return [line for line in text.splitlines() if line.strip()]
 
 
 def _env(node: Call, arguments: list[object], files: Files) -> object:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlbuild.errors import LEAVE_OUT, Location, PipelineError
 from mlbuild.expression import (
+    Attribute,
     Binary,
     Call,
     Index,
@@ -26,9 +27,8 @@ from mlbuild.expression import (
 from mlbuild.files import as_regex
 from mlbuild.language.ast import PartitionOf, Periods
 from mlbuild.language.constants import Constants
-from mlbuild.language.pending import refuse_pending
-from mlbuild.target import Calendar, Listed, Partition
-from mlbuild.values import Key, kind_of, moment
+from mlbuild.target import Calendar, Lines, Listed, Partition, Target
+from mlbuild.values import Key, kind_of, moment, nearest, unfit_key
 
 SHAPES = {
     "daily": ("2013-01-31",),
@@ -38,10 +38,6 @@ SHAPES = {
 }
 """Dates that a calendar may begin and end with, by example."""
 PERIODS = tuple(SHAPES)
-LONGEST_NAME = 200
-"""Bytes of a key between two `/`. A file's name may have 255, and more than the key stands in it."""
-PLAIN = re.compile(rf"[A-Za-z0-9_@%+:-][A-Za-z0-9_@%+:.-]{{,{LONGEST_NAME - 1}}}").fullmatch
-"""Of almost all keys this is all that has to be asked."""
 
 
 def partition(statement: PartitionOf, constants: Constants) -> Partition:
@@ -50,6 +46,8 @@ def partition(statement: PartitionOf, constants: Constants) -> Partition:
     if isinstance(source, Periods):
         return Partition(statement.name.text, _calendar(source, constants), statement.name.at)
     name = statement.name.text
+    if lines := _lines(source, constants):
+        return Partition(name, lines, statement.name.at)
     if isinstance(source, Call) and source.function == "glob":
         paths = _matched(name, source, constants)
         return Partition(
@@ -98,6 +96,46 @@ def _date(node: Node, period: str, constants: Constants) -> str:
     if not 1000 <= year <= 9998:
         raise PipelineError(f"{value} lies outside the years that a calendar may have: 1000 to 9998", node.at)
     return value
+
+
+# --- What a target makes
+
+
+def _lines(source: Node, constants: Constants) -> Lines | None:
+    """`lines(target.output)` or `lines(target)`; None for everything else."""
+    if not isinstance(source, Call) or source.function != "lines" or len(source.arguments) != 1:
+        return None
+    node = source.arguments[0].value
+    base, output = (node.base, node.name) if isinstance(node, Attribute) else (node, None)
+    if not isinstance(base, Name) or not constants.is_target(base.name):
+        return None
+    return Lines(base.name, output, node.at)
+
+
+def verify_lines(lines: Lines, target: Target) -> None:
+    """Raises PipelineError unless a target makes one file whose lines can be keys."""
+    if target.partitions:
+        keys = " and ".join(f"`{name}`" for name in target.partitions)
+        message = f"`{target.name}` makes one for each key of {keys}, and a partition has one list of keys"
+        raise PipelineError(message, lines.at, "take the lines of an output of a target without partitions")
+    names = [output.name for output in target.outputs if output.name]
+    if lines.output is None and len(target.outputs) != 1:
+        made = f"has {len(target.outputs)} outputs" if target.outputs else "has no output"
+        hint = f"name the one whose lines are the keys: lines({target.name}.{names[0] if names else 'NAME'})"
+        raise PipelineError(f"`{target.name}` {made}", lines.at, hint)
+    output = lines.of(target)
+    if output is None:
+        near = nearest(lines.output or "", names)
+        known = ", ".join(names) or "none"
+        hint = f"did you mean `{near}`?" if near else f"its outputs with a name: {known} (metrics have no lines)"
+        raise PipelineError(f"`{target.name}` has no output `{lines.output}`", lines.at, hint)
+    if output.temporary:
+        message = "what is temporary can't list keys: they are read from it in every build"
+        raise PipelineError(message, lines.at, f"write it without temp() in `{target.name}`")
+    last = output.path.parts[-1] if output.path.parts else ""
+    if isinstance(last, str) and last.endswith("/"):
+        message = f"`{written(output.path)}` is a directory, which has no lines"
+        raise PipelineError(message, lines.at, f"have `{target.name}` write the keys into a file, too")
 
 
 # --- Lists
@@ -173,7 +211,8 @@ def _refuse_other_sources(source: Node, constants: Constants) -> None:
         hint = f"write: {source.name} from {SHAPES[source.name][0]}"
         raise PipelineError(f"`{source.name}` needs the date at which it begins", source.at, hint)
     if any(isinstance(part, Name) and constants.is_target(part.name) for part in walk(source)):
-        refuse_pending("lines() of an output", source.at, written(source))
+        hint = "it can have the lines of an output for its keys: lines(TARGET.OUTPUT)"
+        raise PipelineError(f"`{written(source)}` is not known before a target has made it", source.at, hint)
 
 
 def _written_key(item: Node, constants: Constants) -> Key:
@@ -193,25 +232,6 @@ def _key(value: object, at: Location) -> Key:
         return Key(repr(value), value)
     if not isinstance(value, str):
         raise PipelineError(f"a key is a text or a number, not {kind_of(value)}", at)
-    if problem := _problem(value):
+    if problem := unfit_key(value):
         raise PipelineError(f"{value!r} can't be a key: {problem}", at, "keys stand in paths and in the names of tasks")
     return Key(value, value)
-
-
-def _problem(text: str) -> str | None:
-    """Why a text can't stand in a path without leaving its folder."""
-    if PLAIN(text):
-        return None
-    if not text:
-        return "it is empty"
-    if "\0" in text:
-        return "it holds a NUL character"
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        return "it is not UTF-8"
-    if any(len(part.encode()) > LONGEST_NAME for part in text.split("/")):
-        return f"a name of more than {LONGEST_NAME} bytes is too long for a file"
-    if text.startswith("/") or text.endswith("/") or "//" in text:
-        return "it begins or ends with `/`, or holds `//`"
-    if any(part in (".", "..") for part in text.split("/")):
-        return "as a path it leads elsewhere"
-    return None

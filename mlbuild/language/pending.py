@@ -11,8 +11,6 @@ NOT_YET = frozenset(
         # clauses
         "when:",
         *("after failed", "after finished", "after started"),
-        # sources of partitions
-        "lines() of an output",
         # items of inputs and outputs
         *("first()", "any()"),
         # options of clauses

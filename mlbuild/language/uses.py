@@ -23,7 +23,7 @@ from mlbuild.language.functions import check_call
 from mlbuild.language.names import TASK_NAMES, Names
 from mlbuild.language.quoting import quoted
 from mlbuild.language.words import names_used, root, slots
-from mlbuild.target import AMOUNTS, Listed, Partition
+from mlbuild.target import AMOUNTS, Calendar, Listed, Partition
 from mlbuild.values import Key, is_format, nearest
 
 PATH: tuple[str, ...] = ()
@@ -155,7 +155,10 @@ class Uses:
             self._try_with(slot, {})
         elif len(varying) == 1 and varying[0] in self._partitions:
             source = self._partitions[varying[0]].source
-            keys = source.keys[:MOST_TRIED] if isinstance(source, Listed) else (Key(source.first, source.first),)
+            if isinstance(source, Calendar):
+                keys: tuple[Key, ...] = (Key(source.first, source.first),)
+            else:
+                keys = source.keys[:MOST_TRIED] if isinstance(source, Listed) else ()
             for key in keys:
                 self._try_with(slot, {varying[0]: [key] if is_list and varying[0] == self._listed else key})
 

@@ -240,6 +240,10 @@ class Journal:
         rows = self._db.execute("SELECT fingerprint, outputs FROM traces").fetchall()
         return [(key, [output[0] for output in json.loads(outputs)]) for key, outputs in rows]
 
+    def traced(self) -> list[str]:
+        """All tasks that ever succeeded, those too that are no more."""
+        return [task for (task,) in self._db.execute("SELECT task FROM traces")]
+
     def last_run(self, task: str) -> int | None:
         """The run of a task's last success."""
         row = self._db.execute("SELECT run FROM traces WHERE task = ?", (task,)).fetchone()

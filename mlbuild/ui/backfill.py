@@ -11,6 +11,7 @@ from typing import Any
 from mlbuild.engine.backfill import KINDS, Plan
 from mlbuild.graph.task import Task
 from mlbuild.ui.impact import amount_json, amount_text, targets_json
+from mlbuild.ui.survey import unknown_lines
 from mlbuild.ui.words import and_more, counted
 
 
@@ -18,7 +19,8 @@ def plan_lines(plan: Plan) -> list[str]:
     """How the tasks of the range stand, which are chosen, and what would run for that."""
     by_target = _by_target(plan)
     width = max((len(name) for name in by_target), default=0)
-    lines = [f"{name:<{width}}  {_kinds_text(plan, tasks)}" for name, tasks in by_target.items()]
+    lines = unknown_lines(plan.unknown)
+    lines += [f"{name:<{width}}  {_kinds_text(plan, tasks)}" for name, tasks in by_target.items()]
     if not plan.chosen:
         return [*lines, "nothing to do"]
     lines.append(f"{chosen_text(plan)}:")

@@ -20,6 +20,7 @@ from mlbuild.ui.plain import (
     begun_anew_text,
     closing_lines,
     end_text,
+    listed_text,
     preempted_text,
     progress_text,
     taken_over_text,
@@ -74,6 +75,8 @@ class Live:
                 self._print("…", "yellow", f"alone now: {alone_text(event)}")
             case events.TaskReady() if self._verbose:
                 self._print(" ", "dim", f"{event.task}: {reasons_text(event.reasons)}")
+            case events.KeysListed():
+                self._print("+", "cyan", listed_text(event))
             case events.Said():
                 self._print("!", "yellow", f"{event.task}: {event.text}" if event.task else event.text)
             case events.BuildFinished():

@@ -13,6 +13,8 @@ from mlbuild.ui.words import anew_text, counted, did_text, duration, ended, reas
 
 SHOWN = 3
 """How many tasks of a batch are named before all are counted."""
+SHOWN_KEYS = 8
+"""Keys that are named before the rest is counted."""
 PROGRESS_EVERY = 60.0
 """Seconds between two lines on the progress of a task, and before the first."""
 
@@ -100,6 +102,8 @@ class Plain:
                 return f"alone   {alone_text(event)}"
             case events.TaskCancelled():
                 return f"stopped {event.task}"
+            case events.KeysListed():
+                return f"        {listed_text(event)}"
             case events.Said():
                 return f"        {event.task}: {event.text}" if event.task else f"        {event.text}"
         return None
@@ -148,6 +152,21 @@ def alone_text(event: events.BatchFailed) -> str:
     )
     log = f" (its log: {event.log})" if event.log else ""
     return f"{names}, after {end_text(event)} of the run for all of them{log}"
+
+
+def listed_text(event: events.KeysListed) -> str:
+    """split lists 3 keys of shard: b is new; c is no more"""
+    changes = [f"{_keys(keys)} {what}" for keys, what in ((event.new, "new"), (event.gone, "no more")) if keys]
+    listed = f"{event.task} lists {counted(event.keys, 'key')} of {event.partition}"
+    return f"{listed}: {'; '.join(changes)}" if changes else listed
+
+
+def _keys(keys: Sequence[str]) -> str:
+    """a, b and 3 others are"""
+    shown, more = keys[:SHOWN_KEYS], len(keys) - SHOWN_KEYS
+    others = [f"{more} other{'s' if more > 1 else ''}"] if more > 0 else []
+    *first, last = [*shown, *others]
+    return f"{', '.join(first)} and {last} are" if first else f"{last} is"
 
 
 def end_text(event: events.TaskFailed | events.TaskRetried | events.BatchFailed) -> str:

@@ -102,6 +102,8 @@ class Progress:
                 self.cancelled.add(event.task)
                 if event.checkpoint:
                     self.resumable.append(event)
+            case events.KeysListed():
+                self.total = event.tasks
             case events.BuildFinished():
                 self.finished = event
 

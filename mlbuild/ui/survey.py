@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlbuild.engine.decide import Reason, Verdict
-from mlbuild.engine.survey import Seen, Surveyed
+from mlbuild.engine.survey import Seen, Surveyed, Unknown
+from mlbuild.engine.vanished import Vanished
 from mlbuild.graph.task import Task
 from mlbuild.ui.words import and_more, anew_text, counted, duration, orphan_text, reason_json, reasons_text
 
@@ -72,6 +73,29 @@ def _sum(counts: Counter[str], seconds: float, unknown: int) -> str:
     return "; ".join(parts)
 
 
+def unknown_lines(unknown: Sequence[Unknown]) -> list[str]:
+    """What is not known before tasks have listed keys."""
+    return [_unknown_text(each) for each in unknown]
+
+
+def _unknown_text(each: Unknown) -> str:
+    if each.problem:
+        return f"the keys of `{each.partition}` are not known: {each.problem}"
+    known = f"{each.keys} as of last time" if each.keys else "none are known yet"
+    return f"the keys of `{each.partition}` are known once `{each.lister.name}` is in place: {known}"
+
+
+def vanished_lines(vanished: Sequence[Vanished]) -> list[str]:
+    """That tasks are no more and left something which can be removed."""
+    number = sum(bool(each.outputs) for each in vanished)
+    if not number:
+        return []
+    are, they = ("are", "they") if number > 1 else ("is", "it")
+    return [
+        f"{counted(number, 'task')} {are} no more, and what {they} made still lies there: mlbuild remove --vanished"
+    ]
+
+
 def status_lines(seen: Sequence[Seen], *, tasks: bool) -> list[str]:
     if tasks:
         width = max((len(each.surveyed.task.name) for each in seen), default=0)
@@ -106,7 +130,7 @@ def by_target(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
     return rows
 
 
-def status_json(seen: Sequence[Seen]) -> dict[str, Any]:
+def status_json(seen: Sequence[Seen], unknown: Sequence[Unknown], vanished: Sequence[Vanished]) -> dict[str, Any]:
     """The document of `status --json` (see the command-line reference)."""
     return {
         "targets": [
@@ -116,7 +140,9 @@ def status_json(seen: Sequence[Seen]) -> dict[str, Any]:
                 "tasks": [task_json(each) for each in group],
             }
             for name, group in by_target(seen).items()
-        ]
+        ],
+        "unknown": [{"partition": each.partition, "task": each.lister.name, "keys": each.keys} for each in unknown],
+        "vanished": [{"task": each.task, "outputs": list(each.outputs)} for each in vanished if each.outputs],
     }
 
 

@@ -1,0 +1,86 @@
+"""What tasks made that are no more, since a key or a target is gone, and what still lies there. Removes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mlbuild.engine.facts import Inspector
+from mlbuild.errors import MlbuildError
+from mlbuild.graph.dag import Graph
+from mlbuild.graph.flaws import folders
+from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.state.journal import Journal
+from mlbuild.state.stats import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """A task that is no more, and what it made and stands there as it left it.
+
+    Attributes:
+        outputs: paths that nothing has to do with any more.
+        read: path → the task that reads it, as a file of the user's.
+    """
+
+    task: str
+    outputs: tuple[str, ...]
+    read: Mapping[str, str]
+    fingerprint: Fingerprint
+
+
+def vanished(
+    graph: Graph, tasks: Iterable[Task], unsure: Collection[str], inspector: Inspector, journal: Journal, stats: Stats
+) -> list[Vanished]:
+    """The tasks that are no more, and left something.
+
+    Args:
+        tasks: all that there are.
+        unsure: partitions whose keys are not known: no task of theirs is said to be no more.
+    """
+    tasks = list(tasks)
+    known = {task.name for task in tasks}
+    left: dict[str, tuple[list[str], Fingerprint]] = {}
+    for name in journal.traced():
+        target = graph.pipeline.targets.get(name.partition("[")[0])
+        if name in known or (target and not set(target.partitions).isdisjoint(unsure)):
+            continue
+        trace = journal.trace(name)
+        for output in trace.outputs if trace else ():
+            made_anew = any(graph.makers.of(output.path))
+            if trace and not made_anew and stats.is_as_seen(output.path, output.digest):
+                left.setdefault(name, ([], trace.fingerprint))[0].append(output.path)
+    readers = _readers(tasks, inspector) if left else {}
+    return [
+        Vanished(
+            name,
+            tuple(path for path in paths if not _reader(path, readers)),
+            {path: reader for path in paths if (reader := _reader(path, readers))},
+            fingerprint,
+        )
+        for name, (paths, fingerprint) in left.items()
+    ]
+
+
+def _readers(tasks: Iterable[Task], inspector: Inspector) -> dict[str, str]:
+    """Path, without a last `/` → a task for which what stands there counts."""
+    found: dict[str, str] = {}
+    for task in tasks:
+        with suppress(MlbuildError):  # of its inputs; it can't be made as it is
+            for path in _read(task, inspector):
+                found.setdefault(path.rstrip("/"), task.name)
+    return found
+
+
+def _read(task: Task, inspector: Inspector) -> Iterator[str]:
+    yield from (path for _, path in inspector.reads(task))
+    yield from inspector.code(task).files
+
+
+def _reader(path: str, readers: Mapping[str, str]) -> str:
+    """Who reads a path, a folder around it, or something in it; empty for nobody."""
+    own = path.rstrip("/")
+    around = next((readers[each] for each in (own, *folders(own)) if each in readers), "")
+    return around or next((task for read, task in readers.items() if read.startswith(f"{own}/")), "")
