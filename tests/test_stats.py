@@ -27,7 +27,7 @@ def whole_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 def look(folder: Path, records: dict[str, Record]) -> tuple[str, dict[str, Record]]:
     """The digest of `f` as one command sees it, and the records that the next one starts from."""
     clock = FileClock(str(folder))
-    seen = Stats(str(folder), dict(records), clock)
+    seen = Stats(str(folder), records.get, clock)
     content = seen.content("f")
     seen.settle()
     clock.close()

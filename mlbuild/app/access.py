@@ -37,7 +37,7 @@ def looking(workspace: Workspace, goals: Sequence[Task]) -> Iterator[tuple[Inspe
         if layout.exists():
             journal, store = _kept(stack, layout, workspace.config.link)
         clock = stack.enter_context(closing(FileClock(layout.tmp)))
-        stats = Stats(layout.workspace, journal.memory.stats() if journal else {}, clock)
+        stats = Stats(layout.workspace, journal.memory.stat if journal else lambda path: None, clock)
         observe = workspace.config.observe == "on"
         inspector = Inspector(
             workspace.graph, workspace.files, stats, journal, store, goals, observe=observe, still=True
@@ -56,7 +56,7 @@ def opened(workspace: Workspace) -> Iterator[tuple[Journal, Store, Stats]]:
     with ExitStack() as stack:
         journal, store = _kept(stack, layout, workspace.config.link)
         clock = stack.enter_context(closing(FileClock(layout.tmp)))
-        yield journal, store, Stats(layout.workspace, journal.memory.stats(), clock)
+        yield journal, store, Stats(layout.workspace, journal.memory.stat, clock)
 
 
 @contextmanager

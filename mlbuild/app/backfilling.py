@@ -75,7 +75,7 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
             wanted += [task for task in touched if found[task] != "fresh" or survey.tasks[task].runs]
         wanted = in_turn(graph, wanted, line, newest_first=choice.newest_first)
         needed = ordered(workspace, wanted)
-        history = History(journal.durations() if journal else {}, order)
+        history = History(journal, order)
         surveyed = [survey.tasks[task] for task in needed]
         targets, total = add_up(graph, surveyed, history)
         restored = sum(each.decision.verdict is Verdict.RESTORE for each in surveyed)

@@ -169,7 +169,7 @@ def build_tasks(
 
         fit(order)
         attempts.finish_publishing()
-        history = History(journal.durations(), order, course.in_turn)
+        history = History(journal, order, course.in_turn)
         keep_going = workspace.config.keep_going if options.keep_going is None else options.keep_going
         scheduler = Scheduler(
             graph,

@@ -116,7 +116,7 @@ def impact(workspace: Workspace, goals: Sequence[str], *, since: str | None = No
     wanted = workspace.wanted(goals or list(workspace.pipeline.targets))
     order = ordered(workspace, wanted)
     with looking(workspace, wanted if goals else _asked_for(workspace, order)) as (inspector, journal, stats):
-        history = History(journal.durations() if journal else {}, order)
+        history = History(journal, order)
         if since is None:
             tasks = Survey(graph, order, inspector).tasks
             return added_up(graph, tasks, Causes(graph, tasks, journal), history)
@@ -140,7 +140,7 @@ def _side(workspace: Workspace, files: EarlierFiles, revision: str, now: Stats) 
 
 def seen(survey: Survey, workspace: Workspace, journal: Journal | None, order: Order) -> dict[Task, Seen]:
     """The tasks of a survey with what happened to them before."""
-    history = History(journal.durations() if journal else {}, order)
+    history = History(journal, order)
     running = journal.running_tasks() if journal else set()
     left = orphans(journal, workspace.layout) if journal else {}
     return {task: see(survey, surveyed, journal, history, running, left) for task, surveyed in survey.tasks.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -40,6 +40,7 @@ class Facts:
 
     Attributes:
         reads: path → digest now of what the last run was seen to read undeclared; empty if it is gone.
+        stored: what the store has for the fingerprint; it is looked up only where that matters.
         present: what stands at each path that the task makes: its digest, or None.
         left: what other tasks left at those of the paths that this one did not make yet, by their last successes.
         definitions: what stands behind the digests of code that are not what they were, by digest.
@@ -52,7 +53,7 @@ class Facts:
     fingerprint: Fingerprint
     trace: Trace | None
     reads: Mapping[str, str]
-    stored: Action | None
+    stored: Callable[[], Action | None]
     present: Mapping[str, str | None]
     left: Mapping[str, str]
     definitions: Mapping[str, Mapping[str, str]]
@@ -71,6 +72,7 @@ class Decision:
         edited: outputs in place that mlbuild did not leave there: they are moved out of the way, and that is said.
         take: the stored result which the outputs in place already are (or would be, but for temporary ones); a trace of
             it is to be recorded.
+        restore: the stored result that is to be brought back.
         recheck: the conditions were not yet seen to hold for this result, or have changed since.
     """
 
@@ -78,7 +80,12 @@ class Decision:
     reasons: tuple[Reason, ...] = ()
     edited: tuple[str, ...] = ()
     take: Action | None = None
+    restore: Action | None = None
     recheck: bool = False
+
+
+FRESH = Decision(Verdict.FRESH)
+UNTESTED = Decision(Verdict.FRESH, recheck=True)
 
 
 def decide(facts: Facts) -> Decision:
@@ -91,16 +98,15 @@ def decide(facts: Facts) -> Decision:
         return Decision(Verdict.RUN, (Reason("uncacheable", facts.fingerprint.problem),), edited)
     if facts.always:
         return Decision(Verdict.RUN, (Reason("always"),), edited)
-    changes = difference(trace.fingerprint, facts.fingerprint.reading(facts.reads)) if trace else []
+    changes = _changes(trace, facts.fingerprint.reading(facts.reads)) if trace else []
     same = trace is not None and not changes
     untested = bool(facts.checks) and (trace is None or not same or trace.checks != facts.checks)
     out_of_place = _out_of_place(facts) if same else ()
     if same and not out_of_place:
-        assert trace is not None
-        return Decision(Verdict.FRESH, recheck=untested)
+        return UNTESTED if untested else FRESH
     told = (each for change in changes for each in by_definition(change, facts.definitions))
     reasons = out_of_place or tuple(dict.fromkeys(as_reason(change) for change in told)) or (Reason("never built"),)
-    stored = facts.stored
+    stored = facts.stored()
     if stored is not None and _in_place(facts, stored.outputs):
         return Decision(Verdict.FRESH, reasons, take=stored, recheck=untested)
     if not facts.needed:
@@ -109,10 +115,14 @@ def decide(facts: Facts) -> Decision:
         if stored is not None and _in_place(facts, stored.outputs, but=facts.temporary):
             return Decision(Verdict.ABSENT, reasons, take=stored)
     if stored is not None:
-        return Decision(Verdict.RESTORE, reasons, edited, recheck=untested)
+        return Decision(Verdict.RESTORE, reasons, edited, restore=stored, recheck=untested)
     if same and not facts.needed and not edited:
         return Decision(Verdict.ABSENT, reasons)
     return Decision(Verdict.RUN, reasons, edited)
+
+
+def _changes(trace: Trace, now: Fingerprint) -> list[Change]:
+    return [] if trace.key == now.key else difference(trace.fingerprint, now)
 
 
 def _in_place(facts: Facts, outputs: Iterable[Stored], but: Collection[str] = ()) -> bool:

@@ -128,9 +128,9 @@ def _origin(task: Task, graph: Graph, survey: Survey, inspector: Inspector, jour
     surveyed = survey.tasks[task]
     decision = surveyed.decision
     if decision.verdict is Verdict.RESTORE or (decision.verdict is Verdict.FRESH and decision.take is not None):
-        facts = survey.facts(task)
-        made = journal.made(task.name, fingerprint=facts.fingerprint.key)
-        seconds = facts.stored.seconds if facts.stored else 0.0
+        made = journal.made(task.name, fingerprint=survey.facts(task).fingerprint.key)
+        stored = decision.restore or decision.take
+        seconds = stored.seconds if stored else 0.0
         return Origin("built", made[-1].run, made[-1].ended, seconds, 0) if made else None
     trace = journal.trace(task.name) if decision.verdict is Verdict.FRESH and not task.is_group else None
     if trace is None:

@@ -86,12 +86,14 @@ class Inspector:
         planned = planned or {}
         fingerprint, trace = self.fingerprint(task, planned), self.trace(task)
         present = {path: self.digest(path) for path in task.made}
+        # Of what has the same key as it is now without any, nothing undeclared was read.
+        observed = trace.fingerprint.reads if trace and trace.key != fingerprint.key else {}
         return Facts(
             fingerprint=fingerprint,
             trace=trace,
-            reads=self.observed(task, trace.fingerprint.reads, planned) if trace else {},
+            reads=self.observed(task, observed, planned),
             definitions=self._changed_code(trace, fingerprint),
-            stored=self._action(task, fingerprint, planned),
+            stored=lambda: self._action(task, fingerprint, planned),
             present=present,
             left=self._left_by_others(present, trace),
             checks=self.checks(task),
@@ -362,7 +364,7 @@ class Inspector:
 
     def _changed_code(self, before: Trace | None, now: Fingerprint) -> dict[str, Mapping[str, str]]:
         """What stands behind the digests of code that are not what they were."""
-        if before is None or before.fingerprint.key == now.key:
+        if before is None or before.key == now.key:
             return {}
         changed = [change for change in difference(before.fingerprint, now) if change.kind == "code"]
         digests = {digest for change in changed for digest in (change.old, change.new) if digest}

@@ -265,8 +265,8 @@ class Scheduler:
             case Verdict.ABSENT:
                 self._leave_absent(wanted, facts, decision)
             case Verdict.RESTORE:
-                assert facts.stored is not None
-                self._restore(wanted, facts.stored, decision)
+                assert decision.restore is not None
+                self._restore(wanted, decision.restore, decision)
             case Verdict.FRESH:
                 self._fresh(wanted, decision)
 

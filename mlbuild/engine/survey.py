@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from mlbuild.engine.decide import Decision, Facts, Reason, Verdict, decide
+from mlbuild.engine.decide import FRESH, Decision, Facts, Reason, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.lying import Lying, lying
@@ -74,7 +74,7 @@ class Survey:
         """Path → digest of what a build would put there, as far as can be told."""
         self.tasks: dict[Task, Surveyed] = {}
         for task, needs in order.items():
-            self.tasks[task] = Surveyed(task, Decision(Verdict.FRESH)) if task in standing else self._look(task, needs)
+            self.tasks[task] = Surveyed(task, FRESH) if task in standing else self._look(task, needs)
         for task in reversed(order):
             if self.tasks[task].runs and not self.tasks[task].blocked:
                 self._bring_in(inspector.lacking(task))
@@ -129,7 +129,7 @@ class Survey:
         facts = self.facts(task)
         decision = decide(facts)
         gone = any(digest is None and path not in facts.temporary for path, digest in facts.present.items())
-        brought = facts.stored if decision.verdict is Verdict.RESTORE else decision.take
+        brought = decision.restore or decision.take
         if brought is not None:
             self._planned.update((output.path, output.digest) for output in brought.outputs)
         elif decision.verdict is not Verdict.FRESH or running:

@@ -41,11 +41,13 @@ class Fingerprint:
     @cached_property
     def key(self) -> str:
         """32 hexadecimal digits."""
-        rows = "".join(f"{name}\0{value}\n" for name, value in sorted(self.named().items()))
+        rows = "".join([f"{name}\0{value}\n" for name, value in sorted(self.named().items())])
         return digest_bytes(f"{FORMAT}\n{rows}".encode(errors="surrogateescape"))
 
-    def named(self) -> dict[str, str]:
+    def named(self) -> Mapping[str, str]:
         """All that makes the key."""
+        if not self.reads:
+            return self.parts
         return {**self.parts, **{f"read {path}": digest for path, digest in self.reads.items()}}
 
     def reading(self, reads: Mapping[str, str]) -> Fingerprint:

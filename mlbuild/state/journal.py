@@ -25,26 +25,50 @@ from mlbuild.state.runs import Outcome, Runs
 from mlbuild.state.schema import migrate
 from mlbuild.state.store import Stored
 
+AT_ONCE = 500
+"""Tasks that are asked for in one query."""
+TOOK = "(attempt IS NOT NULL OR seconds > 0)"
+"""Of what nobody made it is not known how long that takes."""
 SYNC_EVERY = 0.05
 """Seconds between fsyncs while there is something to save: at most that much is lost with the machine's power."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A fingerprint as the journal holds it."""
+
+    key: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """The memory of a task's last success: what it was made from, and what came out.
 
-    `checks` is the digest of the conditions that held; `finished` is in epoch seconds. `seconds` is what making it
-    took, with the attempts from whose checkpoints it went on.
+    Attributes:
+        made_from: unpacked only where more than its key is asked for.
+        checks: the digest of the conditions that held.
+        finished: epoch seconds.
+        seconds: what making it took, with the attempts from whose checkpoints it went on.
     """
 
     task: str
-    fingerprint: Fingerprint
+    made_from: Fingerprint | Packed
     outputs: tuple[Stored, ...]
     checks: str
     run: int
     attempt: str | None
     finished: float
     seconds: float
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return self.made_from if isinstance(self.made_from, Fingerprint) else _unpack(self.made_from.data)
+
+    @property
+    def key(self) -> str:
+        """Of the fingerprint."""
+        return self.made_from.key
 
 
 Why = tuple[str, str, str | None, str | None]
@@ -223,12 +247,13 @@ class Journal:
 
     def trace(self, task: str) -> Trace | None:
         row = self._db.execute(
-            "SELECT detail, outputs, checks, run, attempt, finished, seconds FROM traces WHERE task = ?", (task,)
+            "SELECT fingerprint, detail, outputs, checks, run, attempt, finished, seconds FROM traces WHERE task = ?",
+            (task,),
         ).fetchone()
         if row is None:
             return None
-        outputs = tuple(Stored(*output) for output in json.loads(row[1]))
-        return Trace(task, _unpack(row[0]), outputs, *row[2:])
+        outputs = tuple([Stored(*output) for output in json.loads(row[2])])
+        return Trace(task, Packed(row[0], row[1]), outputs, *row[3:])
 
     def fingerprint(self, task: str) -> str | None:
         """The key of a task's last success."""
@@ -254,9 +279,25 @@ class Journal:
         rows = self._db.execute("SELECT outputs FROM traces ORDER BY finished")
         return {output[0]: output[1] for (outputs,) in rows for output in json.loads(outputs)}
 
-    def durations(self) -> dict[str, float]:
-        """Seconds that making what each task has taken took, here or where it was restored from, by task."""
-        return dict(self._db.execute("SELECT task, seconds FROM traces WHERE attempt IS NOT NULL OR seconds > 0"))
+    def durations(self, tasks: Sequence[str]) -> dict[str, float]:
+        """Seconds that making each of these tasks has taken, here or where it was restored from, by task."""
+        found: dict[str, float] = {}
+        for names in (tasks[start : start + AT_ONCE] for start in range(0, len(tasks), AT_ONCE)):
+            marks = ", ".join("?" * len(names))
+            found.update(
+                self._db.execute(f"SELECT task, seconds FROM traces WHERE task IN ({marks}) AND {TOOK}", names)
+            )
+        return found
+
+    def usual_duration(self, target: str) -> float | None:
+        """Seconds that making the tasks of a target has taken, in the mean of a thousand; None if it made none."""
+        row = self._db.execute(
+            "SELECT avg(seconds) FROM (SELECT seconds FROM traces"
+            f" WHERE (task = :target OR task > :target || '[' AND task < :target || '\\') AND {TOOK} LIMIT 1000)",
+            {"target": target},
+        ).fetchone()
+        seconds: float | None = row[0]
+        return seconds
 
     def _write_trace(self, trace: Trace, metrics: Mapping[str, Any] | None) -> None:
         outputs = [[output.path, output.digest, output.size, output.executable] for output in trace.outputs]
@@ -264,7 +305,7 @@ class Journal:
             "INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 trace.task,
-                trace.fingerprint.key,
+                trace.key,
                 _pack(trace.fingerprint),
                 json.dumps(outputs),
                 trace.checks,
@@ -300,7 +341,7 @@ class Journal:
             for trace, metrics in successes:
                 self._write_trace(trace, metrics)
                 self.leases.release(trace.task)
-                row = (trace.task, trace.run, trace.fingerprint.key, trace.finished, who, why)
+                row = (trace.task, trace.run, trace.key, trace.finished, who, why)
                 self._db.execute("INSERT INTO accepted VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def acceptance(self, trace: Trace) -> Acceptance | None:

@@ -30,9 +30,10 @@ class Memory:
         self._db = database
         self._transaction = transaction
 
-    def stats(self) -> dict[str, Record]:
-        rows = self._db.execute("SELECT path, signature, digest, size, settled FROM stats")
-        return {row[0]: Record(row[1], row[2], row[3], bool(row[4])) for row in rows}
+    def stat(self, path: str) -> Record | None:
+        """What was last seen at a path."""
+        row = self._db.execute("SELECT signature, digest, size, settled FROM stats WHERE path = ?", (path,)).fetchone()
+        return Record(row[0], row[1], row[2], bool(row[3])) if row else None
 
     def save_stats(self, records: Iterable[tuple[str, Record]]) -> None:
         rows = [(path, r.signature, r.digest, r.size, r.settled) for path, r in records]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mlbuild.digest import digest_path, is_settled, signature
@@ -24,13 +24,13 @@ class Stats:
 
     Args:
         root: the workspace, absolute; paths are relative to it, or absolute.
-        records: what earlier commands saw, by path.
+        recall: gives what earlier commands saw at a path; None for nothing.
         clock: the time by the file system's own clock, in ns.
     """
 
-    def __init__(self, root: str, records: dict[str, Record], clock: FileClock) -> None:
+    def __init__(self, root: str, recall: Callable[[str], Record | None], clock: FileClock) -> None:
         self._root = root
-        self._records = records
+        self._recall = recall
         self._clock = clock
         self._changed: dict[str, Record] = {}
 
@@ -45,7 +45,7 @@ class Stats:
         seen = signature(full)
         if seen is None:
             return None
-        record = self._records.get(path)
+        record = self._known(path)
         if record is not None and record.signature == seen[0] and record.settled:
             return record
         return self._look(path, full)
@@ -58,7 +58,7 @@ class Stats:
 
     def is_as_seen(self, path: str, digest: str) -> bool:
         """Whether a path has this digest, by the last look at it if it looks the same now."""
-        record, seen = self._records.get(path), signature(os.path.join(self._root, path))
+        record, seen = self._known(path), signature(os.path.join(self._root, path))
         if record is not None and seen is not None and record.signature == seen[0]:
             return record.digest == digest
         content = self.content(path)
@@ -72,7 +72,7 @@ class Stats:
 
     def digest_inside(self, path: str, folder: str) -> str | None:
         """The digest of what stood at a path when the folder around it had this digest, if it was noted."""
-        record = self._records.get(path)
+        record = self._known(path)
         return record.digest if record is not None and record.signature == f"in {folder}" else None
 
     def settle(self) -> None:
@@ -98,7 +98,11 @@ class Stats:
         return record
 
     def _keep(self, path: str, record: Record) -> None:
-        self._records[path] = self._changed[path] = record
+        self._changed[path] = record
+
+    def _known(self, path: str) -> Record | None:
+        """What was last seen there, by this command or an earlier one."""
+        return self._changed.get(path) or self._recall(path)
 
 
 class FileClock:
