@@ -66,9 +66,8 @@ class Code:
         self._words: dict[str, Words] = {}
         self._texts: dict[str, Module | None] = {}
         self._definitions: dict[str, Mapping[str, str]] = {}
-        self._folders: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._alike: dict[tuple[object, ...], Entries] = {}
-        """Of targets whose recipes name the same files at every key."""
+        self._alike: dict[str, Entries] = {}
+        """Of targets whose code is the same files at every key."""
         self._is_code_file: dict[str, bool] = {}
         """Settled once a command: what comes to be while it builds (a log that recipes append to) is no code yet."""
         self.look_again()
@@ -170,16 +169,18 @@ class Code:
 
     def _entries(self, task: Task, declared: Iterable[str]) -> Entries:
         """All code of a task, each name once."""
-        recipe = task.target.recipe
-        if recipe is None or task.target.code is None:
+        target = task.target
+        if target.recipe is None or target.code is None:
             return ()
-        said, search, paths = self._said(task), self._search(task), tuple(declared)
-        if said.varies or paths:
-            return tuple(self._entered(task, said, search, paths))
-        identity = task.target.name, task.checkpoint, search
-        if identity not in self._alike:
-            self._alike[identity] = tuple(self._entered(task, said, search, ()))
-        return self._alike[identity]
+        alike = self._alike.get(target.name)
+        if alike is not None:
+            return alike
+        said = self._said(task)
+        found = tuple(self._entered(task, said, self._search(task), tuple(declared)))
+        sets_path = any(variable.name == "PYTHONPATH" for variable in target.environ)
+        if not (said.varies or target.code or task.checkpoint or sets_path):
+            self._alike[target.name] = found
+        return found
 
     def _entered(
         self, task: Task, said: Words, search: tuple[str, ...], declared: tuple[str, ...]
@@ -219,10 +220,7 @@ class Code:
         """The folders of the workspace on the `PYTHONPATH` that the recipe will have."""
         own = [variable for variable in task.target.environ if variable.name == "PYTHONPATH"]
         given = variable_value(own[0], RecipeScope(self._graph, task)) if own else os.environ.get("PYTHONPATH")
-        folders = (*self._said(task).search, *(given.split(os.pathsep) if given else ()))
-        if folders not in self._folders:
-            self._folders[folders] = tuple(self._inside(folders))
-        return self._folders[folders]
+        return tuple(self._inside([*self._said(task).search, *(given.split(os.pathsep) if given else ())]))
 
     def _inside(self, folders: Iterable[str]) -> Iterator[str]:
         for folder in folders:

@@ -86,6 +86,8 @@ class Decision:
 
 FRESH = Decision(Verdict.FRESH)
 UNTESTED = Decision(Verdict.FRESH, recheck=True)
+NEVER_BUILT = (Reason("never built"),)
+NEW = Decision(Verdict.RUN, NEVER_BUILT)
 
 
 def decide(facts: Facts) -> Decision:
@@ -105,7 +107,7 @@ def decide(facts: Facts) -> Decision:
     if same and not out_of_place:
         return UNTESTED if untested else FRESH
     told = (each for change in changes for each in by_definition(change, facts.definitions))
-    reasons = out_of_place or tuple(dict.fromkeys(as_reason(change) for change in told)) or (Reason("never built"),)
+    reasons = out_of_place or tuple(dict.fromkeys(as_reason(change) for change in told)) or NEVER_BUILT
     stored = facts.stored()
     if stored is not None and _in_place(facts, stored.outputs):
         return Decision(Verdict.FRESH, reasons, take=stored, recheck=untested)
@@ -118,7 +120,7 @@ def decide(facts: Facts) -> Decision:
         return Decision(Verdict.RESTORE, reasons, edited, restore=stored, recheck=untested)
     if same and not facts.needed and not edited:
         return Decision(Verdict.ABSENT, reasons)
-    return Decision(Verdict.RUN, reasons, edited)
+    return NEW if reasons is NEVER_BUILT and not edited else Decision(Verdict.RUN, reasons, edited)
 
 
 def _changes(trace: Trace, now: Fingerprint) -> list[Change]:
@@ -140,6 +142,8 @@ def _out_of_place(facts: Facts) -> tuple[Reason, ...]:
 
 def _edited(facts: Facts) -> tuple[str, ...]:
     """Outputs in place that no last success left there."""
+    if not any(facts.present.values()):
+        return ()
     left = {**facts.left, **({output.path: output.digest for output in facts.trace.outputs} if facts.trace else {})}
     return tuple(path for path, digest in facts.present.items() if digest is not None and digest != left.get(path))
 

@@ -105,6 +105,8 @@ class Inspector:
 
     def _left_by_others(self, present: Mapping[str, str | None], trace: Trace | None) -> dict[str, str]:
         """What other tasks left where this one did not make anything yet: they had another name or paths."""
+        if not any(present.values()):
+            return {}
         own = {output.path for output in trace.outputs} if trace else set()
         taken = [path for path, digest in present.items() if digest is not None and path not in own]
         return {path: self._made[path] for path in taken if path in self._made} if taken else {}
@@ -162,7 +164,8 @@ class Inspector:
         parts: dict[str, str] = {}
         problem = None
         for source in self._graph.sources(task):
-            parts |= self._unread(source)
+            if source.kind != "input":
+                parts |= self._unread(source)
         reads = self.reads(task)
         for kind, path in reads:
             try:
@@ -233,8 +236,6 @@ class Inspector:
 
     def _unread(self, source: Source) -> dict[str, str]:
         """What stands for the content of a source that is not read: size and time, or what a server says."""
-        if source.kind == "input":
-            return {}
         if source.kind == "stat":
             found = {f"stat {path}": digest_stat(self._files.full(path)) for path, _ in source.reads}
         else:

@@ -34,7 +34,6 @@ class RecipeScope:
     def __init__(self, graph: Graph, task: Task, attempt: int = 1, failures: int = 0) -> None:
         self._graph = graph
         self._task = task
-        self._keys = graph.scope(task.target, task.keys)
         self._attempt = attempt
         self._failures = failures
 
@@ -55,7 +54,7 @@ class RecipeScope:
                 return self._attempt
             case "resources":
                 return self.amounts()
-        return self._keys.name(node)
+        return self._graph.scope(task.target, task.keys).name(node)
 
     def amounts(self) -> dict[str, int | float | None]:
         """What this attempt asks for, by the names of `resources:`. Raises PipelineError for what is no amount."""
@@ -87,7 +86,7 @@ class RecipeScope:
         raise PipelineError("a reference to a target can't stand in a recipe", node.at, "name it in `inputs:`")
 
     def call(self, node: Call, arguments: list[object]) -> object:
-        return self._keys.call(node, arguments)
+        return self._graph.scope(self._task.target, self._task.keys).call(node, arguments)
 
 
 class BatchScope(RecipeScope):

@@ -75,7 +75,8 @@ class Survey:
         self.tasks: dict[Task, Surveyed] = {}
         for task, needs in order.items():
             self.tasks[task] = Surveyed(task, FRESH) if task in standing else self._look(task, needs)
-        for task in reversed(order):
+        is_any_absent = any(each.decision.verdict is Verdict.ABSENT for each in self.tasks.values())
+        for task in reversed(order) if is_any_absent else ():
             if self.tasks[task].runs and not self.tasks[task].blocked:
                 self._bring_in(inspector.lacking(task))
 

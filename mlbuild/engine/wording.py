@@ -59,7 +59,9 @@ class Wording:
         Args:
             in_recipe: what the names mean in the recipe itself, where keys may be lists.
         """
-        parts, notes = self._parts | _params(self._params, scope), self._notes
+        parts, notes = self._parts.copy(), self._notes
+        if self._params:
+            parts |= _params(self._params, scope)
         for variable in self._environ:
             parts[f"environ {variable.name}"] = variable_value(variable, scope) or ""
         if self._recipe is not None:

@@ -73,9 +73,13 @@ def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[Pipeline
         read: the files that say what there is to make, relative to the workspace.
     """
     seen: set[str] = set()
+    holding = {folder for file in read for folder in (file, *folders(file))}
     for task in tasks:
+        made = task.made
+        if len(made) == 1 and _is_ordinary(made[0]) and made[0] not in holding:
+            continue
         own: set[str] = set()
-        outputs = [*zip((*task.target.outputs, *task.target.metrics), task.made, strict=True)]
+        outputs = [*zip((*task.target.outputs, *task.target.metrics), made, strict=True)]
         for output, path in outputs:
             wrong = not_to_be_made(path, read)
             if not wrong and path.rstrip("/") in own:
@@ -84,7 +88,7 @@ def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[Pipeline
             if wrong and str(output.at) not in seen:
                 seen.add(str(output.at))
                 yield PipelineError(wrong[0], output.at, wrong[1])
-        for output, path in outputs if len(outputs) > 1 else ():
+        for output, path in outputs:
             folder = next((folder for folder in folders(path.rstrip("/")) if folder in own), None)
             if folder and str(output.at) not in seen:
                 seen.add(str(output.at))
@@ -92,10 +96,15 @@ def misplaced(tasks: Iterable[Task], read: Collection[str]) -> Iterator[Pipeline
                 yield PipelineError(message, output.at, f"{folder}/ brings it: leave it out")
 
 
+def _is_ordinary(path: str) -> bool:
+    """Whether a path is that of a file in the workspace, and written in the shortest way."""
+    return path[:1] not in ("", "/", ".") and normpath(path) == path
+
+
 def not_to_be_made(path: str, read: Collection[str]) -> tuple[str, str] | None:
     """What is wrong with an output, and what to do; None if nothing is."""
     normal = normpath(path)
-    if normal[0] in "/." and (normal == "/" or set(normal.split("/")) <= {".", ".."}):
+    if normal == "/" or set(normal.split("/")) <= {".", ".."}:
         return f"{path or '.'} holds the workspace itself, which no target can make", 'name a folder in it: "out/"'
     if normal.partition("/")[0] == ".mlbuild":
         return f"{path} lies in .mlbuild/, which is mlbuild's own", "make it elsewhere"
