@@ -76,7 +76,7 @@ def test_who_accepted_it_when_and_why_is_recorded(built: Workspace) -> None:
         assert trace is not None
         assert (journal.acceptance(trace), row.fingerprint) == (row, trace.fingerprint.key)
         # The time that it took stays known.
-        assert "train" in journal.durations()
+        assert "train" in journal.durations(["train"])
     finally:
         journal.close()
     # A run in earnest replaces somebody's word.

@@ -19,7 +19,7 @@ from mlbuild.engine.impact import add_up
 from mlbuild.engine.provenance import downstream
 from mlbuild.engine.survey import Survey, unknown_keys
 from mlbuild.errors import UsageError
-from mlbuild.graph.select import in_turn, line_of
+from mlbuild.graph.select import in_turn, line_of, select
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
 
@@ -32,7 +32,11 @@ def between(workspace: Workspace, goals: Sequence[str], first: str | None, last:
     """
     if first is None and last is None:
         return workspace
-    name = line_of(workspace.graph, workspace.wanted(goals), "--from" if first is not None else "--to")
+    graph = workspace.graph
+    # One task of a target is enough to know its partitions.
+    a_key = {name: {key.text for key in keys.all[:1]} for name, keys in graph.partitions.items()}
+    tasks = select(graph, goals, workspace.folder, a_key)
+    name = line_of(graph, tasks, "--from" if first is not None else "--to")
     for option, key in (("--from", first), ("--to", last)):
         if ".." in (key or ""):
             raise UsageError(f"{option} {key}: that is no key but a range", hint=f"as in --{name} {key}")

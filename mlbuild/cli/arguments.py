@@ -152,7 +152,7 @@ def _refuse_ambiguous(workspace: Workspace, word: str) -> None:
 def _hint_at_subcommand(workspace: Workspace, word: str) -> None:
     """Raises UsageError for a first word that means nothing and is, or nearly is, a subcommand."""
     command = nearest(word, COMMANDS)
-    if command is None:
+    if command is None or word in workspace.pipeline.targets:
         return
     try:
         select(workspace.graph, [word], workspace.folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -252,11 +252,18 @@ class Graph:
         keys = zip(task.target.partitions, task.keys, strict=True)
         return all(self.partitions[name].position(key.text) is not None for name, key in keys)
 
-    def tasks(self, target: Target) -> list[Task]:
-        """All tasks of a target, in key order."""
+    def tasks(self, target: Target, only: Mapping[str, Collection[str]] | None = None) -> list[Task]:
+        """All tasks of a target, in key order.
+
+        Args:
+            only: partition → the texts of its keys that alone are meant; of those not in it: all.
+        """
         combinations: list[tuple[Key, ...]] = [()]
         for name in target.partitions:
-            combinations = [(*keys, key) for keys in combinations for key in self.partitions[name].all]
+            own: Sequence[Key] = self.partitions[name].all
+            if only and name in only:
+                own = [key for key in own if key.text in only[name]]
+            combinations = [(*keys, key) for keys in combinations for key in own]
         return [self.task(target, keys) for keys in combinations]
 
     def scope(self, target: Target, keys: tuple[Key, ...]) -> KeyScope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -55,10 +55,11 @@ def selection(graph: Graph, goals: Sequence[str], folder: str, keys: Sequence[tu
     chosen: dict[Task, None] = {}
     listers: dict[Task, None] = {}
     unknown: NotYetKnown | None = None
+    only = narrowed(graph, keys)
     for goal in goals or graph.pipeline.default:
         listers.update(dict.fromkeys(_listers(graph, goal, folder)))
         try:
-            chosen.update(dict.fromkeys(select(graph, [goal], folder)))
+            chosen.update(dict.fromkeys(select(graph, [goal], folder, only)))
         except NotYetKnown as error:
             unknown = unknown or error
     tasks = [*chosen]
@@ -85,12 +86,15 @@ def _may_make(graph: Graph, goal: str, folder: str) -> list[Target]:
     return [target for path in paths for target in graph.makers.might(path, whole=True)] if graph.listings else []
 
 
-def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
+def select(
+    graph: Graph, goals: Sequence[str], folder: str = "", only: Mapping[str, Collection[str]] | None = None
+) -> list[Task]:
     """The tasks that goals mean, each once, in the order of the goals and of the keys.
 
     Args:
         goals: targets, tasks, ranges, named outputs, paths (see `docs`); none: the default of the Pipelinefile.
         folder: where the user stands, relative to the workspace; paths are looked up from there first.
+        only: partition → the texts of its keys at which alone a whole target is meant.
 
     Raises:
         UsageError: nothing is called so; NotYetKnown, if that may come to be.
@@ -99,10 +103,22 @@ def select(graph: Graph, goals: Sequence[str], folder: str = "") -> list[Task]:
     chosen: dict[Task, None] = {}
     if not goals:
         for name in graph.pipeline.default:
-            chosen.update(dict.fromkeys(graph.tasks(targets[name])))
+            chosen.update(dict.fromkeys(graph.tasks(targets[name], only)))
     for goal in goals:
-        chosen.update(dict.fromkeys(_tasks(graph, goal, folder)))
+        chosen.update(dict.fromkeys(_tasks(graph, goal, folder, only)))
     return list(chosen)
+
+
+def narrowed(graph: Graph, keys: Sequence[tuple[str, str]]) -> dict[str, set[str]]:
+    """What `keys` (as in `at_keys`) leave of each partition that they name, as texts; what is wrong with them is left
+    for that to say."""
+    found: dict[str, set[str]] = {}
+    for name, text in keys:
+        with suppress(UsageError):
+            if name in graph.partitions:
+                texts = {key.text for key in _several(graph.partitions[name], text, "")}
+                found[name] = texts & found.get(name, texts)
+    return found
 
 
 def at_keys(
@@ -215,12 +231,12 @@ def _key_of(task: Task, partition: str) -> str | None:
     return task.keys[names.index(partition)].text if partition in names else None
 
 
-def _tasks(graph: Graph, goal: str, folder: str) -> list[Task]:
+def _tasks(graph: Graph, goal: str, folder: str, only: Mapping[str, Collection[str]] | None) -> list[Task]:
     match = GOAL.fullmatch(goal)
     target = graph.pipeline.targets.get(match["target"]) if match else None
     if match and target and match["output"] in (None, *_output_names(target)):
         if match["keys"] is None:
-            return graph.tasks(target)
+            return graph.tasks(target, only)
         return [graph.task(target, keys) for keys in _keys(graph, target, match["keys"], goal)]
     for path in dict.fromkeys((inside(folder, goal), inside("", goal))):
         makers = [graph.task(maker, keys) for maker, keys, made in graph.makers.of(path) if _is_at(path, made)]
