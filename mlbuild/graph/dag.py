@@ -324,6 +324,8 @@ class Graph:
             return False
         if need.target.on_failure == "continue":
             return True
+        if not any(item.optional for item in (*task.target.inputs, *task.target.after)):
+            return False
         ways = [source.optional for source in self.sources(task) if need in source.needs]
         return all((*ways, *(optional for other, optional in self._after(task) if other is need)))
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mlbuild.digest import digest_path, is_settled, signature
+
+HELD = 10_000
+"""Records that are at hand: the inputs that many tasks share are asked for over and over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Stats:
 
     def __init__(self, root: str, recall: Callable[[str], Record | None], clock: FileClock) -> None:
         self._root = root
-        self._recall = recall
+        self._recall = lru_cache(HELD)(recall)
         self._clock = clock
         self._changed: dict[str, Record] = {}
 
