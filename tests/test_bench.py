@@ -76,3 +76,22 @@ def test_batches() -> None:
         "| `batch: 30`",
         "| `batch: 365`",
     ]
+
+
+def test_scale() -> None:
+    """A plan, a look, a build with nothing to do and a backfill; how long they take is not looked at."""
+    ended = subprocess.run(
+        [sys.executable, ROOT / "bench/scale.py", "mlbuild", "--keys", "200"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    version, _, head, _, row = ended.stdout.splitlines()
+    assert version.startswith("mlbuild ")
+    assert head == (
+        "| tool | keys | plan | `status` | nothing to do | `backfill -n` of 100 | backfill of 100 | memory |"
+    )
+    assert row.startswith("| mlbuild | 200 | ")
+    assert row.count(" s |") == 5
