@@ -350,6 +350,23 @@ def test_a_batch_out_of_time_is_tried_key_by_key(batches: Workspace) -> None:
     assert row["reason"] == "timeout"
 
 
+def test_a_key_whose_output_has_no_place_fails_alone(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(3)
+        target f[k]:
+            outputs: "out/{k}/x"
+            batch: 3
+            run: echo {k} >> runs; touch {outputs}
+        """
+    )
+    workspace.write("out/1", "a file")
+    ended = workspace.build("-k", "-j1")
+    assert (ended.failed, ended.ran) == (["f[1]"], ["f[0]", "f[2]"])
+    assert workspace.lines("runs") == ["0", "2"]
+    assert workspace.read("out/1") == "a file"
+
+
 def test_an_input_that_changed_touches_its_key_alone(workspace: Workspace) -> None:
     """The others of its batch are decided again too, and run without a word, and without a failure."""
     workspace.pipeline(
@@ -597,6 +614,11 @@ def complete(workspace: Workspace, log: Path) -> None:
         ),
         ("echo {k} >> runs", "echo {sizes[k]}", "`k` is a list with `batch:`, and {sizes[k]} looks up one value"),
         ('outputs: "whole.txt"', 'outputs: "whole.txt"\n        batch: 2', "`whole` has no partition: it is one task"),
+        (
+            "default whole",
+            "target all[k]:\n        inputs: part\n        batch: 2",
+            "`all` has no `run:` that could be for several keys",
+        ),
         ("target whole", "defaults:\n        batch: 3\n    target whole", "`batch:` can't stand in `defaults:`"),
     ],
 )

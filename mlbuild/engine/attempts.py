@@ -144,8 +144,9 @@ class Attempts:
             self._bring_copies(wanted.task, wanted.fingerprint)
         ids = [f"{self._journal.run}-{self._made + which}" for which in range(1, len(together) + 1)]
         self._made += len(together)
-        first, tasks, attempt = together[0], [wanted.task for wanted in together], ids[0]
-        target, number = first.task.target, self._journal.next_number(first.task.name, first.fingerprint.key)
+        numbers = [self._journal.next_number(wanted.task.name, wanted.fingerprint.key) for wanted in together]
+        first, tasks, attempt, number = together[0], [wanted.task for wanted in together], ids[0], max(numbers)
+        target = first.task.target
         resume = self._inspector.resume_fingerprint(first.task, first.fingerprint) if target.checkpoint else None
         job = Job(
             attempt=attempt,
@@ -171,8 +172,8 @@ class Attempts:
         carried = replace(job, recipe="", environment={}, notes="", programs=())
         command = python.source_of(target.recipe.text) if target.recipe and job.kind == "python" else job.recipe
         return [
-            self._attempt(wanted, replace(job if id == attempt else carried, attempt=id), number, resume, command)
-            for wanted, id in zip(together, ids, strict=True)
+            self._attempt(wanted, replace(job if id == attempt else carried, attempt=id), own, resume, command)
+            for wanted, id, own in zip(together, ids, numbers, strict=True)
         ]
 
     def _attempt(self, wanted: Wanted, job: Job, number: int, resume: Fingerprint | None, command: str) -> Attempt:

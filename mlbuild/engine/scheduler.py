@@ -393,16 +393,26 @@ class Scheduler:
             self._journal.leases.give_back(wanted.task.name)
 
     def _start(self, together: list[Wanted]) -> None:
+        attempts = self._make(together)
+        if not attempts or not self._open(attempts, together):
+            return
+        resumed_from = self._tell_what_lies_there(attempts[0])
+        handles = self._executor.submit([attempt.job for attempt in attempts])
+        self._journal.submitted([(attempt.id, handle) for attempt, handle in zip(attempts, handles, strict=True)])
+        for attempt, handle in zip(attempts, handles, strict=True):
+            self._watch(attempt, handle, resumed_from)
+
+    def _make(self, together: list[Wanted]) -> list[Attempt]:
+        """The attempts that one run of a recipe is for; none if it can't be had now, or ever."""
         wanted = together[0]
         try:
             if problem := self._room.never(wanted):
                 for each in together:
                     self._refuse(each, str(jobs.Reason.NOT_STARTED), problem)
-                return
-            attempts = self._attempts.make(together, self._failures.of(wanted.task))
+                return []
+            return self._attempts.make(together, self._failures.of(wanted.task))
         except (PipelineError, InputChanged) as error:
             if len(together) > 1:
-                self._give_back(together)
                 self._separate(together)
             elif isinstance(error, PipelineError):
                 self._refuse(wanted, "pipelinefile", str(error))
@@ -410,7 +420,10 @@ class Scheduler:
                 self._give_back(together)
             else:
                 self._refuse(wanted, str(jobs.Reason.INPUT_CHANGED), str(error))
-            return
+            return []
+
+    def _open(self, attempts: list[Attempt], together: list[Wanted]) -> bool:
+        """Have all ready for the attempts; if that can't be, nothing is left of them."""
         opened: list[Attempt] = []
         try:
             for attempt in attempts:
@@ -421,19 +434,15 @@ class Scheduler:
             for attempt, result in zip(opened, results, strict=True):
                 self._attempts.abandon(attempt, result)
             if len(together) > 1:
-                self._give_back(together)
                 self._separate(together)
             else:
                 self._fail(opened[0], results[0])
-            return
-        resumed_from = self._tell_what_lies_there(attempts[0])
-        handles = self._executor.submit([attempt.job for attempt in attempts])
-        self._journal.submitted([(attempt.id, handle) for attempt, handle in zip(attempts, handles, strict=True)])
-        for attempt, handle in zip(attempts, handles, strict=True):
-            self._watch(attempt, handle, resumed_from)
+            return False
+        return True
 
     def _separate(self, together: list[Wanted]) -> None:
         """They could not be started in one batch: each is tried alone."""
+        self._give_back(together)
         for wanted in together:
             self._failures.suspect(wanted.task)
             self._queue.push(wanted)

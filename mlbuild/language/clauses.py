@@ -149,6 +149,9 @@ class _Reader:
         made = own.get("outputs") or own.get("metrics")
         if made:
             raise PipelineError(f"`{self._header.name}` has no `run:` that would make this", made.at, "add `run:`")
+        if "batch" in own:
+            message = f"`{self._header.name}` has no `run:` that could be for several keys"
+            raise PipelineError(message, own["batch"].at, "add `run:`, or leave this out")
         if "inputs" not in own:
             hint = "add `run:`, or `inputs:` for a group of other targets"
             raise PipelineError(f"`{self._header.name}` has nothing to do", self._statement.name.at, hint)

@@ -147,9 +147,7 @@ def batch_text(event: events.TaskStarted) -> str:
 def alone_text(event: events.BatchFailed) -> str:
     """That each task of a batch is tried alone, and why."""
     *others, last = event.tasks
-    names = (
-        f"{', '.join(others)} and {last}" if others and len(others) < SHOWN else f"{counted(len(event.tasks), 'task')}"
-    )
+    names = f"{', '.join(others)} and {last}" if 0 < len(others) < SHOWN else counted(len(event.tasks), "task")
     log = f" (its log: {event.log})" if event.log else ""
     return f"{names}, after {end_text(event)} of the run for all of them{log}"
 
