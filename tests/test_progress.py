@@ -230,3 +230,20 @@ def test_there_is_a_pause_between_two_looks(tmp_path: Path, monkeypatch: pytest.
     assert list(reports.new()) == []
     now += PAUSE * 0.6
     assert [one.done for one in reports.new()] == [1]
+
+
+def test_what_is_left_of_a_batch_is_one_run() -> None:
+    """Each of its tasks has its share of the time, and no other job takes any of it over."""
+    progress = Progress(jobs=2)
+    names = [f"f[{key}]" for key in range(4)]
+    for name in names:
+        progress.add(events.TaskReady(name, (), 5.0), 0.0)
+    assert progress.remaining(0.0) == 10.0
+    for name in names:
+        progress.add(events.TaskStarted(name, 1, "local", batch=4, carrier="f[0]"), 0.0)
+    assert progress.remaining(8.0) == 12.0
+    for done in (10, 15):  # half of 20 in 10 seconds
+        progress.add(events.TaskProgress("f[0]", done, 20, {}), 2.0 * done - 10)
+    assert progress.remaining(20.0) == 10.0
+    progress.add(events.BatchFailed(tuple(names), 1, "exit", "", ""), 21.0)
+    assert progress.remaining(21.0) == 10.0

@@ -124,22 +124,30 @@ class Progress:
     def remaining(self, now: float) -> float | None:
         """Seconds until the tasks known to run are through; None where too little is known.
 
-        No task is shared among the jobs, so that is never less than what the longest of them takes.
+        No task, and no batch, is shared among the jobs, so that is never less than what the longest of them takes.
         """
         average = sum(self.built.values()) / len(self.built) if self.built else None
-        left = [self._left(task, average if own is None else own, now) for task, own in self.queued.items()]
-        known = [seconds for seconds in left if seconds is not None]
-        if len(known) < len(left):
-            return None
-        return max(sum(known) / self.jobs, max(known, default=0.0))
+        longest: dict[str, float] = {}
+        for task, own in self.queued.items():
+            left = self._left(task, average if own is None else own, now)
+            if left is None:
+                return None
+            run, _ = self._run_of(task)
+            longest[run] = longest.get(run, 0.0) + left
+        return max(sum(longest.values()) / self.jobs, max(longest.values(), default=0.0))
+
+    def _run_of(self, task: str) -> tuple[str, int]:
+        """The first of the tasks for which the same run of the recipe is, and how many those are."""
+        start = self.together.get(task)
+        return (start.carrier, start.batch) if start else (task, 1)
 
     def _left(self, task: str, expected: float | None, now: float) -> float | None:
         """Seconds that a task will still take, by its own reports, else by what it should take in all."""
         if task not in self.running:
             return expected
-        reported = self.reported.get(task)
+        run, tasks = self._run_of(task)
+        reported = self.reported.get(run)
         own = reported.left(now) if reported else None
-        if own is not None or expected is None:
-            return own
-        share = self.together[task].batch if task in self.together else 1
-        return max(0.0, expected - (now - self.running[task]) / share)
+        if own is not None:
+            return own / tasks
+        return None if expected is None else max(0.0, expected - (now - self.running[task]) / tasks)
