@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from mlbuild.errors import ConfigError, Location, ManyErrors, Source
 from mlbuild.files import Files
@@ -18,8 +19,7 @@ KINDS = ("local",)
 OBSERVE = ("on", "off")
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorConfig:
+class ExecutorConfig(Struct, frozen=True):
     """An `[executors.NAME]` table. What is None was not given.
 
     Attributes:
@@ -38,8 +38,7 @@ class ExecutorConfig:
     pools: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """Both files, the workspace's over the user's.
 
     Attributes:

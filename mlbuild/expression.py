@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from mlbuild.errors import Location, PipelineError
 from mlbuild.values import MISSING, Bundle, Key, Missing, formatted, kind_of, nearest
@@ -49,8 +50,7 @@ __all__ = [
 # Nodes
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A number, size (bytes), duration (seconds), date (text), `true`, `false`, `null` or `'raw'` string."""
 
     value: object
@@ -58,28 +58,24 @@ class Literal:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     name: str
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Struct, frozen=True):
     base: Node
     name: str
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Star:
+class Star(Struct, frozen=True):
     """`*` inside `[ ]`."""
 
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """`first..last` inside `[ ]`; an end that is missing is open."""
 
     first: Node | None
@@ -87,8 +83,7 @@ class Span:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One thing inside `[ ]` or `( )`, with its name if it has one."""
 
     name: str | None
@@ -96,22 +91,19 @@ class Argument:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     base: Node
     arguments: tuple[Argument, ...]
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     function: str
     arguments: tuple[Argument, ...]
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Struct, frozen=True):
     """`-x` or `not x`."""
 
     operator: str
@@ -119,8 +111,7 @@ class Unary:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """Arithmetic, comparisons, `and`, `or`. `a < b < c` is `a < b and b < c`."""
 
     operator: str
@@ -129,28 +120,24 @@ class Binary:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Maybe:
+class Maybe(Struct, frozen=True):
     """`x?`: x, which may be absent."""
 
     operand: Node
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     items: tuple[Node, ...]
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class TableOf:
+class TableOf(Struct, frozen=True):
     pairs: tuple[tuple[str, Node], ...]
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """`{expression:format}` in a text; `place` is how the shell reads that spot (see `language/quoting`), or `text`."""
 
     expression: Node
@@ -159,8 +146,7 @@ class Slot:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A text with slots, in order: a `"string"` or a recipe."""
 
     parts: tuple[str | Slot, ...]
@@ -170,8 +156,7 @@ class Template:
 # --- References to other targets. The language puts them in the place of the names and indexes that mean targets.
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """A place in a partition: a key by its text, or a partition of the referring target, shifted.
 
     `partition` is None for a key by text; `end` is '' for the task's own key, else 'first' or 'last'.
@@ -184,15 +169,13 @@ class Point:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class One:
+class One(Struct, frozen=True):
     """Exactly the key at `point`."""
 
     point: Point
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+class Between(Struct, frozen=True):
     """All keys from `first` to `last`, both included; None is an open end."""
 
     first: Point | None
@@ -200,15 +183,13 @@ class Between:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(Struct, frozen=True):
     """All keys (`*`)."""
 
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """Tasks of another target, and what of theirs is meant.
 
     `selectors` go by the partitions of `target`, in their order, one each: a shared partition that is not named is
@@ -255,8 +236,8 @@ def children(node: object) -> Iterator[Part]:
             yield from (value for _, value in node.pairs)
         case Literal() | Name() | Star() | Reference():
             return
-        case _:
-            for name in node.__slots__:  # type: ignore[attr-defined]
+        case Struct():
+            for name in node.__struct_fields__:
                 value = getattr(node, name)
                 for item in value if isinstance(value, tuple) else (value,):
                     if isinstance(item, Part):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlbuild.errors import Location
 from mlbuild.expression import Key, Node, Reference, Template
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
+class Calendar(Struct, frozen=True):
     """Keys that are periods: `hourly`, `daily`, `weekly` or `monthly`, from `first` to `last` (dates as written).
 
     Without `last`, up to the last period that has ended. `zone` is an IANA name; None is UTC.
@@ -22,8 +22,7 @@ class Calendar:
     zone: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """Keys that are written down (or were worked out when the Pipelinefile was read).
 
     `paths` are the files behind the keys that a glob found, one each: those that tasks make are no keys.
@@ -33,8 +32,7 @@ class Listed:
     paths: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """Keys that are the lines of an output of a target without partitions: known once that is in place.
 
     `output` is its name; None: it is the only one.
@@ -49,8 +47,7 @@ class Lines:
         return next((output for output in target.outputs if self.output in (None, output.name)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(Struct, frozen=True):
     """A dimension of keys."""
 
     name: str
@@ -58,15 +55,13 @@ class Partition:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Glob:
+class Glob(Struct, frozen=True):
     """`glob("data/*.csv")` among inputs."""
 
     pattern: Template
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """An item of `inputs:`: a path or URL (Template), a glob, or a reference to other targets.
 
     `kind` is `input`, `stat` (size and time stand for the content) or `local` (of a URL: a copy of it on disk).
@@ -79,8 +74,7 @@ class Input:
     kind: str = "input"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """An item of `outputs:` or `metrics:`; one whose path ends in `/` is a directory.
 
     `temporary`: it is removed once nothing in the build needs it any more.
@@ -92,8 +86,7 @@ class Output:
     temporary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """An item of `environ:`: a variable that the recipe has. Without a value it must be set where mlbuild is started.
 
     What it holds counts, unless it is a secret.
@@ -105,16 +98,14 @@ class Variable:
     is_secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """What `run:` holds. `kind` is `shell` or `python`."""
 
     kind: str
     text: Template
 
 
-@dataclass(frozen=True, slots=True)
-class Executor:
+class Executor(Struct, frozen=True):
     """Where targets run. `kind` is `local`; what is None is as much as there is; memory and disk in bytes.
 
     `pools` are what else it has, by name: amounts that `resources:` takes from.
@@ -134,8 +125,7 @@ AMOUNTS = ("cpus", "memory", "gpus", "gpu_memory", "disk", "nodes")
 """What an attempt can ask for of any executor, as the fields of `Resources`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(Struct, frozen=True):
     """What one attempt needs; sizes in bytes. An amount may be an expression that uses `attempt`."""
 
     cpus: Node | float = 1
@@ -148,8 +138,7 @@ class Resources:
     at: Location | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """How many more attempts, and the wait before each: `backoff` seconds, doubled each time, at most `longest`."""
 
     count: int = 0
@@ -158,8 +147,7 @@ class Retry:
     on: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """A directory that outlives the attempts at a task, and from which the next one goes on.
 
     Attributes:
@@ -180,8 +168,7 @@ class Checkpoint:
     grace: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """A condition on what a task made, with what is said if it does not hold. `text` is the condition as written."""
 
     condition: Node
@@ -190,8 +177,7 @@ class Check:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """A rule of the Pipelinefile: one task for each combination of keys of its partitions."""
 
     name: str
@@ -231,8 +217,7 @@ class Target:
     recipe: Recipe | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """A value of the file: a `param`, a `params` file (a mapping), or a `let`. `kind` is one of those words.
 
     `path` is that of a file of values.
@@ -245,8 +230,7 @@ class Constant:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True):
     """All of a Pipelinefile, with what it includes."""
 
     targets: Mapping[str, Target]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Key:
+
+class Key(Struct, frozen=True):
     """One key of a partition: the text that paths and task names show, and the value that expressions see."""
 
     text: str
@@ -20,8 +20,7 @@ class Key:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """Paths in order, some of which have a name: what `{inputs}`, `{outputs}` and `{metrics}` stand for.
 
     `single` tells one declared path (a `str` to `run python`) from a list that happens to hold one; `rows` gives what

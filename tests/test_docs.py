@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import chdir, redirect_stdout
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 from unittest import mock
@@ -288,8 +288,7 @@ def test_every_command_that_is_to_come_is_said() -> None:
 def test_every_event_is_described_with_its_keys() -> None:
     described = rows(part("Events"))
     real = {
-        re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower(): {field.name for field in fields(kind)}
-        for kind in get_args(Event)
+        re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower(): set(kind.__struct_fields__) for kind in get_args(Event)
     }
     assert described.keys() == real.keys()
     for event, keys in real.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.metadata import files
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from babi.highlight import Compiler, Grammars, State, highlight_line
+from msgspec import Struct
 from test_docs import DOCUMENTS, FENCE
 
 from mlbuild.expression import Slot
@@ -210,9 +210,9 @@ def parts(value: object, kind: type[Any]) -> Iterator[Any]:
         return
     if isinstance(value, kind):
         yield value
-    if is_dataclass(value):
-        for field in fields(value):
-            yield from parts(getattr(value, field.name), kind)
+    if isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from parts(getattr(value, name), kind)
     elif isinstance(value, tuple):
         for item in value:
             yield from parts(item, kind)

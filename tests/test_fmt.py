@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 from test_grammar import EVERYTHING
 from test_language_fuzz import PIECES
 from workspace import Workspace
@@ -114,8 +114,8 @@ def shape(value: Any) -> Any:
         return None
     if isinstance(value, tuple):
         return tuple(shape(item) for item in value)
-    if is_dataclass(value):
-        return type(value).__name__, *(shape(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Struct):
+        return type(value).__name__, *(shape(getattr(value, name)) for name in value.__struct_fields__)
     return value
 
 

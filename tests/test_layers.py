@@ -52,7 +52,10 @@ PACKAGES = {
     "pyarrow": {"engine/scope.py"},
     "sitecustomize": {"observe/sitecustomize.py"},
 }
-"""Where each package may be used; no other may be used at all."""
+"""Where each package may be used; no other but msgspec, of whose Struct values are made, may be used."""
+
+DATACLASSES = {"errors.py", "executors"}
+"""Where values are dataclasses: what runs on whatever node, and what every command loads."""
 
 STANDARD_ONLY = {
     "executors/attempt.py",
@@ -113,7 +116,10 @@ def test_packages_are_used_in_their_place(path: Path) -> None:
     relative = str(path.relative_to(ROOT))
     for module in imported(path):
         package = module.split(".")[0]
-        if package != "mlbuild" and package not in sys.stdlib_module_names:
+        if package == "msgspec" or module == "dataclasses.dataclass":
+            by_standard = not DATACLASSES.isdisjoint({own_layer(path), relative})
+            assert by_standard == (package == "dataclasses"), f"{relative} may not import {module}"
+        elif package != "mlbuild" and package not in sys.stdlib_module_names:
             assert relative in PACKAGES.get(package, set()), f"{relative} may not import {package}"
 
 

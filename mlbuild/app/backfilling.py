@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from socket import socket
+
+from msgspec.structs import replace
 
 from mlbuild.app.access import looking
 from mlbuild.app.building import Options, Work, build_tasks

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from socket import socket
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.app.access import opened
 from mlbuild.app.looking import status
@@ -41,8 +43,7 @@ NO_GPUS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """How to build.
 
     Attributes:
@@ -65,8 +66,7 @@ class Options:
     command: str = "mlbuild"
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What to build.
 
     Attributes:

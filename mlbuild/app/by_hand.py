@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.app.access import opened
 from mlbuild.app.workspace import Workspace, ordered
@@ -21,8 +22,7 @@ from mlbuild.state.outputs import Outputs
 from mlbuild.state.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What `accept` did.
 
     Attributes:
@@ -75,8 +75,7 @@ def accept(
         return Accepted(tuple(found), tuple(stale), run)
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(Struct, frozen=True):
     """What `remove` did, or would do, by path.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import PATIENCE, Answer, Request, ask
@@ -15,8 +16,7 @@ from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """A task that ran, or was still to start. `started` and `ended` are in epoch seconds.
 
     Attributes:
@@ -33,8 +33,7 @@ class Stopped:
     checkpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True):
     """What was stopped of a build, or would be.
 
     Attributes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlbuild import config
 from mlbuild.collect import Mistakes
@@ -27,8 +29,7 @@ from mlbuild.target import Executor, Pipeline
 PIPELINEFILE = "Pipelinefile"
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """A folder with a Pipelinefile that was read.
 
     Attributes:

@@ -6,8 +6,9 @@ import argparse
 import json
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from mlbuild.app.access import opened_store
 from mlbuild.cli.arguments import Parser, find_unread, parse

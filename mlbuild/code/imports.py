@@ -8,7 +8,8 @@ from __future__ import annotations
 import posixpath
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 ENDINGS = (".so", ".pyd", ".pyc")
 """Modules that are no text: they count by their bytes."""
@@ -19,8 +20,7 @@ def may_be_module(name: str) -> bool:
     return "." not in name or name.endswith((".py", *ENDINGS))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A module or package of the workspace.
 
     Attributes:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from mlbuild.code.meaning import FORMAT, READER
 from mlbuild.code.module import Module
@@ -16,8 +18,7 @@ from mlbuild.code.reach import WALK, Entry, Reached, Reader, Unfollowed, Whole, 
 from mlbuild.digest import digest_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What an entry comes to, but for its definitions.
 
     Attributes:

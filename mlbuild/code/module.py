@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Struct, frozen=True):
     """An import, or what one binds.
 
     Attributes:
@@ -24,8 +24,7 @@ class Import:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dynamic:
+class Dynamic(Struct, frozen=True):
     """Something that reaches code without naming it.
 
     `reach` is `module`, `everything`, `text` (comments and all) or `path` (where imports find modules)."""
@@ -35,8 +34,7 @@ class Dynamic:
     reach: str
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """A piece of code.
 
     Attributes:
@@ -60,8 +58,7 @@ class Code:
     reads_docs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(Struct, frozen=True):
     """A statement that runs at import.
 
     Attributes:
@@ -74,8 +71,7 @@ class Runs:
     main: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """A function, class or constant at the top level.
 
     Attributes:
@@ -103,8 +99,7 @@ class Definition:
         return self.parts[0][0].startswith("class ")
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(Struct, frozen=True):
     """A Python file.
 
     Attributes:
@@ -129,7 +124,7 @@ class Module:
 
 
 def _values(item: Code | Definition | Dynamic | Import | Runs) -> list[object]:
-    return [getattr(item, name) for name in item.__slots__]
+    return [getattr(item, name) for name in item.__struct_fields__]
 
 
 def _code(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlbuild.code import tables
 from mlbuild.code.meaning import digests
@@ -17,8 +18,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SCOPES = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What is found in a piece of code, as the fields of `Code` tell; each thing once, in the order of the code."""
 
     names: dict[str, None] = field(default_factory=dict)

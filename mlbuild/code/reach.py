@@ -6,9 +6,11 @@ Names are taken generously: one that may mean several things means all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.code import tables
 from mlbuild.code.imports import Search, absolute
@@ -40,8 +42,7 @@ class Reader(Protocol):
         """What a Python file holds; None if it can't be parsed. Raises OSError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """Where a program begins.
 
     Attributes:
@@ -59,8 +60,7 @@ class Entry:
     search: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """A file of which everything counts, and why: something in `path` at `line`."""
 
     file: str
@@ -69,8 +69,7 @@ class Whole:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unfollowed:
+class Unfollowed(Struct, frozen=True):
     """What imports something that can't be found out."""
 
     path: str
@@ -78,8 +77,7 @@ class Unfollowed:
     what: str
 
 
-@dataclass(frozen=True)
-class Reached:
+class Reached(Struct, frozen=True, dict=True):
     """What an entry comes to.
 
     Attributes:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlbuild.code.meaning import docstring, has_no_effect, parsed
 from mlbuild.code.module import Code, Definition, Dynamic, Module, Runs

@@ -9,7 +9,8 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Facts, Reason, Verdict, decide
@@ -23,8 +24,7 @@ from mlbuild.state.stats import Stats
 from mlbuild.state.store import Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A task whose outputs can be accepted, and why a build would not take it for fresh."""
 
     task: Task

@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
@@ -60,8 +62,7 @@ TAIL_LINES = 20
 TAIL_BYTES = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One attempt at a task, by this build or taken over from a dead one."""
 
     task: Task

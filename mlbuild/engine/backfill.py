@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.impact import Amount
 from mlbuild.engine.survey import Seen, Unknown
@@ -17,8 +18,7 @@ KIND_OF = {"fresh": "fresh", "absent": "fresh", "stale": "stale", "running": "st
 """By the state of a task; in all other states it is missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Which tasks of a range are chosen.
 
     Attributes:
@@ -36,8 +36,7 @@ class Choice:
     canary: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a backfill has to do.
 
     Attributes:

@@ -6,8 +6,9 @@ A link of the chain is a task as a build would find it now, or as builds since a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Surveyed
@@ -24,8 +25,7 @@ NAMED = 3
 """How many causes of one kind are told apart before they are only counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Something that changed for a task, and that no task before it explains.
 
     Attributes:
@@ -55,16 +55,14 @@ def kind_of(reason: Reason) -> Kind:
     return reason.kind, str(reason.old is None), str(reason.new is None)
 
 
-@dataclass(slots=True)
-class Link:
+class Link(Struct):
     """What is behind a task: its own first causes, and the links before it that explain the rest."""
 
     causes: list[Cause] = field(default_factory=list)
     before: list[Key] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Alike:
+class Alike(Struct, frozen=True):
     """Causes that differ in nothing but their tasks, or of which there are too many to be told apart.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlbuild.code import data, reader
 from mlbuild.code.kept import Kept, key, walked
@@ -30,8 +31,7 @@ Entries = tuple[tuple[str, Entry | str], ...]
 """What is run, by what it is called: an entry in Python, or the path of another file."""
 
 
-@dataclass(slots=True)
-class TaskCode:
+class TaskCode(Struct):
     """The code of a task.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from mlbuild.state.fingerprint import Change, Fingerprint, by_definition, difference
 from mlbuild.state.journal import Trace
@@ -19,8 +20,7 @@ class Verdict(Enum):
     RUN = "run"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a task is not simply fresh. `kind` is one word or two, `what` names the part, `old` and `new` its values.
 
     Kinds: `forced`, `always`, `uncacheable`, `never built`, `output missing`, `output edited`, `upstream`, `blocked`,
@@ -34,8 +34,7 @@ class Reason:
     new: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """All that a decision rests on.
 
     Attributes:
@@ -64,8 +63,7 @@ class Facts:
     always: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """A verdict with its reasons.
 
     Attributes:

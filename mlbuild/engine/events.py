@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mlbuild.engine.decide import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class BuildStarted:
+class BuildStarted(Struct, frozen=True):
     """`tasks` counts all that the goals need; `run` is the build's number; at most `jobs` tasks run at once."""
 
     run: int
@@ -17,15 +16,13 @@ class BuildStarted:
     jobs: int
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFresh:
+class TaskFresh(Struct, frozen=True):
     """Nothing to do for it."""
 
     task: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskReady:
+class TaskReady(Struct, frozen=True):
     """It must run; `reasons` says why; `expected` is in seconds, from history, None without any."""
 
     task: str
@@ -33,8 +30,7 @@ class TaskReady:
     expected: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskStarted:
+class TaskStarted(Struct, frozen=True):
     """`resumed_from` is the checkpoint that it goes on from, empty without any. `taken_over_from` is the build that had
     started it `ran` seconds ago, and died; None: it starts now. This run of the recipe is for `batch` tasks, the
     first of which is `carrier`; empty: it is for this one alone."""
@@ -49,8 +45,7 @@ class TaskStarted:
     carrier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskBegunAnew:
+class TaskBegunAnew(Struct, frozen=True):
     """An attempt that starts now can't go on from the checkpoints that lie in `directory`: they are set aside.
     `reasons` is what differs, from what they were written for to what is wanted; empty if that is not known."""
 
@@ -59,8 +54,7 @@ class TaskBegunAnew:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskProgress:
+class TaskProgress(Struct, frozen=True):
     """A running attempt says how far it is: `done` of `total` (None: unknown), and the values of its `metrics` now."""
 
     task: str
@@ -69,13 +63,11 @@ class TaskProgress:
     metrics: dict[str, float | str]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRestored:
+class TaskRestored(Struct, frozen=True):
     task: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFinished:
+class TaskFinished(Struct, frozen=True):
     """It ran and succeeded; memory is in bytes. `gpu_utilization` is from 0 to 1; what is None is not known."""
 
     task: str
@@ -88,8 +80,7 @@ class TaskFinished:
     max_gpu_memory: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFailed:
+class TaskFailed(Struct, frozen=True):
     """An attempt failed for good. `detail` says more in words, `log` is where its log lies, `tail` its last lines;
     `checkpoint` is what another build could go on from, empty without any."""
 
@@ -104,8 +95,7 @@ class TaskFailed:
     checkpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRetried:
+class TaskRetried(Struct, frozen=True):
     """An attempt failed; the next one starts in `delay` seconds."""
 
     task: str
@@ -116,8 +106,7 @@ class TaskRetried:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskPreempted:
+class TaskPreempted(Struct, frozen=True):
     """An attempt was ended from outside, ran out of time or stalled, but left a new checkpoint: the next goes on from
     there at once, and no retry is used up."""
 
@@ -128,8 +117,7 @@ class TaskPreempted:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class BatchFailed:
+class BatchFailed(Struct, frozen=True):
     """A run of a recipe for several tasks came to nothing, which does not tell whose fault it is: each of them is tried
     again alone, and no retry is used up. `log` is where its log lies."""
 
@@ -140,32 +128,28 @@ class BatchFailed:
     log: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskBlocked:
+class TaskBlocked(Struct, frozen=True):
     """`by` is what failed, was cancelled or is missing."""
 
     task: str
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCancelled:
+class TaskCancelled(Struct, frozen=True):
     """`checkpoint` is what another build could go on from, empty without any."""
 
     task: str
     checkpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A word that belongs to no change of state: an edited output was moved, another build is waited for."""
 
     text: str
     task: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeysListed:
+class KeysListed(Struct, frozen=True):
     """The keys of a partition are not what they were last time: `task` lists `keys` of them now. `new` and `gone` are
     those that it did not list then, or does no more; `tasks` counts all that the goals need now."""
 
@@ -177,8 +161,7 @@ class KeysListed:
     tasks: int
 
 
-@dataclass(frozen=True, slots=True)
-class BuildFinished:
+class BuildFinished(Struct, frozen=True):
     """`counts` is how many tasks ended in each state; `seconds` is how long the build took."""
 
     exit_status: int

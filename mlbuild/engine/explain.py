@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.code.reach import Whole
 from mlbuild.engine.causes import Alike, Causes
@@ -16,8 +17,7 @@ from mlbuild.graph.task import Task
 from mlbuild.state.journal import Acceptance, Journal
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the outputs of a task come from, or would be restored from; of a result that was made before what was made
     last, and still is what is in place, where that comes from.
 
@@ -40,8 +40,7 @@ class Origin:
     grown: tuple[Grown, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """A task that was asked for; without an origin if nothing of it is in place or stored."""
 
     seen: Seen
@@ -52,24 +51,21 @@ class Explained:
         return self.seen.surveyed.task
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Tasks of one target to which the same happens for causes of the same kinds."""
 
     tasks: tuple[Explained, ...]
     causes: tuple[Alike, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A task that was asked for or is on the way to a cause; `behind`: the tasks that are the cause of its state."""
 
     explained: Explained
     behind: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """Groups of the tasks asked for; them and all that is behind them, each task once; and the files of their code of
     which everything counts, since what reaches into them is not clear."""
 

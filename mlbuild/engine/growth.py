@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.states import ACTIVE, OVER, States
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """What is to be built.
 
     Attributes:

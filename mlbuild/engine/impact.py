@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.causes import Cause, Causes, kind_of
 from mlbuild.engine.history import History
@@ -13,8 +14,7 @@ from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 
 
-@dataclass(slots=True)
-class Amount:
+class Amount(Struct):
     """Tasks that would run and that may, and what they took when they ran last.
 
     Attributes:
@@ -39,8 +39,7 @@ class Amount:
         self.gpu_seconds += gpus * (expected or 0.0)
 
 
-@dataclass(slots=True)
-class Share:
+class Share(Struct):
     """What one cause makes run, alone or with others.
 
     Attributes:
@@ -53,8 +52,7 @@ class Share:
     targets: dict[str, Amount]
 
 
-@dataclass(frozen=True, slots=True)
-class Impact:
+class Impact(Struct, frozen=True):
     """Every task is in `targets` and `total` once, but in each share that it belongs to."""
 
     shares: tuple[Share, ...]

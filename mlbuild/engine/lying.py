@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.decide import Reason, as_reason
 from mlbuild.engine.facts import Inspector
@@ -19,8 +20,7 @@ from mlbuild.state.runs import Attempted
 from mlbuild.values import formatted
 
 
-@dataclass(frozen=True, slots=True)
-class Lying:
+class Lying(Struct, frozen=True):
     """What an attempt at a task would find.
 
     Attributes:
@@ -36,8 +36,7 @@ class Lying:
     differs: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Grown:
+class Grown(Struct, frozen=True):
     """Another fingerprint, out of whose checkpoint a result grew: its key, and what differs from there to the result's
     own; empty if that is not known."""
 

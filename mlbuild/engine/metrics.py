@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mlbuild.engine.scope import read_values
 from mlbuild.files import Files
@@ -15,8 +16,7 @@ LARGEST = 64 << 10
 """Bytes. Values of larger files are not kept: they are data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """A task with its values.
 
     Attributes:

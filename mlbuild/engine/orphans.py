@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mlbuild.executors.local import still_runs
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.layout import Layout
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
+class Orphan(Struct, frozen=True):
     """An attempt that goes on although its build died.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.executors.job import JobResult, Reason
 from mlbuild.graph.task import Task
@@ -20,8 +21,7 @@ PACE = 1.0
 over and over, shall not keep the machine busy with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Another:
+class Another(Struct, frozen=True):
     """There is another attempt, in `delay` seconds; `free`: it goes on from a checkpoint and uses up no retry."""
 
     delay: float

@@ -6,7 +6,8 @@ Knows of the past what the journal keeps: of each task the last success.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.lying import Grown, grown
@@ -17,8 +18,7 @@ from mlbuild.state.runs import Attempted, Run
 from mlbuild.state.store import Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """What made a task's outputs.
 
     Attributes:
@@ -41,8 +41,7 @@ class Origin:
     grown: tuple[Grown, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """A task that reads something, and as what: `input`, `code`, `requires`, …; `read` if that is undeclared.
 
     One that only comes later reads it as `after`.
@@ -52,8 +51,7 @@ class Reader:
     kinds: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """All that is known of a task, of what it makes at a path, or of a file that no task makes.
 
     Attributes:

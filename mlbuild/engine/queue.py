@@ -5,15 +5,15 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Container, Hashable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.decide import Reason
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A task that was decided to run."""
 
     task: Task

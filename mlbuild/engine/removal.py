@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from mlbuild.errors import StateError
 from mlbuild.executors.directory import ASIDE, OWN, UNKNOWN
@@ -27,8 +28,7 @@ class Kind(Enum):
     """mlbuild made nothing there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """An output that is in place, or a checkpoint directory."""
 
     task: str

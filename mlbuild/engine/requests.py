@@ -10,8 +10,10 @@ import select
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mlbuild.engine.states import OVER, State, States
 from mlbuild.executors import lines
@@ -23,8 +25,7 @@ PATIENCE = 2.0
 """Seconds without an answer after which whoever asks is told that it takes its time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """Of tasks, by name; None: of the whole build. `stop`: nothing more of them is wanted; `now`: without grace."""
 
     tasks: tuple[str, ...] | None
@@ -32,8 +33,7 @@ class Request:
     now: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Names of tasks: of those asked for, which run and which are still to start; and which others need them."""
 
     running: tuple[str, ...]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.engine.decide import FRESH, Decision, Facts, Reason, Verdict, decide
 from mlbuild.engine.facts import Inspector
@@ -19,8 +21,7 @@ UNKNOWN = "unknown"
 """The digest of what was never built: equal to none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surveyed:
+class Surveyed(Struct, frozen=True):
     """What would happen to a task.
 
     Attributes:
@@ -41,8 +42,7 @@ class Surveyed:
         return self.decision.verdict is Verdict.RUN
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A task as `status` and `explain` show it; `state` is one of the words of `status`."""
 
     surveyed: Surveyed
@@ -158,8 +158,7 @@ class Survey:
                 self.tasks[need] = Surveyed(need, decide(replace(self.facts(need), needed=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """A partition whose keys are not known before a task is in place.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlbuild.engine.attempts import Attempt
 from mlbuild.engine.events import BatchFailed, Said, TaskFailed, TaskFinished, TaskPreempted, TaskRetried, TaskStarted

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.facts import Inspector
 from mlbuild.executors.job import Opened
@@ -86,8 +87,7 @@ CODE = frozenset(
 """Endings of files that `code:` names; all others are data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """What the last runs of a target's tasks read and the Pipelinefile does not declare.
 
     Attributes:

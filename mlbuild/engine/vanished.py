@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.engine.facts import Inspector
 from mlbuild.errors import MlbuildError
@@ -16,8 +17,7 @@ from mlbuild.state.journal import Journal
 from mlbuild.state.stats import Stats
 
 
-@dataclass(frozen=True, slots=True)
-class Vanished:
+class Vanished(Struct, frozen=True):
     """A task that is no more, and what it made and stands there as it left it.
 
     Attributes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from json import dumps
 from re import compile as compile_pattern
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from mlbuild.collect import Mistakes
 from mlbuild.errors import ManyErrors, MlbuildError, PipelineError

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.errors import PipelineError
 from mlbuild.expression import Key, Reference, Template
@@ -13,8 +14,7 @@ from mlbuild.target import Glob, Input, Lines, Output, Pipeline, Target
 from mlbuild.values import filled_lines, unfit_key
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """Where the keys of a partition stand: in the file `path`, which the target `maker` makes."""
 
     partition: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import product
 from re import DOTALL
 from re import compile as compile_pattern
+
+from msgspec import Struct, field
 
 from mlbuild.expression import Key
 from mlbuild.files import as_regex, literal_start
@@ -17,8 +18,7 @@ from mlbuild.target import Output, Target
 Render = Callable[[Output, Target, tuple[Key, ...]], str]
 
 
-@dataclass(slots=True)
-class _Made:
+class _Made(Struct):
     """One output of a target, at every combination of its keys once that was asked for."""
 
     number: int

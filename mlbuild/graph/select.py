@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice, product
 from posixpath import join, normpath
+
+from msgspec import Struct
 
 from mlbuild.errors import PipelineError, UsageError
 from mlbuild.expression import Key
@@ -32,8 +33,7 @@ class NotYetKnown(UsageError):
     """A key that its partition does not have, as far as can be told before the task that lists its keys is in place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What goals mean, as far as keys are known.
 
     Attributes:

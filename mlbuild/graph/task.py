@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.errors import Location
 from mlbuild.expression import Bundle, Key
 from mlbuild.target import Target
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class Task(Struct, frozen=True, eq=False):
     """A task. Paths are relative to the workspace, or absolute; a directory's ends in `/`. Compared by identity."""
 
     name: str
@@ -56,8 +57,7 @@ def _bundle(paths: tuple[str, ...], names: list[str | None]) -> Bundle:
     return Bundle(paths, named, single=len(paths) == 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One item of a task's `inputs:`.
 
     Attributes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mlbuild.errors import Location, Source
 from mlbuild.expression import Argument, Literal, Node, Template
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A name where something is declared or listed."""
 
     text: str
@@ -19,8 +18,7 @@ class Word:
 # --- Clauses
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """An item of `after:`; `state` is `ok`, `failed`, `finished` or `started`, None if it is left out."""
 
     value: Node
@@ -28,8 +26,7 @@ class Edge:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """An item of `check:`."""
 
     value: Node
@@ -37,8 +34,7 @@ class Condition:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """What follows `run:`; `kind` is `shell` or `python`. Only a shell's text has slots."""
 
     kind: str
@@ -46,8 +42,7 @@ class Script:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Struct, frozen=True):
     """A clause; `at` is its first word."""
 
     word: str
@@ -58,33 +53,28 @@ class Clause:
 # --- Statements; `at` is the name that is declared, or what is asked for
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(Struct, frozen=True):
     path: Template | Literal
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     name: Word
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class ParamsFile:
+class ParamsFile(Struct, frozen=True):
     path: Template | Literal
     name: Word | None
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Let:
+class Let(Struct, frozen=True):
     name: Word
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Periods:
+class Periods(Struct, frozen=True):
     """`daily from … to … in …`."""
 
     period: str
@@ -94,32 +84,27 @@ class Periods:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionOf:
+class PartitionOf(Struct, frozen=True):
     name: Word
     source: Periods | Node
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorOf:
+class ExecutorOf(Struct, frozen=True):
     name: Word
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(Struct, frozen=True):
     clauses: tuple[Clause, ...]
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(Struct, frozen=True):
     names: tuple[Word, ...]
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class TargetOf:
+class TargetOf(Struct, frozen=True):
     name: Word
     partitions: tuple[Word, ...]
     description: str
@@ -129,8 +114,7 @@ class TargetOf:
 Statement = Include | Param | ParamsFile | Let | PartitionOf | ExecutorOf | Defaults | Default | TargetOf
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """What could not be read: a statement, or one clause of it.
 
     Attributes:
@@ -144,8 +128,7 @@ class Broken:
     header: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """One file: the statements that could be read, and what could not."""
 
     source: Source

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mlbuild.collect import AlreadySaid, Mistakes
 from mlbuild.errors import LEAVE_OUT, PipelineError
@@ -43,8 +44,7 @@ FIRST = ("inputs", "outputs", "metrics", "on", "batch")
 NOT_IN_DEFAULTS = ("inputs", "outputs", "metrics", "checkpoint", "batch", "run")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What the clauses of all targets of a pipeline are read by; `mistakes` notes those of single items."""
 
     constants: Constants

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from mlbuild.collect import Mistakes
 from mlbuild.errors import LEAVE_OUT, Location, ManyErrors, PipelineError, UsageError
@@ -26,8 +27,7 @@ from mlbuild.values import nearest
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What came of reading a Pipelinefile.
 
     Attributes:

@@ -6,8 +6,9 @@ Lines stay as the author broke them, and so do recipes and comments, but for whe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from inspect import cleandoc
+
+from msgspec import Struct
 
 from mlbuild.language.parser import HEAD, Lexeme, is_block, lexemes
 
@@ -19,8 +20,7 @@ ATOMS = ("NAME", "STRING", "RAW", "DATE", "SIZE", "DURATION", "NUMBER", "CONSTAN
 GLUED = ("COMMA", "COLON", "QMARK", "DOT")
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     """A line as it was read: its lexemes, the comment behind them, and the columns (from 0) of its first sign and of
     the comment. `level` and `nested` (it goes on inside brackets) come later."""
 

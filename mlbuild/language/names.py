@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.collect import AlreadySaid
 from mlbuild.errors import Location, PipelineError
@@ -16,8 +17,7 @@ TASK_NAMES = ("inputs", "outputs", "metrics", "checkpoint", "resources", "target
 """What each task has of its own; no statement may declare them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """A name and where it is declared. `kind` is `param`, `params`, `let`, `partition` or `target`."""
 
     kind: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.errors import PipelineError, UnknownParam, UsageError
 from mlbuild.language.constants import Constants, literal_value
@@ -12,8 +13,7 @@ from mlbuild.language.parser import literal
 from mlbuild.values import kind_of, nearest
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Struct, frozen=True):
     """A dotted name and the text that was typed for it."""
 
     name: str

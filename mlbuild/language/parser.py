@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from inspect import cleandoc
 from pathlib import Path
@@ -15,6 +14,7 @@ import lark
 from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 from lark.lexer import Token
 from lark.visitors import Transformer_NonRecursive, v_args
+from msgspec.structs import replace
 
 from mlbuild.errors import LEAVE_OUT, Location, ManyErrors, PipelineError, Source
 from mlbuild.expression import (

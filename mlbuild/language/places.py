@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlbuild.expression import Slot
 
@@ -47,8 +48,7 @@ SUBSCRIPTED = re.compile(rf"(?:[A-Za-z_]\w*\[|\[(?![\s\[]))([^\n]{{0,{NEAR}}}?)\
 """`a[…]=` and, in a list of them, `[…]=`: what quotes in it leave of a value is worked out, commands and all."""
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     """Something open: a quote, a substitution. `first` is the number of slots before it."""
 
     kind: str
@@ -59,8 +59,7 @@ class _Frame:
     """Here-documents whose body begins at the next line."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(Struct, frozen=True):
     mark: str
     tabs: bool
     quoted: bool

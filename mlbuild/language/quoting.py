@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlbuild.errors import PipelineError
 from mlbuild.expression import Scope, Slot, Template, evaluate, expand, written

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from mlbuild.collect import AlreadySaid
 from mlbuild.errors import LEAVE_OUT, Location, PipelineError
@@ -35,8 +37,7 @@ Selector = One | Between | Every
 N = TypeVar("N")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What others may refer to of a target: its partitions, in order, and the names of its outputs and metrics.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlbuild.errors import Location, Source
 from mlbuild.expression import Argument, Attribute, Index, Literal, Name, Node, Slot, Template

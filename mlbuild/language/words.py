@@ -8,7 +8,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.expression import (
     Attribute,
@@ -30,8 +31,7 @@ RUNTIME = frozenset({"inputs", "outputs", "metrics", "checkpoint", "resources", 
 """Names whose values are no part of the recipe's own text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """The words that may name files: paths, normalised, and the modules that stand behind `-m`.
 
     `varies` says that some of them hold a partition's key, so that other keys give other words. `scripts` are the paths

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlbuild.code.reach import changes
 from mlbuild.digest import digest_bytes
@@ -17,8 +19,7 @@ DECLARING = ("input", "requires", "code")
 """The kinds of parts that stand for the content of a file."""
 
 
-@dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True, dict=True):
     """What a task's result depends on.
 
     Attributes:
@@ -55,8 +56,7 @@ class Fingerprint:
         return self if reads == self.reads else replace(self, reads=reads)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One difference: `kind` is the first word of the part's name, `what` the rest; None where a side lacks it."""
 
     kind: str

@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.state.journal import Journal
 from mlbuild.state.layout import Layout
@@ -25,8 +26,7 @@ CLOCK_FILE = re.compile(r"clock-(?P<pid>\d+)")
 NEW_OBJECT = re.compile(r"[0-9a-f]{32}-\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What the store holds, in bytes, and how much of that the present outputs use."""
 
     objects: int
@@ -37,8 +37,7 @@ class Usage:
     used_results: int
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(Struct, frozen=True):
     """What was dropped, or would be.
 
     Attributes:
@@ -57,8 +56,7 @@ class Collected:
     needed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """What was looked at, which objects were damaged or missing, and the results that were dropped with them."""
 
     objects: int

@@ -11,8 +11,9 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mlbuild.killpoint import reach
 from mlbuild.state.database import open_database
@@ -33,16 +34,14 @@ SYNC_EVERY = 0.05
 """Seconds between fsyncs while there is something to save: at most that much is lost with the machine's power."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(Struct, frozen=True):
     """A fingerprint as the journal holds it."""
 
     key: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """The memory of a task's last success: what it was made from, and what came out.
 
     Attributes:
@@ -75,8 +74,7 @@ Why = tuple[str, str, str | None, str | None]
 """A reason for an attempt: its kind, what it is about, the value before, the value then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """An attempt that succeeded: in which run, when (epoch seconds), and why it was made."""
 
     run: int
@@ -84,8 +82,7 @@ class Made:
     reasons: tuple[Why, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True):
     """That somebody took outputs that were in place as the result of a fingerprint (`mlbuild accept`).
 
     It goes with the trace of the same task and run, and is history once that trace has been replaced.
@@ -105,8 +102,7 @@ class Acceptance:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAttempt:
+class OpenAttempt(Struct, frozen=True):
     """An attempt without a known end: of a build that died, or of one that still lives."""
 
     id: str

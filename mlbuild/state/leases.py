@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.killpoint import reach
 from mlbuild.state.database import Database
 from mlbuild.state.living import Living
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """Why a lease can't be had now: build `run` (process `pid`) works on `task`, or needs it as it is."""
 
     run: int

@@ -6,8 +6,10 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.state.database import Database
 from mlbuild.state.fingerprint import Fingerprint
@@ -16,8 +18,7 @@ INTERRUPTED = 130
 """The exit status that is recorded for a build that was interrupted, by whatever signal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of a task in a run without an attempt; `detail` says why it failed or was blocked."""
 
     task: str
@@ -25,8 +26,7 @@ class Outcome:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One build. Times are epoch seconds.
 
     Attributes:
@@ -63,8 +63,7 @@ class Run:
         return {0: "ok", 1: "failed", 2: "refused", INTERRUPTED: "interrupted"}[self.exit_status]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(Struct, frozen=True):
     """One attempt as it is remembered. Times are epoch seconds, memory is in bytes.
 
     Attributes:
@@ -101,7 +100,7 @@ class Attempted:
     checkpoint: str
     grown_from: tuple[str, ...]
     batch: int
-    command: str = field(repr=False)
+    command: str
 
     def state(self, run: int, *, lives: bool) -> str:
         """What it was to a run, which may go on: `built`, `failed`, `cancelled`, `preempted`, `running`, `unfinished`,

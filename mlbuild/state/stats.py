@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from mlbuild.digest import digest_path, is_settled, signature
 
@@ -13,8 +14,7 @@ HELD = 10_000
 """Records that are at hand: the inputs that many tasks share are asked for over and over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What was seen at a path. `settled`: a later write can't look the same."""
 
     signature: str

@@ -13,8 +13,9 @@ import shutil
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import NoReturn
+
+from msgspec import Struct, field
 
 from mlbuild.digest import ASIDE, digest_bytes, digest_file, digest_manifest, manifest
 from mlbuild.errors import StateError
@@ -39,8 +40,7 @@ MOST_READS = 4
 """How many sets of undeclared files are remembered for a fingerprint: an edit may make a task read others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """An output as the store knows it; size in bytes, `executable` for a file that was."""
 
     path: str
@@ -49,8 +49,7 @@ class Stored:
     executable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """What a fingerprint came to, how many seconds that took, and the undeclared files that it rests on."""
 
     outputs: tuple[Stored, ...]
@@ -58,8 +57,7 @@ class Action:
     reads: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """An action as those see it who look after the store.
 
     Attributes:

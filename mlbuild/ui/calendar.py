@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from mlbuild.graph.partitions import WIDTHS, period_of
 
@@ -21,8 +22,7 @@ Place = tuple[int, int]
 """Row and column, from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """A calendar with a cell for each period of one width.
 
     Attributes:

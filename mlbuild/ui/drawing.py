@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mlbuild.engine.survey import Seen
 from mlbuild.ui.survey import states_text
@@ -20,8 +21,7 @@ COLORS = {
 """Of a state, for boxes; a box of several states has the colour of the last of them in this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A target with all of its tasks, or one task.
 
     Attributes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from math import ceil
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.graph.dag import Graph, key_text
 from mlbuild.graph.partitions import Keys
@@ -47,8 +49,7 @@ Piece = tuple[str, str]
 Line = Sequence[Piece]
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """Where each task has its cell.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import asdict, fields
 from typing import Any, TextIO, get_args
+
+from msgspec.structs import asdict, fields
 
 from mlbuild.engine import events
 from mlbuild.engine.decide import Reason

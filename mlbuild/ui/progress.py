@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from mlbuild.engine import events
 
 
-@dataclass(slots=True)
-class Reported:
+class Reported(Struct):
     """What a running task has reported: the last of it, and how far it was when, since it began to."""
 
     first: float
@@ -27,8 +26,7 @@ class Reported:
         return max(0.0, (total - done) * (self.at - self.since) / (done - self.first) - (now - self.at))
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct):
     """What the events so far amount to.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlbuild.errors import Location
 
@@ -15,8 +16,7 @@ CLAUSES = (
 RESERVED = ("and", "or", "not", "true", "false", "null")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where reading stopped.
 
     `token` is the kind of what was found ("" if it is no token), `expected` what could have stood there, `opened` the
