@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
@@ -460,7 +460,7 @@ class Attempts:
         """Record that the conditions as they are now hold for the last success."""
         trace = self._journal.trace(task.name)
         if trace is not None:
-            self._journal.record(replace(trace, checks=self._inspector.checks(task)))
+            self._journal.record(structs.replace(trace, checks=self._inspector.checks(task)))
 
 
 def request(graph: Graph, on: str | None, task: Task, failures: int = 0) -> dict[str, Any]:
