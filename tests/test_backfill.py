@@ -695,6 +695,16 @@ def test_nothing_follows_a_canary_that_does_not_hold(checked: Workspace) -> None
     assert len(backfill(checked, "copy", "--canary", "3").ran) == 10 + 8
 
 
+def test_what_is_in_place_is_not_said_not_to_have_run(checked: Workspace) -> None:
+    backfill(checked, "load")
+    checked.pipeline(CHECKED.replace("run: cat {inputs}", "run: test {day} != 2024-01-01; cat {inputs}"))
+    ended = checked.build("backfill", "copy", "--canary", "1", "-j1")
+    assert (ended.failed, ended.ran) == (["copy[2024-01-01]"], [])
+    assert "\n1 task failed, 9 tasks not run in " in ended.out
+    assert ended.events[-1]["counts"] == {"failed": 1, "cancelled": 9, "fresh": 1}
+    assert "\nto go on: mlbuild backfill copy --canary 1 -j1" in ended.out
+
+
 def test_a_backfill_that_goes_on_counts_what_it_has_made(checked: Workspace) -> None:
     checked.write("load.sh", "case $1 in *-04) exit 1;; *) seq 11;; esac\n")
     words = ["backfill", "copy", "-j1", "--canary", "2"]

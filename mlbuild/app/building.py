@@ -25,6 +25,7 @@ from mlbuild.engine.preconditions import verify_variables
 from mlbuild.engine.requests import Requests
 from mlbuild.engine.revision import Revision
 from mlbuild.engine.scheduler import Scheduler
+from mlbuild.engine.states import OVER
 from mlbuild.errors import MlbuildError, StateError, UsageError
 from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
@@ -196,7 +197,7 @@ def build_tasks(
         exit_status = INTERRUPTED if scheduler.interrupted else 1 if scheduler.failed else 0
         stats.settle()
         journal.memory.save_stats(stats.changed())
-        counts = {state.value: count for state, count in scheduler.states.counts.items() if count}
+        counts = {state.value: count for state, count in scheduler.states.counts.items() if count and state in OVER}
         account.end(exit_status, counts)
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status

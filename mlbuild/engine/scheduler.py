@@ -25,7 +25,7 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.requests import Answer, Request, Requests, standing
 from mlbuild.engine.room import Room
 from mlbuild.engine.running import Running
-from mlbuild.engine.states import ACTIVE, IN_PLACE, NOTHING, OVER, State, States
+from mlbuild.engine.states import ACTIVE, IN_PLACE, MUST_RUN, NOTHING, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import checkpoints
@@ -134,8 +134,21 @@ class Scheduler:
                 self._take_in(result)
             for event in self._running.news():
                 self._say(event)
-        for task in self.states.within(*(state for state in State if state not in OVER)):
-            self.states.set(task, State.CANCELLED)
+        self._give_up_the_rest()
+
+    def _give_up_the_rest(self) -> None:
+        """Call it not run what is asked for, was never made or must run, and what is behind that. What was made before,
+        and nobody has looked at, may well be in place."""
+        for task, needs in self._order.items():
+            state = self.states[task]
+            unmade = not task.is_group and self._inspector.trace(task) is None
+            if state not in OVER and (
+                state in MUST_RUN
+                or task in self._inspector.goals
+                or unmade
+                or any(self.states[need] in NOTHING for need in needs)
+            ):
+                self.states.set(task, State.CANCELLED)
 
     def interrupt(self) -> None:
         """Stop: nothing more starts, what runs gets its signal; asked again, it ends at once.

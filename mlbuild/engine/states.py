@@ -41,6 +41,8 @@ NOTHING = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})
 """Nothing will come of such a task in this build."""
 OVER = IN_PLACE | NOTHING
 ACTIVE = frozenset({State.RUNNING, State.CHECKING})
+MUST_RUN = ACTIVE | {State.QUEUED, State.WAITING}
+"""It was decided that such a task runs."""
 
 
 class States:
