@@ -81,7 +81,14 @@ def test_what_was_edited_since_is_the_users(built: Workspace) -> None:
     built.write("out/a.txt", "by hand\n")
     built.write("extra/more", "by hand\n")
     assert rows(built) == [{"task": "process[a]", "outputs": ["out/a.json"]}]
-    assert built.run("remove", "--vanished").out == "removed out/a.json\n1 output removed\n"
+    ended = built.run("remove", "--vanished")
+    assert ended.out == "removed out/a.json\n1 output removed\n"
+    assert ended.err == (
+        "extra/ was edited since mlbuild made it: it stays\n"
+        "  hint: `rm -r extra/` removes it\n"
+        "out/a.txt was edited since mlbuild made it: it stays\n"
+        "  hint: `rm out/a.txt` removes it\n"
+    )
     assert built.read("out/a.txt") == built.read("extra/more") == "by hand\n"
 
 

@@ -26,6 +26,7 @@ from mlbuild.graph.dag import Order
 from mlbuild.graph.select import inside, path_of, select
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
+from mlbuild.state.outputs import Outputs
 from mlbuild.state.revision import EarlierFiles, EarlierStats, earlier_files
 from mlbuild.state.stats import Stats
 from mlbuild.target import Target
@@ -65,7 +66,8 @@ def gone(workspace: Workspace, seen: Sequence[Seen]) -> list[Vanished]:
     graph, tasks = workspace.graph, [each.surveyed.task for each in seen]
     unsure = {each.partition for each in unknown_keys(graph, seen)}
     with looking(workspace, ()) as (inspector, journal, stats):
-        return vanished(graph, tasks, unsure, inspector, journal, stats) if journal else []
+        outputs = Outputs(workspace.layout)
+        return vanished(graph, tasks, unsure, inspector, journal, stats, outputs) if journal else []
 
 
 def explain(workspace: Workspace, goals: Sequence[str]) -> Explanation:

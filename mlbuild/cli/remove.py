@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 from mlbuild.app.by_hand import Removed, remove, remove_vanished
@@ -65,4 +66,7 @@ def _vanished(workspace: Workspace, command: str, *, dry_run: bool) -> Removed:
     left = gone(workspace, seen)
     for path, reader in (item for one in left for item in one.read.items()):
         print(f"{path} stays: {reader} reads it", file=sys.stderr)
+    for path in (path for one in left for path in one.edited):
+        rm = shlex.join(["rm", *(["-r"] if path.endswith("/") else []), path])
+        print(f"{path} was edited since mlbuild made it: it stays\n  hint: `{rm}` removes it", file=sys.stderr)
     return remove_vanished(workspace, left, command=command, dry_run=dry_run)

@@ -14,25 +14,34 @@ from mlbuild.graph.flaws import folders
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Journal
+from mlbuild.state.outputs import Outputs
 from mlbuild.state.stats import Stats
 
 
 class Vanished(Struct, frozen=True):
-    """A task that is no more, and what it made and stands there as it left it.
+    """A task that is no more, and what stands where it made something.
 
     Attributes:
-        outputs: paths that nothing has to do with any more.
+        outputs: paths that nothing has to do with any more, as it left them.
+        edited: such paths at which something else stands by now, which is the user's.
         read: path → the task that reads it, as a file of the user's.
     """
 
     task: str
     outputs: tuple[str, ...]
+    edited: tuple[str, ...]
     read: Mapping[str, str]
     fingerprint: Fingerprint
 
 
 def vanished(
-    graph: Graph, tasks: Iterable[Task], unsure: Collection[str], inspector: Inspector, journal: Journal, stats: Stats
+    graph: Graph,
+    tasks: Iterable[Task],
+    unsure: Collection[str],
+    inspector: Inspector,
+    journal: Journal,
+    stats: Stats,
+    outputs: Outputs,
 ) -> list[Vanished]:
     """The tasks that are no more, and left something.
 
@@ -42,25 +51,26 @@ def vanished(
     """
     tasks = list(tasks)
     known = {task.name for task in tasks}
-    left: dict[str, tuple[list[str], Fingerprint]] = {}
+    left: dict[str, tuple[list[str], list[str], Fingerprint]] = {}
     for name in journal.traced():
         target = graph.pipeline.targets.get(name.partition("[")[0])
         if name in known or (target and not set(target.partitions).isdisjoint(unsure)):
             continue
         trace = journal.trace(name)
         for output in trace.outputs if trace else ():
-            made_anew = any(graph.makers.of(output.path))
-            if trace and not made_anew and stats.is_as_seen(output.path, output.digest):
-                left.setdefault(name, ([], trace.fingerprint))[0].append(output.path)
+            if trace and outputs.standing((output.path,)) and not any(graph.makers.of(output.path)):
+                as_left, edited, _ = left.setdefault(name, ([], [], trace.fingerprint))
+                (as_left if stats.is_as_seen(output.path, output.digest) else edited).append(output.path)
     readers = _readers(tasks, inspector) if left else {}
     return [
         Vanished(
             name,
             tuple(path for path in paths if not _reader(path, readers)),
+            tuple(path for path in edited if not _reader(path, readers)),
             {path: reader for path in paths if (reader := _reader(path, readers))},
             fingerprint,
         )
-        for name, (paths, fingerprint) in left.items()
+        for name, (paths, edited, fingerprint) in left.items()
     ]
 
 
