@@ -321,9 +321,16 @@ def test_a_batch_that_fails_does_not_say_whose_fault_it_is(batches: Workspace) -
         "detail": "",
         "log": ".mlbuild/runs/1/logs/1-1.log",
     }
-    line = "alone   part[0], part[1] and part[2], after exit status 3 of the run for all of them"
+    line = "alone   part[0], part[1] and part[2] are run one by one: the run for all of them failed: exit status 3"
     assert ended.out.count(f"{line} (its log: {row['log']})\n") == 1
     assert ended.tasks("task_retried") == []
+
+
+def test_a_batch_that_is_killed_is_tried_key_by_key(batches: Workspace) -> None:
+    batches.pipeline(PIPELINE.replace("batch: 3", "batch: 4").replace("for k in {k}", "kill -9 $$; for k in {k}"))
+    ended = batches.build("-k", "-j1", "part", "--k", "0..3")
+    assert ended.failed == names("part", ["0", "1", "2", "3"])
+    assert "alone   4 tasks are run one by one: the run for all of them was killed by SIGKILL\n" in ended.out
 
 
 def test_a_batch_that_fails_costs_no_retry(batches: Workspace) -> None:

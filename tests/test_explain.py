@@ -372,7 +372,7 @@ def test_what_failed_names_its_log(built: Workspace) -> None:
     assert built.build("-k").status == 1
     assert explained(built, "features[tue]") == (
         "features[tue] would run:\n"
-        "  its last attempt failed with exit status 1, in run 2: `mlbuild log features[tue]`\n"
+        "  its last attempt failed with exit status 1, in run 2: `mlbuild log 'features[tue]'`\n"
         "  code src/features.sh changed since run 1\n"
     )
 

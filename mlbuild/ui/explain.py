@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -113,7 +114,7 @@ def _attempted(seen: Seen, count: int) -> list[str]:
     how = failed(last.reason or "", last.exit_status or 0, last.message)
     how = f"with {how}" if last.reason == "exit" else f"({how})"
     whose = "its last attempt failed" if count == 1 else f"their last attempts failed, that at {task}"
-    return [f"{whose} {how}, in run {last.run}: `mlbuild log {task}`"]
+    return [f"{whose} {how}, in run {last.run}: `{shlex.join(['mlbuild', 'log', task])}`"]
 
 
 def _grown(grown: Sequence[Grown]) -> str:

@@ -72,7 +72,7 @@ class Live:
             case events.TaskPreempted():
                 self._print("…", "yellow", preempted_text(event))
             case events.BatchFailed():
-                self._print("…", "yellow", f"alone now: {alone_text(event)}")
+                self._print("…", "yellow", alone_text(event))
             case events.TaskReady() if self._verbose:
                 self._print(" ", "dim", f"{event.task}: {reasons_text(event.reasons)}")
             case events.KeysListed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import TextIO
 
 from mlbuild.engine import events
 from mlbuild.ui.failures import Told, apart, failure_text
-from mlbuild.ui.words import anew_text, counted, did_text, duration, ended, reasons_text
+from mlbuild.ui.words import anew_text, counted, did_text, duration, ended, failed, reasons_text
 
 SHOWN = 3
 """How many tasks of a batch are named before all are counted."""
@@ -145,11 +146,14 @@ def batch_text(event: events.TaskStarted) -> str:
 
 
 def alone_text(event: events.BatchFailed) -> str:
-    """That each task of a batch is tried alone, and why."""
+    """That the tasks of a batch are tried one by one, and why."""
     *others, last = event.tasks
     names = f"{', '.join(others)} and {last}" if 0 < len(others) < SHOWN else counted(len(event.tasks), "task")
+    are = "are run one by one" if others else "is run alone"
+    by_signal = event.reason == "signal" and not event.detail.startswith("a command")
+    how = f"was {event.detail}" if by_signal else f"failed: {failed(event.reason, event.exit_code, event.detail)}"
     log = f" (its log: {event.log})" if event.log else ""
-    return f"{names}, after {end_text(event)} of the run for all of them{log}"
+    return f"{names} {are}: the run for all of them {how}{log}"
 
 
 def listed_text(event: events.KeysListed) -> str:
@@ -176,7 +180,8 @@ def preempted_text(event: events.TaskPreempted) -> str:
 
 
 def begun_anew_text(event: events.TaskBegunAnew) -> str:
-    return f"{event.task} {anew_text(event.directory, event.reasons)}; `mlbuild explain {event.task}` tells more"
+    more = shlex.join(["mlbuild", "explain", event.task])
+    return f"{event.task} {anew_text(event.directory, event.reasons)}; `{more}` tells more"
 
 
 def taken_over_text(event: events.TaskStarted) -> str:
