@@ -610,6 +610,43 @@ def test_two_builds_at_once(workspace: Workspace) -> None:
     assert (workspace.lines("splits"), sorted(workspace.lines("ran"))) == ([""], ["a", "b"])
 
 
+def test_what_another_build_makes_meanwhile_for_no_key_does_not_count(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition shard: lines(split)
+
+        target split:
+            inputs: "list.txt"
+            outputs: "index.txt"
+            code: none
+            run: touch began; while ! test -e go; do sleep 0.01; done; cp {inputs} {outputs}
+
+        target process[shard]:
+            outputs: "out/{shard}.txt"
+            run: echo {shard} > {outputs}
+
+        target last:
+            inputs: "out/"
+            outputs: "last.txt"
+            run: ls out > {outputs}
+    """)
+    workspace.write("Other", 'target other:\n    outputs: "out/other.txt"\n    run: echo > {outputs}\n')
+    workspace.write("out/mine.txt", "")
+    workspace.write("list.txt", "a\n")
+    workspace.write("go", "")
+    workspace.ok("last")
+    for path in ("began", "go"):
+        (workspace.root / path).unlink()
+    workspace.write("list.txt", "a\nb\n")
+    process = workspace.start("last")
+    workspace.wait_for("began")
+    workspace.ok("-f", "Other")
+    workspace.write("go", "")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert "out/other.txt was made by a task that is no more, so it does not count" in out
+    assert workspace.ok("last").ran == []
+
+
 def test_a_failure_of_one_key_leaves_the_others(workspace: Workspace) -> None:
     workspace.pipeline(
         (WAITING % "inputs: process[*]").replace("run: echo {shard}", "run: test {shard} = b; echo {shard}")

@@ -201,6 +201,9 @@ class NoDisk:
     def was_made(self, path: str) -> bool:
         return False
 
+    def look_again(self) -> None:
+        pass
+
 
 def graph_of(keys: list[str]) -> Graph:
     from datetime import UTC, datetime

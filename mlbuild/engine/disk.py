@@ -42,6 +42,9 @@ class Disk:
         folders = ("/".join(parts[:depth]) + "/" for depth in range(1, len(parts)))
         return path in self._made or any(folder in self._made for folder in folders)
 
+    def look_again(self) -> None:
+        self.__dict__.pop("_made", None)
+
     @cached_property
     def _made(self) -> dict[str, str]:
         if not self._layout.exists():

@@ -65,6 +65,10 @@ class Disk(Protocol):
         """Whether a task, of now or of earlier, made what is there."""
         ...
 
+    def look_again(self) -> None:
+        """What was made is to be asked for anew: another build may have made more."""
+        ...
+
 
 class Graph:
     """The tasks of a pipeline.
@@ -169,6 +173,7 @@ class Graph:
 
     def _replace(self, keys: Mapping[str, tuple[Key, ...]]) -> None:
         """Begin again with other keys for some of the partitions whose keys tasks list."""
+        self._disk.look_again()
         settled = [name for name, each in self.partitions.items() if each.settled]
         self._spell_out({**self.listed(), **keys})
         for name in settled:
