@@ -549,10 +549,51 @@ def test_a_circle_is_found_before_any_key_is_known(workspace: Workspace) -> None
 # --- backfill
 
 
+def test_a_backfill_makes_new_keys_where_all_known_ones_are_fresh(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition shard: lines(split)
+
+        target split:
+            inputs: "list.txt"
+            outputs: "index.txt"
+            run: cp {inputs} {outputs}
+
+        target process[shard]:
+            outputs: "out/{shard}.txt"
+            run: echo {shard} > {outputs}
+
+        target fixed:
+            outputs: "fixed.txt"
+            run: echo > {outputs}
+    """)
+    workspace.write("list.txt", "a\n")
+    workspace.ok("process")
+    assert workspace.ok("backfill", "process").out == "process  1 task: 1 fresh\nnothing to do\n"
+    workspace.write("list.txt", "a\nb\n")
+    known = "the keys of `shard` are known once `split` is in place: 1 as of last time\nprocess  1 task: 1 fresh\n"
+    assert (
+        workspace.run("backfill", "process", "-n").out
+        == f"{known}nothing to do but for new keys of `shard`, if there are any\n"
+    )
+    assert workspace.run("backfill", "process", "--mode", "failed").out == f"{known}nothing to do\n"
+    ended = workspace.ok("backfill", "process")
+    assert ended.out.startswith(
+        "new keys of `shard`, if there are any; if it is interrupted, the same command goes on\n"
+    )
+    assert ended.ran == ["process[b]", "split"]
+    workspace.write("list.txt", "a\nb\nc\n")
+    assert workspace.ok("backfill", "process", "fixed").ran == ["fixed", "process[c]", "split"]
+
+
 def test_a_backfill_of_keys_that_a_target_lists(shards: Workspace) -> None:
     ended = shards.build("backfill", "process")
     assert ended.status == 2
     assert "error: no keys of the goals are known yet\n  hint: `mlbuild split` lists them\n" in ended.err
+    shards.write("data.txt", "a:1\na:2\n")
+    shards.build("split")
+    twice = "line 2 of build/index.txt, which `split` makes, can't be a key of `shard`: 'a': line 1 is the same"
+    assert f"error: no keys of the goals are known: {twice}\n" in shards.run("backfill", "process").err
+    shards.write("data.txt", "a:1\nb:2\nc:3\n")
     shards.ok("split")
     assert shards.ok("backfill", "process", "--shard", "a,b").ran == names("process", ["a", "b"])
     shards.write("data.txt", "d:4\nb:2\nc:5\n")

@@ -53,8 +53,9 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
     graph = workspace.graph
     asked = workspace.wanted(goals)
     if not asked and (listers := workspace.selection(goals).listers):
-        hint = f"`mlbuild {listers[0].name}` lists them"
-        raise UsageError("no keys of the goals are known yet", hint=hint)
+        if not graph.lacks_list(listers[0]) and (problem := graph.problem_with_list(listers[0])):
+            raise UsageError(f"no keys of the goals are known: {problem}")
+        raise UsageError("no keys of the goals are known yet", hint=f"`mlbuild {listers[0].name}` lists them")
     line = line_of(graph, asked)
     named = _named(workspace, goals, choice)
     behind = dict.fromkeys(_behind(workspace, asked) if choice.downstream else ())
@@ -130,12 +131,15 @@ def backfill(
     def work() -> Work:
         """What the plan has chosen; where targets list keys, what of it there is now, and behind it what is new."""
         wanted, forced, first = plan.chosen, plan.forced, plan.canary
+        listers: Sequence[Task] = ()
         if graph.listings:
-            found = workspace.selection(goals).tasks if plan.takes_new else ()
-            new = [task for task in found if task not in plan.kinds]
+            new: list[Task] = []
+            if plan.takes_new:
+                selected = workspace.selection(goals)
+                new, listers = [task for task in selected.tasks if task not in plan.kinds], selected.listers
             wanted = [*(task for task in wanted if graph.holds(task)), *new]
             forced = [task for task in forced if graph.holds(task)]
             first = [task for task in first if graph.holds(task)]
-        return Work(goals, wanted, forced, plan.named, first, in_turn=True)
+        return Work(goals, wanted, forced, plan.named, first, in_turn=True, listers=listers)
 
     return build_tasks(workspace, work, options, say, on_start, prepared)

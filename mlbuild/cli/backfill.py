@@ -36,7 +36,7 @@ def run(arguments: list[str], command: str, prepared: socket | None = None) -> i
     if options.json:
         print(json.dumps(plan_json(plan), indent=2, ensure_ascii=False))
         return 0
-    if options.dry_run or not plan.chosen:
+    if options.dry_run or plan.is_empty:
         if not options.quiet:
             print("\n".join(plan_lines(plan)))
         return 0

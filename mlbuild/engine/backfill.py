@@ -69,6 +69,11 @@ class Plan(Struct, frozen=True):
     unknown: Sequence[Unknown] = ()
     takes_new: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do, whatever keys come to be known."""
+        return not self.chosen and not (self.takes_new and self.unknown)
+
 
 def kinds(order: Order, seen: Mapping[Task, Seen]) -> dict[Task, str]:
     """One of KINDS for each task. Failed is also what must be made, and needs a task that failed."""

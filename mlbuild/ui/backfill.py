@@ -22,7 +22,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines = unknown_lines(plan.unknown)
     lines += [f"{name:<{width}}  {_kinds_text(plan, tasks)}" for name, tasks in by_target.items()]
     if not plan.chosen:
-        return [*lines, "nothing to do"]
+        return [*lines, "nothing to do" if plan.is_empty else f"nothing to do but for {chosen_text(plan)}"]
     lines.append(f"{chosen_text(plan)}:")
     width = max((len(name) for name in plan.targets), default=0)
     lines += [f"  {name:<{width}}  {amount_text(amount)}" for name, amount in plan.targets.items()]
@@ -56,6 +56,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 def chosen_text(plan: Plan) -> str:
     """How many tasks, and from where to where: 31 tasks from features[2013-01-01] to features[2013-01-31]"""
+    if not plan.chosen:
+        return f"new keys of {' and '.join(f'`{each.partition}`' for each in plan.unknown)}, if there are any"
     first, last = plan.chosen[0], plan.chosen[-1]
     where = f"from {first.name} to {last.name}" if first is not last else first.name
     return f"{counted(len(plan.chosen), 'task')} {where}"
