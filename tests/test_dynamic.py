@@ -585,6 +585,53 @@ def test_a_backfill_makes_new_keys_where_all_known_ones_are_fresh(workspace: Wor
     assert workspace.ok("backfill", "process", "fixed").ran == ["fixed", "process[c]", "split"]
 
 
+@pytest.mark.parametrize("known", ["", "fresh", "missing"])
+def test_keys_that_come_to_be_known_may_be_the_canary(workspace: Workspace, known: str) -> None:
+    workspace.pipeline("""
+        partition shard: lines(split)
+
+        target split:
+            inputs: "list.txt"
+            outputs: "index.txt"
+            run: cp {inputs} {outputs}
+
+        target process[shard]:
+            outputs: "out/{shard}.txt"
+            check: size(outputs) > 2, "too short"
+            run: echo {shard} > {outputs}
+    """)
+    workspace.write("list.txt", "long\nlonger\n")
+    workspace.ok("split" if known == "missing" else "process")
+    workspace.write("list.txt", "long\na\nb\nc\n" if known else "a\nb\nc\n")
+    ended = workspace.build("backfill", "process", "--canary", "1", "-j1")
+    if known == "missing":
+        assert (ended.ran, ended.failed) == (["process[long]", "split"], ["process[a]", "process[b]", "process[c]"])
+    else:
+        assert (ended.ran, ended.failed) == (["split"], ["process[a]"])
+        assert "the canary did not hold: nothing else is started" in ended.out
+
+
+def test_a_canary_of_keys_that_are_no_more_is_another(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition shard: lines(split)
+
+        target split:
+            inputs: "list.txt"
+            outputs: "index.txt"
+            run: cp {inputs} {outputs}
+
+        target process[shard]:
+            outputs: "out/{shard}.txt"
+            check: size(outputs) > 2, "too short"
+            run: echo {shard} > {outputs}
+    """)
+    workspace.write("list.txt", "long\n")
+    workspace.ok("split")
+    workspace.write("list.txt", "a\nb\nc\n")
+    ended = workspace.build("backfill", "process", "--canary", "1", "-j1")
+    assert (ended.ran, ended.failed) == (["split"], ["process[a]"])
+
+
 def test_a_backfill_of_keys_that_a_target_lists(shards: Workspace) -> None:
     ended = shards.build("backfill", "process")
     assert ended.status == 2

@@ -91,12 +91,26 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         heads = in_turn(
             graph, [task for task in asked if task in running or task in done], line, newest_first=choice.newest_first
         )
-        first = canary((heads or [*running])[: choice.canary], behind, running, needed)
+        heads = (heads or [*running])[: choice.canary]
+        first = canary(heads, behind, running, needed)
         since = runs[0] if runs else None
         standing = {task: found[task] for task in (*candidates, *behind)}
         takes_new = not {"missing", "all"}.isdisjoint(choice.modes)
         costs = targets, total, restored, blocked
-        return Plan(tuple(goals), standing, wanted, forced, first, *costs, named, since, done, unknown, takes_new)
+        return Plan(
+            tuple(goals),
+            standing,
+            wanted,
+            forced,
+            first,
+            *costs,
+            named,
+            since,
+            done,
+            unknown,
+            takes_new,
+            choice.canary - len(heads),
+        )
 
 
 def _made_in(runs: Collection[int], tasks: Sequence[Task], journal: Journal | None) -> set[Task]:
@@ -133,13 +147,17 @@ def backfill(
         wanted, forced, first = plan.chosen, plan.forced, plan.canary
         listers: Sequence[Task] = ()
         if graph.listings:
-            new: list[Task] = []
-            if plan.takes_new:
-                selected = workspace.selection(goals)
-                new, listers = [task for task in selected.tasks if task not in plan.kinds], selected.listers
+            selected = workspace.selection(goals)
+            own = dict.fromkeys(selected.tasks)
+            new = [task for task in own if task not in plan.kinds] if plan.takes_new else []
+            listers = selected.listers if plan.takes_new else ()
             wanted = [*(task for task in wanted if graph.holds(task)), *new]
             forced = [task for task in forced if graph.holds(task)]
-            first = [task for task in first if graph.holds(task)]
+            held = [task for task in first if graph.holds(task)]
+            lacking = plan.spare + len(first) - len(held)
+            first = [*held, *[task for task in wanted if task in own and task not in held][:lacking]]
+            if lacking and not first:
+                first = listers  # until they have listed what comes first
         return Work(goals, wanted, forced, plan.named, first, in_turn=True, listers=listers)
 
     return build_tasks(workspace, work, options, say, on_start, prepared)

@@ -52,6 +52,7 @@ class Plan(Struct, frozen=True):
         done: the tasks that it has made since then.
         unknown: partitions whose keys are not known before what lists them is in place.
         takes_new: tasks of keys that come to be known meanwhile are made, too.
+        spare: so many of these come first, too, since the canary was to be of more tasks.
     """
 
     goals: tuple[str, ...]
@@ -68,6 +69,7 @@ class Plan(Struct, frozen=True):
     done: Collection[Task]
     unknown: Sequence[Unknown] = ()
     takes_new: bool = False
+    spare: int = 0
 
     @property
     def is_empty(self) -> bool:
