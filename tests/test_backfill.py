@@ -734,6 +734,19 @@ def test_a_canary_is_of_the_goals_whatever_is_chosen_beside(flights: Workspace) 
 # --- what can't be
 
 
+@pytest.mark.parametrize("words", [(), ("--from", "2999-02-01"), ("-n",)])
+def test_a_calendar_that_has_not_begun(workspace: Workspace, words: tuple[str, ...]) -> None:
+    workspace.pipeline("""
+        partition day: daily from 2999-01-01
+
+        target raw[day]:
+            outputs: "raw/{day}"
+            run: echo > {outputs}
+    """)
+    ended = workspace.run("backfill", "raw", *words)
+    assert (ended.status, ended.err) == (2, "error: there are no keys of the goals as yet\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -159,8 +159,10 @@ def line_of(graph: Graph, tasks: Sequence[Task], option: str = "") -> str:
         option: that needs it to be the only one; without it, the first is taken.
 
     Raises:
-        UsageError: there is none, or several.
+        UsageError: there are no tasks; there is none, or several.
     """
+    if not tasks:
+        raise UsageError("there are no keys of the goals as yet")
     names = dict.fromkeys(name for task in tasks for name in task.target.partitions)
     found = [name for name in names if graph.partitions[name].ordered] or [*names]
     if not found:
