@@ -79,8 +79,8 @@ class _Named:
         raise AttributeError(_no(name, self.named))
 
 
-class Paths(_Named, list[str]):
-    """A list of paths, whose items also go by name."""
+class Paths(_Named, list[Any]):
+    """A list of paths, or of what each key of a batch has; the items also go by name."""
 
 
 class OnePath(_Named, str):
@@ -123,8 +123,9 @@ def _made(kind: str, value: Any, single: bool = False, named: Any = ()) -> Any:
             return Table((name, _made(*item)) for name, item in value)
         case "paths" if single and not value:
             return None
-        case "paths":
-            paths: _Named = OnePath(value[0]) if single else Paths(value)
+        case "paths" | "each":
+            items = value if kind == "paths" else [_made(*item) for item in value]
+            paths: _Named = OnePath(value[0]) if single else Paths(items)
             paths.named = {name: _made(*item) for name, item in named}
             return paths
     return value

@@ -9,6 +9,9 @@ from msgspec import Struct, field
 from mlbuild.errors import Location
 from mlbuild.expression import Key, Node, Reference, Template
 
+WIDTHS = ("hourly", "daily", "weekly", "monthly")
+"""The periods of calendars, the narrowest first."""
+
 
 class Calendar(Struct, frozen=True):
     """Keys that are periods: `hourly`, `daily`, `weekly` or `monthly`, from `first` to `last` (dates as written).
@@ -72,6 +75,12 @@ class Input(Struct, frozen=True):
     at: Location
     optional: bool = False
     kind: str = "input"
+
+    @property
+    def called(self) -> str | None:
+        """The name by which a recipe has it."""
+        own = (self.source.output or self.source.target) if isinstance(self.source, Reference) else None
+        return self.name or own
 
 
 class Output(Struct, frozen=True):

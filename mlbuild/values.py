@@ -24,13 +24,15 @@ class Bundle(Struct, frozen=True):
     """Paths in order, some of which have a name: what `{inputs}`, `{outputs}` and `{metrics}` stand for.
 
     `single` tells one declared path (a `str` to `run python`) from a list that happens to hold one; `rows` gives what
-    `:json` says of inputs.
+    `:json` says of inputs. In a batch `each` is what each of its keys has, and `uneven` says that `paths` don't tell.
     """
 
     paths: tuple[str, ...]
     named: tuple[tuple[str, Bundle], ...] = ()
     single: bool = False
     rows: Callable[[], list[Mapping[str, object]]] | None = None
+    each: tuple[Bundle, ...] = ()
+    uneven: bool = False
 
 
 LONGEST_NAME = 200
@@ -132,6 +134,8 @@ def formatted(value: object, format: str) -> str | list[str]:
     Raises:
         ValueError: the value can't be written so; the message goes on after "`{x}` ".
     """
+    if isinstance(value, Bundle) and value.uneven and format != "json":
+        raise ValueError("is not as many paths for each key of the batch")
     if isinstance(value, Bundle) and not format:
         return list(value.paths)
     if format == "json":

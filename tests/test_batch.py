@@ -191,12 +191,11 @@ def test_what_differs_is_a_list(workspace: Workspace) -> None:
             batch: 9
             run:
                 printf '%s|' {target} {region} {k} {lr}; echo
-                printf '%s|' {inputs}; echo
                 printf '%s|' {inputs.own} {inputs.shared}; echo
                 printf '%s|' {outputs}; echo
                 printf '%s|' {outputs.log} {metrics}; echo
                 printf '%s|' {k:--key} "{k}" {outputs.text:stem}; echo
-                echo {inputs.own:json}
+                echo {inputs:json}
                 cat {outputs:file}
                 echo {k:json} {region:json}
                 touch {outputs} {metrics}
@@ -207,12 +206,13 @@ def test_what_differs_is_a_list(workspace: Workspace) -> None:
     workspace.ok("-j1")
     assert workspace.run("log", 'f[eu,"b c"]').out.splitlines() == [
         "f|eu|a|b c|0.1|",
-        "in/a.txt|shared.txt|in/b c.txt|",
         "in/a.txt|in/b c.txt|shared.txt|",
         "out/eu a.txt|out/eu a.log|out/eu b c.txt|out/eu b c.log|",
         "out/eu a.log|out/eu b c.log|out/eu a.json|out/eu b c.json|",
         "--key|a|--key|b c|a b c|eu a|eu b c|",
-        '[{"path": "in/a.txt", "target": null, "keys": {}}, {"path": "in/b c.txt", "target": null, "keys": {}}]',
+        '[{"path": "in/a.txt", "target": null, "keys": {}, "for": ["a"]}, '
+        '{"path": "in/b c.txt", "target": null, "keys": {}, "for": ["b c"]}, '
+        '{"path": "shared.txt", "target": null, "keys": {}, "for": ["a", "b c"]}]',
         "out/eu a.txt",
         "out/eu a.log",
         "out/eu b c.txt",
@@ -245,6 +245,164 @@ def test_in_python(workspace: Workspace) -> None:
     assert first == f"eu [0, 1] {ins} {ins} {outs} {outs}\n"
     assert alone == "eu [2] ['in/2.txt'] ['in/2.txt'] ['out/eu-2.txt'] ['out/eu-2.txt']\n"
     assert workspace.ok().ran == []
+
+
+WINDOWS = """
+    partition day: daily from 2024-01-01 to 2024-01-04
+    target extract[day]:
+        outputs: "raw/{day}.txt"
+        run: touch {outputs}
+    target model:
+        outputs: "model.txt", "model.log"
+        run: touch {outputs}
+    target features[day]:
+        inputs: week = extract[day-1..day], model, opt = "corr/{day}.csv"?, own = extract
+        outputs: "out/{day}.txt"
+        batch: 10
+"""
+
+
+@pytest.mark.parametrize("source", ["", "mlbuild.stage"])
+def test_each_key_has_just_what_it_has_alone(workspace: Workspace, source: str) -> None:
+    """A window that grows, an input that is not always there, one that is the same for all."""
+    workspace.pipeline(
+        WINDOWS
+        + (
+            "        run: python f.py; echo {day:json} > days"
+            if source
+            else "        run python:\n            exec(open('f.py').read())  # inputs outputs metrics"
+        ).replace("# inputs", "\n            inputs, outputs, metrics  #")
+    )
+    workspace.write("corr/2024-01-02.csv", "")
+    workspace.write(
+        "f.py",
+        (f"from {source} import inputs, metrics, outputs\n" if source else "")
+        + """import json
+for number, path in enumerate(outputs):
+    json.dump([inputs[number], inputs.week[number], inputs.model[number], inputs.opt[number], inputs.own[number],
+        inputs[number].week, outputs[number], metrics[number]], open(path, "w"))
+""",
+    )
+    raw, models = [f"raw/2024-01-0{day}.txt" for day in range(1, 5)], ["model.txt", "model.log"]
+    expected = []
+    for day in range(4):
+        week, opt = raw[max(0, day - 1) : day + 1], "corr/2024-01-02.csv" if day == 1 else None
+        all_of_it = [*week, *models, *([opt] if opt else []), raw[day]]
+        expected.append([all_of_it, week, models, opt, raw[day], week, f"out/2024-01-0{day + 1}.txt", []])
+    outs = [f"out/2024-01-0{day}.txt" for day in range(1, 5)]
+    workspace.ok("features[2024-01-02]")
+    workspace.ok("-j1", "extract", "features")
+    assert [json.loads(workspace.read(path)) for path in outs] == expected
+    workspace.write("model.txt", "")
+    for path in outs:
+        (workspace.root / path).unlink()
+    assert json.loads(workspace.run("runs", "2", "--json").out)["tasks"][-1]["batch"] == 3
+    assert workspace.ok("features").restored == [f"features[2024-01-0{day}]" for day in range(1, 5)]
+
+
+def test_json_says_for_which_keys_each_path_is(workspace: Workspace) -> None:
+    workspace.pipeline(
+        WINDOWS + "        run: echo {inputs.week:json} > week; echo {inputs.model} > m; touch {outputs}"
+    )
+    workspace.ok("-j1", "extract")
+    workspace.ok("-j1", "features")
+    days = [f"2024-01-0{day}" for day in range(1, 5)]
+    assert json.loads(workspace.read("week")) == [
+        {"path": f"raw/{day}.txt", "target": "extract", "keys": {"day": day}, "for": days[position : position + 2]}
+        for position, day in enumerate(days)
+    ]
+    assert workspace.read("m") == "model.txt model.log\n"
+
+
+def test_a_path_that_keys_share_stands_there_for_each(workspace: Workspace) -> None:
+    """So that the first word is of the first key, and so on, whatever the paths are."""
+    workspace.pipeline(
+        """
+        partition day: daily from 2024-01-30 to 2024-02-01
+        partition month: monthly from 2024-01 to 2024-02
+        target summary[month]:
+            outputs: "summaries/{month}"
+            run: touch {outputs}
+        target f[day]:
+            inputs: summary[month = day], own = "in/{day}"
+            outputs: "out/{day}"
+            batch: 9
+            run: echo {inputs.summary} > words; echo {inputs} >> words; touch {outputs}
+        """
+    )
+    days = ["2024-01-30", "2024-01-31", "2024-02-01"]
+    for day in days:
+        workspace.write(f"in/{day}", "")
+    workspace.ok("summary")
+    workspace.ok("f")
+    summaries = [f"summaries/{day[:7]}" for day in days]
+    both = [path for summary, day in zip(summaries, days, strict=True) for path in (summary, f"in/{day}")]
+    assert workspace.lines("words") == [" ".join(summaries), " ".join(both)]
+
+
+def test_a_key_that_lacks_an_input_since_it_failed_runs_alone(workspace: Workspace) -> None:
+    workspace.pipeline(
+        """
+        partition k: range(3)
+        target raw[k]:
+            outputs: "raw/{k}"
+            on_failure: continue
+            run: [ {k} != 1 ] && touch {outputs}
+        target f[k]:
+            inputs: raw
+            outputs: "out/{k}"
+            batch: 3
+            run: echo {k}: {inputs} >> words; touch {outputs}
+        """
+    )
+    workspace.build("-k", "-j1", "f")
+    assert sorted(workspace.lines("words")) == ["0: raw/0", "1:", "2: raw/2"]
+
+
+@pytest.mark.parametrize(
+    ("slot", "message", "hint"),
+    [
+        ("{inputs.week}", "`{inputs.week}` may be more or fewer paths than one for each day", "use {inputs.week:json}"),
+        ("{inputs.opt:stem}", "`{inputs.opt:stem}` may be more or fewer paths", "use {inputs.opt:json}"),
+        ("{inputs.two:file}", "`{inputs.two:file}` may be more or fewer paths", "use {inputs.two:json}"),
+        ("{inputs.hours}", "`{inputs.hours}` may be more or fewer paths", "use {inputs.hours:json}"),
+        ("{inputs.some}", "`{inputs.some}` may be more or fewer paths", "use {inputs.some:json}"),
+        (
+            "{inputs}",
+            "`{inputs}` may be more or fewer paths",
+            "name what you mean, as in {inputs.NAME}, or use {inputs:json}",
+        ),
+    ],
+)
+def test_words_of_which_nobody_could_tell_whose_they_are(
+    workspace: Workspace, slot: str, message: str, hint: str
+) -> None:
+    workspace.pipeline(
+        """
+        partition day: daily from 2024-01-01 to 2024-01-04
+        partition hour: hourly from 2024-01-01T00 to 2024-01-04T23
+        target extract[day]:
+            outputs: "raw/{day}.txt"
+            run: touch {outputs}
+        target two[day]:
+            outputs: "two/{day}.txt", "two/{day}.log"
+            run: touch {outputs}
+        target hours[hour]:
+            outputs: "hours/{hour}.txt"
+            run: touch {outputs}
+        target features[day]:
+            inputs: week = extract[day-6..day], two, hours[hour = day], opt = "corr/{day}.csv"?, some = glob("{day}*")
+            outputs: "out/{day}.txt"
+            batch: 10
+            run: cat SLOT > {outputs}
+        """.replace("SLOT", slot)
+    )
+    ended = workspace.build()
+    assert ended.status == 2
+    lines = ended.err.splitlines()
+    assert lines[0].startswith(f"Pipelinefile:16:14: error: {message}")
+    assert lines[2].strip(" |") == "^" * len(slot)
+    assert lines[3] == f"  hint: in a batch nobody could tell which belong to which day: {hint} or `run python:`"
 
 
 def test_in_a_script_that_asks_mlbuild(workspace: Workspace) -> None:
@@ -619,7 +777,16 @@ def complete(workspace: Workspace, log: Path) -> None:
             "batch: 3\n        resources: memory = 1G * k",
             "`k` is a list with `batch:`, and what a run takes is one amount",
         ),
-        ("echo {k} >> runs", "echo {sizes[k]}", "`k` is a list with `batch:`, and {sizes[k]} looks up one value"),
+        (
+            "echo {k} >> runs",
+            "cat {outputs[0]}",
+            "`outputs` is a list with `batch:`, and {outputs[0]} looks up one path",
+        ),
+        (
+            "echo {k} >> runs",
+            "echo {sizes[k]}",
+            "`k` is a list with `batch:`, and {sizes[k]} looks up one value",
+        ),
         ('outputs: "whole.txt"', 'outputs: "whole.txt"\n        batch: 2', "`whole` has no partition: it is one task"),
         (
             "default whole",

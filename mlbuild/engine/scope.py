@@ -15,8 +15,9 @@ from mlbuild.expression import Bundle, Call, Name, Node, Reference, Scope, evalu
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.references import OutsidePartition
-from mlbuild.graph.task import Task, inputs_bundle, joined
+from mlbuild.graph.task import Task, inputs_bundle, joined, joined_inputs
 from mlbuild.language import functions
+from mlbuild.language.batches import is_shared
 from mlbuild.target import AMOUNTS, Variable
 from mlbuild.values import formatted
 
@@ -90,21 +91,26 @@ class RecipeScope:
 
 
 class BatchScope(RecipeScope):
-    """The names of a recipe that tasks with different keys of their last partition share: what differs is a list, in
-    the order of the tasks."""
+    """The names of a recipe that tasks with different keys of their last partition share: what differs is a list with
+    an item for each of the tasks, in their order, even if there is but one."""
 
     def __init__(self, graph: Graph, tasks: Sequence[Task], attempt: int = 1, failures: int = 0) -> None:
         super().__init__(graph, tasks[0], attempt, failures)
-        self._scopes = [RecipeScope(graph, task) for task in tasks]
-        self._partition = tasks[0].target.partitions[-1]
+        self._tasks = tasks
 
     def name(self, node: Name) -> object:
-        if node.name == self._partition:
-            return [scope.name(node) for scope in self._scopes]
-        value = super().name(node)
-        if isinstance(value, Bundle):
-            return joined([bundle for scope in self._scopes if isinstance(bundle := scope.name(node), Bundle)])
-        return value
+        target = self._task.target
+        match node.name:
+            case "inputs":
+                shared = [is_shared(item, target.partitions[-1]) for item in target.inputs]
+                return joined_inputs([(task.keys[-1], self._graph.sources(task)) for task in self._tasks], shared)
+            case "outputs":
+                return joined([task.named_outputs() for task in self._tasks])
+            case "metrics":
+                return joined([task.named_metrics() for task in self._tasks])
+        if node.name == target.partitions[-1]:
+            return [task.keys[-1] for task in self._tasks]
+        return super().name(node)
 
 
 def recipe_scope(graph: Graph, tasks: Sequence[Task], attempt: int = 1, failures: int = 0) -> RecipeScope:

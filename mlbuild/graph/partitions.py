@@ -11,11 +11,9 @@ from itertools import accumulate, islice
 from zoneinfo import ZoneInfo
 
 from mlbuild.expression import Key
-from mlbuild.target import Calendar, Lines, Listed, Partition
+from mlbuild.target import WIDTHS, Calendar, Lines, Listed, Partition
 from mlbuild.values import moment
 
-WIDTHS = ("hourly", "daily", "weekly", "monthly")
-"""The periods of calendars, the narrowest first."""
 HOUR = timedelta(hours=1)
 QUARTER = timedelta(minutes=15)
 """Every time zone's offset is a multiple of it."""

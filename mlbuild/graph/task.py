@@ -108,7 +108,7 @@ def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
     paths = tuple([path for source in sources for path in source.paths])
     names = [source.name for source in sources]
     named = tuple(
-        (source.name, Bundle(source.paths, single=source.single, rows=source.rows))
+        (source.name, _source_bundle(source))
         for source in sources
         if source.name is not None and names.count(source.name) == 1
     )
@@ -117,16 +117,55 @@ def inputs_bundle(sources: tuple[Source, ...]) -> Bundle:
 
 
 def joined(bundles: Sequence[Bundle]) -> Bundle:
-    """What several tasks have, as lists: each path once, in the order of the tasks, and by each name too."""
-    paths = dict.fromkeys(path for bundle in bundles for path in bundle.paths)
+    """What several tasks of a target make: an item a task; as words, that of one behind that of the other."""
+    paths = tuple(path for bundle in bundles for path in bundle.paths)
     parts = [dict(bundle.named) for bundle in bundles]
-    names = dict.fromkeys(name for part in parts for name in part)
-    named = tuple((name, joined([part[name] for part in parts if name in part])) for name in names)
+    named = tuple((name, joined([part[name] for part in parts])) for name in parts[0])
+    return Bundle(paths, named, each=tuple(bundles))
+
+
+def joined_inputs(tasks: Sequence[tuple[Key, tuple[Source, ...]]], shared: Sequence[bool]) -> Bundle:
+    """`{inputs}` of several tasks of a target: an item a task.
+
+    Args:
+        tasks: the key by which each differs from the others, and its sources.
+        shared: of which sources all of them have the same paths. As words these stand there once.
+    """
+    bundles = [inputs_bundle(sources) for _, sources in tasks]
+    found = [
+        _joined_source([(key, sources[position]) for key, sources in tasks], is_shared)
+        for position, is_shared in enumerate(shared)
+    ]
+    names = {source.name: position for position, source in enumerate(tasks[0][1])}
+    named = tuple((name, found[names[name]]) for name, _ in bundles[0].named)
+    paths = bundles[0].paths if all(shared) else tuple(path for bundle in bundles for path in bundle.paths)
 
     def rows() -> list[Mapping[str, object]]:
-        return [*{row["path"]: row for bundle in bundles if bundle.rows for row in bundle.rows()}.values()]
+        return [row for bundle in found if bundle.rows for row in bundle.rows()]
 
-    return Bundle(tuple(paths), named, rows=rows if any(bundle.rows for bundle in bundles) else None)
+    return Bundle(paths, named, rows=rows, each=tuple(bundles), uneven=any(bundle.uneven for bundle in found))
+
+
+def _joined_source(sources: Sequence[tuple[Key, Source]], is_shared: bool) -> Bundle:
+    """What `inputs_bundle` has of a source under its name, of several tasks; each path says for which keys it is."""
+    bundles = tuple(_source_bundle(source) for _, source in sources)
+
+    def rows() -> list[Mapping[str, object]]:
+        found: dict[object, Mapping[str, object]] = {}
+        keys: dict[object, list[str]] = {}
+        for key, source in sources:
+            for row in source.rows():
+                found[row["path"]] = row
+                keys.setdefault(row["path"], []).append(key.text)
+        return [{**row, "for": keys[path]} for path, row in found.items()]
+
+    paths = bundles[0].paths if is_shared else tuple(path for bundle in bundles for path in bundle.paths)
+    uneven = len({len(bundle.paths) for bundle in bundles}) > 1
+    return Bundle(paths, rows=rows, each=bundles, uneven=uneven)
+
+
+def _source_bundle(source: Source) -> Bundle:
+    return Bundle(source.paths, single=source.single, rows=source.rows)
 
 
 def with_names(text: str, task: Task) -> str:

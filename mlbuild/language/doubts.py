@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from mlbuild.errors import Doubt, Location
 from mlbuild.expression import Attribute, Between, Name, Node, One, Point, Reference, Slot, Template, written
 from mlbuild.language import python
+from mlbuild.language.batches import inputs_in
 from mlbuild.language.names import TASK_NAMES
 from mlbuild.language.places import BARE, DOUBLE, GLUED, REOPENED, SINGLE
 from mlbuild.language.text import BODY, NAME, STEP
@@ -142,7 +143,7 @@ def _eaten(text: Template, target: Target, pipeline: Pipeline) -> Iterator[Doubt
         before = part
         if not option or not isinstance(part, Slot) or part.place != BARE or _is_word(part):
             continue
-        inputs = _inputs(part, target)
+        inputs = inputs_in(part, target)
         is_empty = inputs is not None and all(_may_be_empty(item) for item in inputs)
         if is_empty or _constant(part.expression, pipeline) == []:
             shown = _shown(part)
@@ -186,16 +187,6 @@ def _shown(slot: Slot) -> str:
     return written(slot.expression)
 
 
-def _inputs(slot: Slot, target: Target) -> list[Input] | None:
-    """The items that `{inputs}` or `{inputs.NAME}` brings; None if the slot is neither."""
-    match slot.expression:
-        case Name(name="inputs"):
-            return list(target.inputs)
-        case Attribute(base=Name(name="inputs"), name=name):
-            return [item for item in target.inputs if name == (item.name or _own_name(item))]
-    return None
-
-
 def _constant(node: Node, pipeline: Pipeline) -> object:
     """The value that `{name}` or `{name.field}` has at every task; None if that is another for each, or none."""
     match node:
@@ -205,10 +196,6 @@ def _constant(node: Node, pipeline: Pipeline) -> object:
             table = _constant(base, pipeline)
             return table.get(name) if isinstance(table, dict) else None
     return None
-
-
-def _own_name(item: Input) -> str | None:
-    return (item.source.output or item.source.target) if isinstance(item.source, Reference) else None
 
 
 def _may_be_empty(item: Input) -> bool:
@@ -230,7 +217,7 @@ def _may_be_cut_away(window: Between) -> bool:
 def _is_list(slot: Slot, target: Target, pipeline: Pipeline) -> bool:
     if _is_of_batch(slot, target):
         return True
-    inputs = _inputs(slot, target)
+    inputs = inputs_in(slot, target)
     if inputs is not None:
         return len(inputs) > 1 or any(_is_several(item, pipeline) for item in inputs)
     match slot.expression:

@@ -11,7 +11,7 @@ from mlbuild.collect import Mistakes
 from mlbuild.errors import LEAVE_OUT, Location, ManyErrors, PipelineError, UsageError
 from mlbuild.expression import Argument, Literal, Template, evaluate, written
 from mlbuild.files import Files
-from mlbuild.language import ast, clauses
+from mlbuild.language import ast, batches, clauses
 from mlbuild.language.constants import Constants, literal_value
 from mlbuild.language.executors import executor
 from mlbuild.language.lost import Lost
@@ -94,6 +94,8 @@ class _Loader:
             if isinstance(source, Lines) and source.target in targets:
                 with self._noted():
                     verify_lines(source, targets[source.target])
+        for target in targets.values():
+            self._mistakes.found += batches.verify(target, targets, partitions)
         default = self._default(targets)
         self._refuse_overridden_files(targets, changed)
         return Pipeline(targets, partitions, constants, default, changed, executors, tuple(self._read))

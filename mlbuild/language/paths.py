@@ -53,7 +53,7 @@ class Paths:
             if self._mistakes.failures > failures:
                 names.append(self._name_written(item))
         refuse_same_names([(item.name, item.at) for item in found], self._mistakes)
-        names += [item.name or _own_name(item) for item in found]
+        names += [item.called for item in found]
         self._uses.name("inputs", [name for name in names if name])
         return tuple(found)
 
@@ -190,9 +190,3 @@ def refuse_url(path: Template, verb: str) -> None:
     """Raise PipelineError if a path is a URL, of which nothing can be `verb` (read, made)."""
     if isinstance(path.parts[0], str) and "://" in path.parts[0]:
         raise PipelineError(f"only files are {verb} here, and this is a URL", path.at, "URLs stand in `inputs:`")
-
-
-def _own_name(item: Input) -> str | None:
-    """What an input is called that was given no name."""
-    reference = item.source
-    return None if isinstance(reference, Template | Glob) else reference.output or reference.target

@@ -39,7 +39,10 @@ def run(values, source, path, line):
             return Table((name, made(*item)) for name, item in value)
         if kind == "value":
             return value
-        paths = (Text(value[0]) if value else None) if single else Paths(value)
+        if kind == "each":
+            paths = Paths(made(*item) for item in value)
+        else:
+            paths = (Text(value[0]) if value else None) if single else Paths(value)
         for name, item in named:
             setattr(paths, name, made(*item))
         return paths
@@ -93,7 +96,10 @@ def plain(value: object) -> list[object]:
     """A value as JSON that tells lists, tables and paths apart."""
     match value:
         case Bundle():
-            return ["paths", list(value.paths), value.single, [[name, plain(part)] for name, part in value.named]]
+            named = [[name, plain(part)] for name, part in value.named]
+            if value.each:
+                return ["each", [plain(one) for one in value.each], False, named]
+            return ["paths", list(value.paths), value.single, named]
         case Key():
             return ["value", value.value]
         case Mapping():

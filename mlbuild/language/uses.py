@@ -9,6 +9,7 @@ from mlbuild.errors import PipelineError
 from mlbuild.expression import (
     Attribute,
     Call,
+    Index,
     Name,
     Part,
     Reference,
@@ -75,6 +76,15 @@ class Uses:
                 message = f"`{part.name}` is a list with `batch:`, and {what}"
                 raise PipelineError(message, part.at, "leave out `batch:`, or look that up in the recipe")
 
+    def _refuse_item(self, slot: Slot) -> None:
+        """Raise PipelineError if a slot of a recipe for several keys is about one path of a list."""
+        base = root(slot.expression)
+        if self._listed and isinstance(slot.expression, Index) and base in ("inputs", "outputs", "metrics"):
+            message = f"`{base}` is a list with `batch:`, and {written(slot)} looks up one path"
+            raise PipelineError(
+                message, slot.at, "leave out `batch:`, give that path a name, or look it up in the recipe"
+            )
+
     def is_constant(self, node: Part) -> bool:
         """Whether an expression has one value for the whole file."""
         return all(self._names.is_constant(name) for name in names_used(node))
@@ -99,6 +109,7 @@ class Uses:
             with mistakes.noted():
                 if allowed is RECIPE and not isinstance(slot.expression, Name):
                     self.refuse_key(slot, f"{written(slot)} looks up one value")
+                    self._refuse_item(slot)
                 self._check_slot(slot, allowed)
         mistakes.settle()
 

@@ -7,7 +7,8 @@ from datetime import date
 
 from msgspec import Struct
 
-from mlbuild.graph.partitions import WIDTHS, period_of
+from mlbuild.graph.partitions import period_of
+from mlbuild.target import WIDTHS
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
