@@ -196,6 +196,15 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(f"{text}-01" if len(text) == len("2013-01") else text)
 
 
+def is_moment(text: str) -> bool:
+    """Whether this is a date, month or hour."""
+    try:
+        moment(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _date(text: str, format: str) -> str:
     try:
         return moment(text).strftime(format)

@@ -41,6 +41,8 @@ PIPELINE = """
     target lonely:
         outputs: "lonely.txt"
         run: echo > {outputs}
+
+    default lonely
 """
 
 
@@ -757,7 +759,34 @@ def test_a_calendar_that_has_not_begun(workspace: Workspace, words: tuple[str, .
         ),
         (
             ["raw", "--from", "2024-02-01"],
-            "error: --day 2024-02-01..: no key of `day` lies in 2024-02-01.. (20 keys from 2024-01-01 to 2024-01-20)\n",
+            "error: --from 2024-02-01: no key of `day` lies there (20 keys from 2024-01-01 to 2024-01-20)\n",
+        ),
+        (
+            ["raw", "--from", "2023-11", "--to", "2023-12"],
+            "error: --from 2023-11 --to 2023-12: no key of `day` lies there (20 keys from 2024-01-01 to 2024-01-20)\n",
+        ),
+        (
+            ["raw", "--from", "2024-01-06", "--to", "2024-01-05"],
+            "error: --from 2024-01-06 lies behind --to 2024-01-05\n",
+        ),
+        (
+            ["raw", "--from", "2024-01-31", "--to", "90d"],
+            "error: --to 90d: `day` has no key 90d (20 keys from 2024-01-01 to 2024-01-20)\n"
+            "  hint: a date is needed, as in 2024-01-01\n",
+        ),
+        (
+            ["raw", "--from", "2024-13"],
+            "error: --from 2024-13: `day` has no key 2024-13 (20 keys from 2024-01-01 to 2024-01-20)\n"
+            "  hint: a date is needed, as in 2024-01-01\n",
+        ),
+        (
+            ["raw", "--region", "eu"],
+            "error: none of the goals has the partition `region`\n  hint: theirs: --day\n",
+        ),
+        (
+            [],
+            "error: a goal is needed: nothing of the default has a partition\n"
+            "  hint: with keys there are: raw, features, scores\n",
         ),
         (
             ["raw", "--mode", "old"],
@@ -786,6 +815,23 @@ def test_a_calendar_that_has_not_begun(workspace: Workspace, words: tuple[str, .
 def test_mistakes(flights: Workspace, words: list[str], said: str) -> None:
     ended = flights.run("backfill", *words)
     assert (ended.status, ended.out, ended.err) == (2, "", said)
+
+
+def test_the_partitions_of_the_goals_are_offered_for_another(workspace: Workspace) -> None:
+    workspace.pipeline("""
+        partition day: daily from 2024-01-01 to 2024-01-20
+        partition week: weekly from 2024-01-01 to 2024-01-20
+        target load[day]:
+            outputs: "load/{day}.txt"
+            run: echo > {outputs}
+        target roll[week]:
+            outputs: "roll/{week}.txt"
+            run: echo > {outputs}
+    """)
+    ended = workspace.run("backfill", "roll", "--day", "2024-01-10")
+    said = "error: none of the goals has the partition `day`\n  hint: theirs: --week 2024-01-10\n"
+    assert (ended.status, ended.err) == (2, said)
+    assert backfill(workspace, "roll", "--week", "2024-01-10").ran == ["roll[2024-01-08]"]
 
 
 def test_of_two_calendars_one_is_to_be_named(workspace: Workspace) -> None:

@@ -20,7 +20,7 @@ from mlbuild.engine.impact import add_up
 from mlbuild.engine.provenance import downstream
 from mlbuild.engine.survey import Survey, unknown_keys
 from mlbuild.errors import UsageError
-from mlbuild.graph.select import in_turn, line_of, select
+from mlbuild.graph.select import in_turn, line_of, select, verify_ends
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
 
@@ -37,10 +37,11 @@ def between(workspace: Workspace, goals: Sequence[str], first: str | None, last:
     # One task of a target is enough to know its partitions.
     a_key = {name: {key.text for key in keys.all[:1]} for name, keys in graph.partitions.items()}
     tasks = select(graph, goals, workspace.folder, a_key)
-    name = line_of(graph, tasks, "--from" if first is not None else "--to")
+    name = line_of(graph, tasks, "--from" if first is not None else "--to", default=not goals)
     for option, key in (("--from", first), ("--to", last)):
         if ".." in (key or ""):
             raise UsageError(f"{option} {key}: that is no key but a range", hint=f"as in --{name} {key}")
+    verify_ends(graph.partitions[name], first or "", last or "")
     return replace(workspace, keys=(*workspace.keys, (name, f"{first or ''}..{last or ''}")))
 
 
@@ -56,7 +57,7 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         if not graph.lacks_list(listers[0]) and (problem := graph.problem_with_list(listers[0])):
             raise UsageError(f"no keys of the goals are known: {problem}")
         raise UsageError("no keys of the goals are known yet", hint=f"`mlbuild {listers[0].name}` lists them")
-    line = line_of(graph, asked)
+    line = line_of(graph, asked, default=not goals)
     named = _named(workspace, goals, choice)
     behind = dict.fromkeys(_behind(workspace, asked) if choice.downstream else ())
     order = ordered(workspace, [*asked, *behind])

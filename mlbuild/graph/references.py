@@ -9,6 +9,7 @@ from mlbuild.errors import Location, PipelineError
 from mlbuild.expression import Between, Every, Key, One, Point, Reference
 from mlbuild.graph.partitions import Keys, is_finer, period_of
 from mlbuild.target import Target
+from mlbuild.values import is_moment
 
 
 class OutsidePartition(PipelineError):
@@ -169,8 +170,11 @@ def known(text: str, keys: Keys, at: Location | None) -> int:
     """The position of the key of this text. Raises OutsidePartition, with the nearest key, if there is none."""
     position = keys.position(text)
     if position is None:
-        near = keys.nearest(text)
-        hint = f"did you mean {near}?" if near else None
+        if len(keys) and keys.ordered and not is_moment(text):
+            hint: str | None = f"a date is needed, as in {keys.all[0].text}"
+        else:
+            near = keys.nearest(text)
+            hint = f"did you mean {near}?" if near else None
         raise OutsidePartition(f"`{keys.partition.name}` has no key {text} ({extent(keys)})", at, hint)
     return position
 

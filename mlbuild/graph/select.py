@@ -141,10 +141,21 @@ def at_keys(
             raise UsageError(f"there is no option or partition `{name}`", hint=hint)
         is_listed = any(graph.partitions[name] in graph.lists(task) for task in listers)
         if not is_listed and not any(name in task.target.partitions for task in tasks):
-            raise UsageError(f"none of the goals has the partition `{name}`")
+            raise UsageError(f"none of the goals has the partition `{name}`", hint=_theirs(graph, tasks, text))
         wanted = {key.text for key in _several(graph.partitions[name], text, f"--{name} {text}")}
         kept = [task for task in kept if _key_of(task, name) is None or _key_of(task, name) in wanted]
     return kept
+
+
+def _theirs(graph: Graph, tasks: Sequence[Task], text: str) -> str | None:
+    """The options that name the partitions of tasks, with the text that was meant for another where it fits."""
+    options = []
+    for name in dict.fromkeys(each for task in tasks for each in task.target.partitions):
+        option = f"--{name}"
+        with suppress(UsageError):
+            option += f" {text}" if [*_several(graph.partitions[name], text, "")] else ""
+        options.append(option)
+    return f"theirs: {', '.join(options)}" if options else None
 
 
 def _several(keys: Keys, text: str, goal: str) -> Iterator[Key]:
@@ -152,11 +163,12 @@ def _several(keys: Keys, text: str, goal: str) -> Iterator[Key]:
         yield from chosen(keys, one.strip(), goal)
 
 
-def line_of(graph: Graph, tasks: Sequence[Task], option: str = "") -> str:
+def line_of(graph: Graph, tasks: Sequence[Task], option: str = "", *, default: bool = False) -> str:
     """The partition of these tasks along which their keys lie one after another: a calendar, else any.
 
     Args:
         option: that needs it to be the only one; without it, the first is taken.
+        default: no goals were given.
 
     Raises:
         UsageError: there are no tasks; there is none, or several.
@@ -168,6 +180,9 @@ def line_of(graph: Graph, tasks: Sequence[Task], option: str = "") -> str:
     if not found:
         having = [target.name for target in graph.pipeline.targets.values() if target.partitions]
         these = f"; with keys there are: {', '.join(having)}" if having else ""
+        if default:
+            hint = these.removeprefix("; ") or None
+            raise UsageError("a goal is needed: nothing of the default has a partition", hint=hint)
         raise UsageError("none of the goals has a partition", hint=f"`mlbuild GOAL` builds what has no keys{these}")
     if option and len(found) > 1:
         hint = f"as in --{found[0]} FIRST..LAST"
@@ -337,6 +352,26 @@ def chosen(keys: Keys, text: str, goal: str) -> tuple[Key, ...]:
         return keys.all[start:stop]
     except OutsidePartition as error:
         raise _unknown(keys, f"{goal}: {error.message}", error.hint) from None
+
+
+def verify_ends(keys: Keys, first: str, last: str) -> None:
+    """Raises UsageError if no keys lie from `--from` to `--to`, or one of them is none; an end may be left out."""
+    if not keys.settled:
+        return  # the keys that there will be may lie there
+    ends = {"--from": first, "--to": last}
+    begin, end = 0, len(keys)
+    for option, text in ends.items():
+        try:
+            span = _meant(text, keys, cut=True) if text else (begin, end)
+        except OutsidePartition as error:
+            raise UsageError(f"{option} {text}: {error.message}", hint=error.hint) from None
+        begin, end = (span[0], end) if option == "--from" else (begin, span[1])
+    if begin < end:
+        return
+    if first and last and (begin > end or not keys.ordered or first > last):
+        raise UsageError(f"--from {first} lies behind --to {last}")
+    typed = " ".join(f"{option} {text}" for option, text in ends.items() if text)
+    raise UsageError(f"{typed}: no key of `{keys.partition.name}` lies there ({extent(keys)})")
 
 
 def _unknown(keys: Keys, message: str, hint: str | None = None) -> UsageError:
