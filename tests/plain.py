@@ -344,5 +344,7 @@ class Model:
         behind = self.world.behind(asked) if downstream else []
         forced = [task for task in kinds if "all" in modes and task not in behind]
         chosen = [task for task, kind in kinds.items() if kind in (MODES if "all" in modes else modes)]
-        after = self.world.behind([*forced, *chosen])
-        return self.build([*forced, *chosen, *(task for task in behind if task in after)], forced)
+        after = self.world.behind([*forced, *chosen]) if downstream else []
+        rerun = self.world.behind(forced)
+        also = [task for task in kinds if task in after and (kinds[task] != "fresh" or task in rerun)]
+        return self.build([*forced, *chosen, *also], forced)
