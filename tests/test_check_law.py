@@ -141,6 +141,9 @@ def folders() -> Iterator[dict[str, Path]]:
     found = {name: top / name for name in PIPELINEFILES}
     for name, path in PIPELINEFILES.items():
         shutil.copytree(path.parent, found[name], ignore=_others if path.parent == ROOT else None)
+    # As if it had been built once: of tasks whose keys are not known `check` can't say how they hang together.
+    (found["shards"] / "build").mkdir()
+    (found["shards"] / "build/towns.txt").write_text("Bergen\nOslo\n")
     yield found
     shutil.rmtree(top)
 
