@@ -383,7 +383,7 @@ def test_several_that_failed_are_told_from_those_that_never_began(built: Workspa
     assert explained(built, "features") == (
         "features[mon] and 1 more task would run:\n"
         "  their last attempts failed, that at features[mon] with exit status 3, in run 2: "
-        "`mlbuild log features[mon]`\n"
+        "`mlbuild log 'features[mon]'`\n"
         "  code src/features.sh changed since run 1\n"
         "features[wed] would run:\n"
         "  code src/features.sh changed since run 1\n"

@@ -31,7 +31,7 @@ from mlbuild.executors.attempt import changed, measured
 from mlbuild.executors.job import Job, JobResult, Opened, Reason
 from mlbuild.executors.observed import within
 
-CASES = int(os.environ.get("MLBUILD_TEST_CASES", "60"))
+CASES = int(os.environ.get("MLBUILD_TEST_CASES", "40"))
 """In this process; by the command a quarter of it. The soak has thousands, for these take long."""
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where writing costs nothing; else where temporary files are."""
