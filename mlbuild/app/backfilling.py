@@ -97,20 +97,22 @@ def plan_backfill(workspace: Workspace, goals: Sequence[str], choice: Choice) ->
         since = runs[0] if runs else None
         standing = {task: found[task] for task in (*candidates, *behind)}
         takes_new = not {"missing", "all"}.isdisjoint(choice.modes)
-        costs = targets, total, restored, blocked
         return Plan(
-            tuple(goals),
-            standing,
-            wanted,
-            forced,
-            first,
-            *costs,
-            named,
-            since,
-            done,
-            unknown,
-            takes_new,
-            choice.canary - len(heads),
+            goals=tuple(goals),
+            kinds=standing,
+            chosen=wanted,
+            forced=forced,
+            canary=first,
+            targets=targets,
+            total=total,
+            restored=restored,
+            blocked=blocked,
+            named=named,
+            since=since,
+            done=done,
+            unknown=unknown,
+            takes_new=takes_new,
+            spare=choice.canary - len(heads),
         )
 
 

@@ -98,8 +98,7 @@ def build(
     prepared: socket | None = None,
 ) -> int:
     """Bring the goals up to date: as `build_tasks`, of which it is the everyday case."""
-
-    if workspace.selection(goals).unknown:
+    if workspace.graph.listings and workspace.selection(goals).unknown:
         status(workspace, goals)  # raises, if no other keys are to come
 
     def work() -> Work:

@@ -36,12 +36,3 @@ def merged(old: Order, new: Order, states: States) -> Order:
     for task in kept:
         order[task] = [need for need in old[task] if need in order]
     return order
-
-
-def behind(task: Task, order: Order) -> set[Task]:
-    """All that needs a task, at any depth."""
-    found = {task}
-    for other, needs in order.items():
-        if not found.isdisjoint(needs):
-            found.add(other)
-    return found - {task}

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from functools import cached_property
 
 from mlbuild.engine import events, told
 from mlbuild.engine.attempts import Attempt, Attempts, InputChanged
@@ -14,11 +13,12 @@ from mlbuild.engine.checks import Conditions
 from mlbuild.engine.decide import Decision, Facts, Verdict, decide
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.fallout import Fallout
-from mlbuild.engine.growth import Course, behind, merged
+from mlbuild.engine.growth import Course, merged
 from mlbuild.engine.history import History
 from mlbuild.engine.lying import lying_for
 from mlbuild.engine.others import POLL, Claim, OtherBuilds
 from mlbuild.engine.policy import Failures
+from mlbuild.engine.provenance import downstream
 from mlbuild.engine.queue import Kin, Queue, Wanted
 from mlbuild.engine.ready import Ready
 from mlbuild.engine.recovery import Recovery
@@ -159,7 +159,7 @@ class Scheduler:
 
     def _obey(self, request: Request) -> Answer:
         """Another command asks how tasks stand, and perhaps to give them up."""
-        tasks = self._by_name
+        tasks = {task.name: task for task in self._order}
         answer = standing(request, self.states, tasks, self._consumers)
         if request.stop and request.tasks is None:
             self._say(events.Said("interrupted by `mlbuild cancel`"))
@@ -170,10 +170,6 @@ class Scheduler:
             self._stop({tasks[name] for name in answer.running}, now=request.now)
             self._leave_out({tasks[name] for name in answer.waiting})
         return answer
-
-    @cached_property
-    def _by_name(self) -> dict[str, Task]:
-        return {task.name: task for task in self._order}
 
     def _stop(self, tasks: AbstractSet[Task], *, now: bool) -> None:
         """Stop these, which run, with their signal and grace or at once."""
@@ -544,7 +540,7 @@ class Scheduler:
         """Go on with another course: what hangs on what a task has listed is decided, and what is no more is dropped;
         all else stays as it is."""
         order = merged(self._order, course.order, self.states)
-        hanging = behind(lister, course.order)
+        hanging = set(downstream(course.order, [lister]))
         again = {task for task in order if task not in self.states or (task in hanging and not self._is_kept(task))}
         dropped = {task for task in self._order if task not in order or task in again}
         self._queue.drop(dropped)
@@ -554,7 +550,6 @@ class Scheduler:
                 self._say(events.TaskCancelled(task.name))
         self._order.clear()
         self._order.update(order)
-        self.__dict__.pop("_by_name", None)
         self.states.follow(order)
         self._history.follow(order, course.in_turn)
         self._inspector.want(course.goals, course.forced)

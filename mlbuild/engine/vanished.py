@@ -61,36 +61,42 @@ def vanished(
             if trace and outputs.standing((output.path,)) and not any(graph.makers.of(output.path)):
                 as_left, edited, _ = left.setdefault(name, ([], [], trace.fingerprint))
                 (as_left if stats.is_as_seen(output.path, output.digest) else edited).append(output.path)
-    readers = _readers(tasks, inspector) if left else {}
+    if not left:
+        return []
+    readers = _Readers(tasks, inspector)
     return [
         Vanished(
             name,
-            tuple(path for path in paths if not _reader(path, readers)),
-            tuple(path for path in edited if not _reader(path, readers)),
-            {path: reader for path in paths if (reader := _reader(path, readers))},
+            tuple(path for path in paths if not readers.of(path)),
+            tuple(path for path in edited if not readers.of(path)),
+            {path: reader for path in paths if (reader := readers.of(path))},
             fingerprint,
         )
         for name, (paths, edited, fingerprint) in left.items()
     ]
 
 
-def _readers(tasks: Iterable[Task], inspector: Inspector) -> dict[str, str]:
-    """Path, without a last `/` → a task for which what stands there counts."""
-    found: dict[str, str] = {}
-    for task in tasks:
-        with suppress(MlbuildError):  # of its inputs; it can't be made as it is
-            for path in _read(task, inspector):
-                found.setdefault(path.rstrip("/"), task.name)
-    return found
+class _Readers:
+    """For which task what stands at a path counts."""
+
+    def __init__(self, tasks: Iterable[Task], inspector: Inspector) -> None:
+        self._at: dict[str, str] = {}
+        self._inside: dict[str, str] = {}
+        """By each folder around what is read."""
+        for task in tasks:
+            with suppress(MlbuildError):  # of its inputs; it can't be made as it is
+                for path in _read(task, inspector):
+                    self._at.setdefault(path.rstrip("/"), task.name)
+                    for folder in folders(path.rstrip("/")):
+                        self._inside.setdefault(folder, task.name)
+
+    def of(self, path: str) -> str:
+        """Who reads a path, a folder around it, or something in it; empty for nobody."""
+        own = path.rstrip("/")
+        around = (self._at[each] for each in (own, *folders(own)) if each in self._at)
+        return next(around, self._inside.get(own, ""))
 
 
 def _read(task: Task, inspector: Inspector) -> Iterator[str]:
     yield from (path for _, path in inspector.reads(task))
     yield from inspector.code(task).files
-
-
-def _reader(path: str, readers: Mapping[str, str]) -> str:
-    """Who reads a path, a folder around it, or something in it; empty for nobody."""
-    own = path.rstrip("/")
-    around = next((readers[each] for each in (own, *folders(own)) if each in readers), "")
-    return around or next((task for read, task in readers.items() if read.startswith(f"{own}/")), "")
