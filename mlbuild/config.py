@@ -15,27 +15,8 @@ from mlbuild.values import nearest
 
 WORKSPACE_FILE = "mlbuild.toml"
 LINKS = ("auto", "copy", "hard")
-KINDS = ("local",)
+KINDS = ("local", "slurm")
 OBSERVE = ("on", "off")
-
-
-class ExecutorConfig(Struct, frozen=True):
-    """An `[executors.NAME]` table. What is None was not given.
-
-    Attributes:
-        kind: `local`.
-        memory, disk: bytes.
-        jobs: at most so many of its tasks run at once.
-        pools: what else it has, by name: amounts that `resources:` takes from.
-    """
-
-    kind: str = "local"
-    cpus: float | None = None
-    memory: int | None = None
-    gpus: int | None = None
-    disk: int | None = None
-    jobs: int | None = None
-    pools: Mapping[str, float] = field(default_factory=dict)
 
 
 class Config(Struct, frozen=True):
@@ -45,6 +26,7 @@ class Config(Struct, frozen=True):
         jobs: as `--jobs`; None: as many as there are CPUs to use.
         gpus: how many GPUs this machine has, if its driver does not tell.
         observe: `on`: what Python recipes are seen to read counts; `off`.
+        executors: of each `[executors.NAME]` table what is given, in the fields of `target.Executor`.
         link: how large outputs come out of the store: `auto` (by reflink, else hard link, else copy), `copy`, `hard`.
     """
 
@@ -54,7 +36,7 @@ class Config(Struct, frozen=True):
     color: bool = True
     observe: str = "on"
     link: str = "auto"
-    executors: Mapping[str, ExecutorConfig] = field(default_factory=dict)
+    executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def user_file() -> str:
@@ -73,14 +55,21 @@ def read(files: Files) -> Config:
     errors: list[ConfigError] = []
     for path in (user_file(), WORKSPACE_FILE):
         try:
-            text = _text(files, path)
+            text = _content(files, path)
             merged = _over(merged, _Reading(Source(path, text), errors).whole() if text else {})
         except ConfigError as error:
             errors.append(error)
     if errors:
         raise ManyErrors(errors)
-    executors = {name: ExecutorConfig(**table) for name, table in merged.pop("executors", {}).items()}
+    executors = {name: _settings_apart(table) for name, table in merged.pop("executors", {}).items()}
     return Config(executors=executors, **merged.pop("store", {}), **merged)
+
+
+def _settings_apart(table: dict[str, Any]) -> dict[str, Any]:
+    """What an executor is told as its fields: what its kind alone has is in `settings`."""
+    settings = {name: value for name, value in table.items() if name in _SLURM}
+    rest = {name: value for name, value in table.items() if name not in _SLURM}
+    return {**rest, "settings": settings} if settings else rest
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +81,7 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _text(files: Files, path: str) -> str:
+def _content(files: Files, path: str) -> str:
     """All of a file; nothing if it is not there."""
     try:
         return files.read(path).decode("utf-8-sig").replace("\r\n", "\n")
@@ -246,6 +235,41 @@ def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
     return read
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text")
+    return value
+
+
+def _options(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each.startswith("-") for each in value):
+        raise ValueError('must be a list of options, as in ["--exclusive"]')
+    return tuple(value)
+
+
+TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _time(value: object) -> float:
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", value) if isinstance(value, str) else None
+    if not match or not float(match[1]):
+        raise ValueError('must be a time with its unit, as in "4h"')
+    return float(match[1]) * TIMES[match[2]]
+
+
+_SLURM: Mapping[str, Callable[[object], object]] = {
+    "queue": _text,
+    "account": _text,
+    "qos": _text,
+    "constraint": _text,
+    "exclude": _text,
+    "gpu": _text,
+    "ntasks": _count,
+    "time": _time,
+    "options": _options,
+    "setup": _text,
+    "delay": _time,
+}
 _SETTINGS: Mapping[str, Any] = {
     "jobs": _count,
     "gpus": _count,
@@ -262,6 +286,7 @@ _SETTINGS: Mapping[str, Any] = {
             "disk": _size,
             "jobs": _count,
             "pools": {"*": _amount},
+            **_SLURM,
         },
     },
 }

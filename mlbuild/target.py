@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -115,9 +116,10 @@ class Recipe(Struct, frozen=True):
 
 
 class Executor(Struct, frozen=True):
-    """Where targets run. `kind` is `local`; what is None is as much as there is; memory and disk in bytes.
+    """Where targets run. `kind` is `local` or `slurm`; what is None is as much as there is; memory and disk in bytes.
 
-    `pools` are what else it has, by name: amounts that `resources:` takes from.
+    `pools` are what else it has, by name: amounts that `resources:` takes from. `settings` are what its kind alone has,
+    by name; those of `slurm` are the fields of its `Site`.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Executor(Struct, frozen=True):
     disk: int | None = None
     jobs: int | None = None
     pools: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 AMOUNTS = ("cpus", "memory", "gpus", "gpu_memory", "disk", "nodes")

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cluster import Cluster
 from parts import PIPELINE, TRAIN
 from workspace import ROOT, Workspace
 
@@ -27,6 +29,8 @@ sys.dont_write_bytecode = False
 LONGEST = (
     "crash",
     "survival",
+    "slurm",
+    "executor_slurm",
     "flights",
     "law",
     "backfill_law",
@@ -80,3 +84,23 @@ def parts(built_parts: Path, workspace: Workspace) -> Workspace:
     """Seven tasks that hold a lock while they run, and one behind them; built once with version 1."""
     subprocess.run(["cp", "-a", f"{built_parts}/.", workspace.root], check=True)
     return workspace
+
+
+@pytest.fixture(scope="session")
+def running_cluster() -> Iterator[Cluster]:
+    """A Slurm cluster, one for each process that runs tests."""
+    # The paths of its sockets must be short.
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp")))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(running_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A Slurm cluster that the commands of this test know."""
+    for name, value in running_cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    return running_cluster

@@ -75,6 +75,12 @@ def wait_for(holds: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def wait_for_file(executor: Executor, path: Path) -> None:
+    """Wait as a driver does: in `finished`."""
+    wait_for(lambda: path.exists() or executor.finished(0.02))
+    assert path.exists()
+
+
 def living(place: Place, attempt: str) -> list[int]:
     """The processes that were started by this attempt and still live."""
     return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _belongs(pid, place, attempt)]
@@ -283,7 +289,7 @@ class ExecutorContract:
     def test_cancelling_softly(self, place: Place, executor: Executor) -> None:
         recipe = "trap 'echo saved > out; exit 0' TERM; touch ready; while :; do sleep 0.05; done"
         handles = executor.submit([make_job(place, recipe, grace=WAIT)])
-        wait_for((place.workspace / "ready").exists)
+        wait_for_file(executor, place.workspace / "ready")
         executor.cancel(handles)
         (result,) = results_of(executor)
         assert result.reason is Reason.CANCELLED
@@ -292,7 +298,7 @@ class ExecutorContract:
     def test_cancelling_now(self, place: Place, executor: Executor) -> None:
         recipe = "trap '' TERM; touch ready; while :; do sleep 0.05; done"
         handles = executor.submit([make_job(place, recipe, grace=1000)])
-        wait_for((place.workspace / "ready").exists)
+        wait_for_file(executor, place.workspace / "ready")
         executor.cancel(handles)
         executor.cancel(handles, now=True)
         (result,) = results_of(executor)
@@ -389,7 +395,7 @@ class ExecutorContract:
 
     def test_cancelling_one_of_a_batch_stops_it(self, place: Place, executor: Executor) -> None:
         handles = executor.submit(batch(place, "touch ready; sleep 1000", "one", "two"))
-        wait_for((place.workspace / "ready").exists)
+        wait_for_file(executor, place.workspace / "ready")
         executor.cancel(handles[1:])
         assert {result.reason for result in results_of(executor, 2)} == {Reason.CANCELLED}
 
@@ -474,7 +480,7 @@ class ExecutorContract:
 
     def test_a_job_that_gets_lost_on_the_way(self, place: Place, executor: Executor) -> None:
         executor.submit([make_job(place, "touch ready; sleep 1000")])
-        wait_for((place.workspace / "ready").exists)
+        wait_for_file(executor, place.workspace / "ready")
         place.lose("a1")
         assert results_of(executor)[0].reason is Reason.LOST
         assert not living(place, "a1")
@@ -493,6 +499,7 @@ def killed_driver(place: Place, jobs: list[Job], ready: Callable[[], object]) ->
             executor = place.executor()
             noted.with_suffix(".part").write_text("\n".join(executor.submit(jobs)))
             noted.with_suffix(".part").rename(noted)
+            executor.finished(0.1)
             time.sleep(WAIT)
         finally:
             os._exit(1)

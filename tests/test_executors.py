@@ -6,6 +6,9 @@ import pytest
 from pipelinefile import loaded, mistakes
 from workspace import Workspace
 
+from mlbuild.language.executors import overlaid
+from mlbuild.target import Executor
+
 
 def most_at_once(workspace: Workspace, log: str) -> int:
     running = most = 0
@@ -98,16 +101,116 @@ def test_what_is_declared() -> None:
     assert list(executors) == ["local", "small"]
 
 
+def test_what_is_declared_of_a_cluster() -> None:
+    text = 'executor gpu: slurm(queue = "gpu", time = 4h, options = ["--exclusive"], jobs = 9, licence = 2)\n'
+    gpu = loaded(text + "target t:\n    on: gpu\n    resources: licence = 1\n    run: x\n").executors["gpu"]
+    assert (gpu.kind, gpu.jobs, gpu.pools) == ("slurm", 9, {"licence": 2})
+    assert gpu.settings == {"queue": "gpu", "time": 4 * 3600, "options": ("--exclusive",)}
+
+
+DECLARED = Executor("gpu", "slurm", jobs=2, pools={"licence": 1}, settings={"queue": "gpu", "account": "ml"})
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "made"),
+    [
+        (None, {"jobs": 2}, Executor("gpu", jobs=2)),
+        (None, {"kind": "slurm", "settings": {"queue": "a"}}, Executor("gpu", "slurm", settings={"queue": "a"})),
+        (
+            DECLARED,
+            {"jobs": 3, "pools": {"seat": 1}, "settings": {"account": "me", "setup": "module load cuda"}},
+            Executor(
+                "gpu",
+                "slurm",
+                jobs=3,
+                pools={"licence": 1, "seat": 1},
+                settings={"queue": "gpu", "account": "me", "setup": "module load cuda"},
+            ),
+        ),
+        (DECLARED, {"kind": "local", "cpus": 2}, Executor("gpu", cpus=2)),
+    ],
+)
+def test_the_configuration_is_laid_over_what_is_declared(
+    declared: Executor | None, given: dict[str, object], made: Executor
+) -> None:
+    assert overlaid("gpu", declared, given) == made
+
+
+def test_a_setting_that_the_kind_does_not_have(workspace: Workspace) -> None:
+    workspace.pipeline("target t:\n    run: x\n")
+    workspace.write("mlbuild.toml", '[executors.local]\nqueue = "gpu"\n')
+    ended = workspace.run()
+    assert ended.status == 2
+    assert ended.err == (
+        "error: `executors.local.queue` is nothing that an executor of the kind local has\n"
+        "  hint: it has cpus, memory, gpus, disk, jobs\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         (
-            "executor gpu: slurm(queue = \"gpu\")",
+            "executor gpu: ray()",
             """\
-Pipelinefile:1:15: error: `slurm()` is not there yet
-  1 | executor gpu: slurm(queue = "gpu")
-    |               ^^^^^^^^^^^^^^^^^^^^
+Pipelinefile:1:15: error: `ray()` is not there yet
+  1 | executor gpu: ray()
+    |               ^^^^^
   hint: a later version of mlbuild brings it""",
+        ),
+        (
+            "executor gpu: slurm(\"gpu\")",
+            """\
+Pipelinefile:1:21: error: a setting is given as NAME = value
+  1 | executor gpu: slurm("gpu")
+    |                     ^^^^^
+  hint: as in slurm(queue = "gpu", time = 4h)""",
+        ),
+        (
+            "executor gpu: slurm(accuont = \"ml\")",
+            """\
+Pipelinefile:1:21: error: `slurm()` has no `accuont`
+  1 | executor gpu: slurm(accuont = "ml")
+    |                     ^^^^^^^^^^^^^^
+  hint: did you mean `account`?""",
+        ),
+        (
+            "executor gpu: slurm(cpus = 4)",
+            """\
+Pipelinefile:1:21: error: `cpus` can't be limited: what waits for nodes waits in Slurm
+  1 | executor gpu: slurm(cpus = 4)
+    |                     ^^^^^^^^""",
+        ),
+        (
+            "executor gpu: slurm(queue = 4)",
+            """\
+Pipelinefile:1:21: error: `queue` is a text
+  1 | executor gpu: slurm(queue = 4)
+    |                     ^^^^^^^^^
+  hint: as in queue = "gpu\"""",
+        ),
+        (
+            "executor gpu: slurm(time = 4)",
+            """\
+Pipelinefile:1:28: error: a time has a unit, and 4 has none
+  1 | executor gpu: slurm(time = 4)
+    |                            ^
+  hint: write 4s""",
+        ),
+        (
+            "executor gpu: slurm(ntasks = 0)",
+            """\
+Pipelinefile:1:21: error: `ntasks` is a whole number from 1 on
+  1 | executor gpu: slurm(ntasks = 0)
+    |                     ^^^^^^^^^^""",
+        ),
+        (
+            "executor gpu: slurm(options = \"--exclusive\")",
+            """\
+Pipelinefile:1:21: error: `options` is a list of options
+  1 | executor gpu: slurm(options = "--exclusive")
+    |                     ^^^^^^^^^^^^^^^^^^^^^^^
+  hint: as in options = ["--exclusive"]""",
         ),
         (
             "executor gpu: locla(cpus = 1)",

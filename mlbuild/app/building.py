@@ -31,6 +31,9 @@ from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
+from mlbuild.executors.slurm.executor import SlurmExecutor
+from mlbuild.executors.slurm.script import Site
+from mlbuild.executors.together import Together
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
@@ -153,7 +156,7 @@ def build_tasks(
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
         run = stack.enter_context(_begun(journal, options.command, _overridden(workspace), work))
         jobs = options.jobs or workspace.config.jobs or available_cpus()
-        executor = stack.enter_context(closing(_local(workspace, run, jobs, prepared)))
+        executor = stack.enter_context(closing(_executors(workspace, run, jobs, prepared)))
         requests = stack.enter_context(closing(Requests(layout.run(run))))
 
         def fit(tasks: Iterable[Task]) -> None:
@@ -236,22 +239,24 @@ def verify_executor(workspace: Workspace, name: str | None) -> None:
 
 def verify_room(workspace: Workspace, tasks: Iterable[Task], on: str | None = None) -> None:
     """Raises UsageError, as `build` would, if one of the tasks asks for what can never be had here."""
-    executor = _local(workspace, 0, 1, None)
+    executor = _executors(workspace, 0, 1, None)
     try:
         _fit(executor, partial(request, workspace.graph, on), tasks)
     finally:
         executor.close()
 
 
-def _local(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -> LocalExecutor:
+def _executors(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -> Together:
     layout, folder, most = workspace.layout, workspace.layout.run(run), max(available_cpus(), jobs)
     executors = workspace.pipeline.executors.values()
     limits = {one.name: Limits(one.cpus, one.memory, one.gpus, one.disk, one.jobs, one.pools) for one in executors}
     gpus = workspace.config.gpus
-    return LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits, gpus)
+    here = LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits, gpus)
+    sites = {one.name: Site(**one.settings) for one in executors if one.kind == "slurm"}
+    return Together(here, SlurmExecutor(layout.jobs, sites, limits), frozenset(sites))
 
 
-def _fit(executor: LocalExecutor, asked: Callable[[Task], dict[str, Any]], tasks: Iterable[Task]) -> dict[Task, str]:
+def _fit(executor: Together, asked: Callable[[Task], dict[str, Any]], tasks: Iterable[Task]) -> dict[Task, str]:
     """What is to be said of tasks that get less than they ask for, one a target.
 
     Raises:
@@ -267,7 +272,8 @@ def _fit(executor: LocalExecutor, asked: Callable[[Task], dict[str, Any]], tasks
             continue
         job = Job("", task.name, "", "", **asked(task))
         if problem := executor.too_large(job):
-            raise UsageError(problem, hint=None if executor.gpus or not job.gpus else NO_GPUS)
+            lacks_gpus = job.gpus and not executor.gpus and not executor.is_remote(job)
+            raise UsageError(problem, hint=NO_GPUS if lacks_gpus else None)
         if text := executor.cut_short(job):
             said.setdefault(task.target.name, (task, text))
     return dict(said.values())

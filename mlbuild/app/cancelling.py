@@ -11,6 +11,8 @@ from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import PATIENCE, Answer, Request, ask
 from mlbuild.executors.job import Job, JobResult
 from mlbuild.executors.local import LocalExecutor
+from mlbuild.executors.slurm.executor import SlurmExecutor
+from mlbuild.executors.together import Together
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Run
@@ -141,7 +143,8 @@ class _Asker:
 
     def orphaned(self, run: Run, records: list[OpenAttempt]) -> Cancelled | None:
         """Of a build that died: what it started may go on, and the next build takes in how it ended."""
-        executor = LocalExecutor(self._layout.run(run.number), self._layout.workspace, 1, 1, None)
+        here = LocalExecutor(self._layout.run(run.number), self._layout.workspace, 1, 1, None)
+        executor = Together(here, SlurmExecutor(self._layout.jobs, {}, {}), frozenset())
         try:
             handles = {record.id: handle for record in records if (handle := _taken_over(executor, record))}
             for ended in executor.finished(0):
@@ -157,7 +160,7 @@ class _Asker:
         return Cancelled(run, tasks, (), whole=self._request.tasks is None) if tasks else None
 
 
-def _taken_over(executor: LocalExecutor, record: OpenAttempt) -> str | None:
+def _taken_over(executor: Together, record: OpenAttempt) -> str | None:
     """The handle of an attempt that runs, or whose end nobody has taken in; None if it is lost."""
     job = Job.from_json(record.job)
     handle = record.handle or executor.find(job)

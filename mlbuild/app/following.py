@@ -10,6 +10,7 @@ from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import Request, ask
 from mlbuild.errors import UsageError
 from mlbuild.executors import daemon
+from mlbuild.executors.slurm.executor import still_runs
 from mlbuild.state.journal import Journal
 from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Attempted, Run
@@ -99,7 +100,11 @@ class _Follower:
         attempt = self._journal.past.attempt(id)
         if attempt is None or attempt.ended is not None:
             return True
-        return not (self._journal.lives(attempt.run) or daemon.is_alive(self._layout.run(attempt.begun)))
+        return not (
+            self._journal.lives(attempt.run)
+            or daemon.is_alive(self._layout.run(attempt.begun))
+            or still_runs(self._layout.jobs, id, id)
+        )
 
 
 def _grown(path: str, is_over: Callable[[], bool], say: Callable[[str], None]) -> Iterator[bytes]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from mlbuild import config
 from mlbuild.collect import Mistakes
@@ -24,7 +23,7 @@ from mlbuild.graph.task import Task
 from mlbuild.language import load
 from mlbuild.language.lost import Lost
 from mlbuild.state.layout import Layout
-from mlbuild.target import Executor, Pipeline
+from mlbuild.target import Pipeline
 
 PIPELINEFILE = "Pipelinefile"
 
@@ -115,8 +114,7 @@ def read_pipeline(
 ) -> tuple[Config, Graph]:
     """The configuration, and the graph of a Pipelinefile. Raises as `open_workspace` does."""
     settings = config.read(files)
-    configured = [Executor(name, **asdict(own)) for name, own in settings.executors.items()]
-    reading = load(name, files, overrides, configured)
+    reading = load(name, files, overrides, settings.executors)
     pipeline, mistakes = reading.pipeline, reading.mistakes
     graph = Graph(pipeline, datetime.now(UTC), Disk(files, layout))
     if mistakes.found:

@@ -345,6 +345,7 @@ class Attempts:
             self._say(f"{path} was not as mlbuild had left it; that version is now {place}", attempt.task)
         self._journal.published(attempt.id)
         self._layout.drop_lists(attempt.id)
+        self._layout.drop_job(attempt.id)
         reach("published")
 
     def abandon(self, attempt: Attempt, result: JobResult) -> JobResult:

@@ -1,10 +1,11 @@
-"""What builds that died have left running, for those who only look. Blind to what runs on another node."""
+"""What builds that died have left running, for those who only look. Blind to how that goes."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from mlbuild.executors.local import still_runs
+from mlbuild.executors.job import Job
+from mlbuild.executors.together import still_runs
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.layout import Layout
 
@@ -28,7 +29,8 @@ def orphans(journal: Journal, layout: Layout) -> dict[str, OpenAttempt]:
     return {
         record.task: record
         for record in journal.open_attempts()
-        if not journal.lives(record.run) and still_runs(layout.run(_begun(record)), record.id)
+        if not journal.lives(record.run)
+        and still_runs(layout.run(_begun(record)), layout.jobs, Job.from_json(record.job))
     }
 
 

@@ -19,15 +19,21 @@ LOCK, SOCKET, CRASH = "supervisor.lock", "socket", "supervisor.log"
 """Files in a run's folder. The lock is held for as long as the process lives; the crash log is seldom there."""
 
 
-def prepare() -> socket.socket:
+def prepare(*, child: bool = False) -> socket.socket:
     """Fork what `start` makes a supervisor of; best before anything heavy is loaded, for it stays as large as we are.
 
     It leaves when the socket returned is closed. Raises OSError.
+
+    Args:
+        child: it stays our child, so that whoever ends all that descends from us ends it too.
     """
     ours, theirs = socket.socketpair()
     with theirs:
-        # Two forks: an orphan leaves no zombie behind in a driver that lives on.
-        os.waitpid(fork(lambda: fork(lambda: _wait(theirs))), 0)
+        if child:
+            fork(lambda: _wait(theirs))
+        else:
+            # Two forks: an orphan leaves no zombie behind in a driver that lives on.
+            os.waitpid(fork(lambda: fork(lambda: _wait(theirs))), 0)
     return ours
 
 

@@ -244,7 +244,8 @@ class Executor(Protocol):
         """Start these, all that are ready together. The handles, one a job, outlive this process.
 
         The jobs of a batch are one run of the recipe of the first of them, which has to find what all of them read. It
-        takes what that one asks for, and each has a result of its own.
+        takes what that one asks for, and each has a result of its own. At the latest they are started while `finished`
+        is waited in: what is submitted meanwhile may go together.
         """
         ...
 

@@ -45,7 +45,11 @@ def duration(clause: Clause, uses: Uses) -> float:
 
 def seconds(node: Node, uses: Uses) -> float:
     """A time above 0. Raises PipelineError."""
-    value = _constant(node, uses)
+    return time_of(node, _constant(node, uses))
+
+
+def time_of(node: Node, value: object) -> float:
+    """The seconds that an expression came to. Raises PipelineError if they are none."""
     if isinstance(node, Literal) and node.text.replace(".", "").isdigit():
         raise PipelineError(f"a time has a unit, and {node.text} has none", node.at, f"write {node.text}s")
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:

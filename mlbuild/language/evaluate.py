@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -13,7 +14,7 @@ from mlbuild.expression import Argument, Literal, Template, evaluate, written
 from mlbuild.files import Files
 from mlbuild.language import ast, batches, clauses
 from mlbuild.language.constants import Constants, literal_value
-from mlbuild.language.executors import executor
+from mlbuild.language.executors import executor, overlaid
 from mlbuild.language.lost import Lost
 from mlbuild.language.names import Names
 from mlbuild.language.overrides import override
@@ -25,6 +26,9 @@ from mlbuild.target import Executor, Lines, Partition, Pipeline, Target
 from mlbuild.values import nearest
 
 Found = TypeVar("Found")
+Configured = Mapping[str, Mapping[str, Any]]
+"""Executors by name, with those of their fields that are given."""
+NONE_CONFIGURED: Configured = MappingProxyType({})
 
 
 class Reading(Struct, frozen=True):
@@ -42,7 +46,10 @@ class Reading(Struct, frozen=True):
 
 
 def load(
-    path: str, files: Files, overrides: Sequence[tuple[str, str]] = (), executors: Iterable[Executor] = ()
+    path: str,
+    files: Files,
+    overrides: Sequence[tuple[str, str]] = (),
+    executors: Configured = NONE_CONFIGURED,
 ) -> Reading:
     """The pipeline of a Pipelinefile, and every mistake that can be found in one go.
 
@@ -50,13 +57,13 @@ def load(
         path: the main file, relative to the workspace.
         files: the workspace.
         overrides: what the command line says, as (dotted name, text as typed).
-        executors: what the user's configuration says, in the place of those of the same name.
+        executors: what the user's configuration says of them, laid over those of the same name.
 
     Raises:
         ManyErrors: the main file can't be read at all.
         UsageError: an override that can't be.
     """
-    return _Loader(files).load(path, overrides, {executor.name: executor for executor in executors})
+    return _Loader(files).load(path, overrides, executors)
 
 
 class _Loader:
@@ -72,7 +79,7 @@ class _Loader:
         self._constants = Constants(self._names, self._mistakes, files)
         self._trees: list[ast.File] = []
 
-    def load(self, path: str, overrides: Sequence[tuple[str, str]], configured: Mapping[str, Executor]) -> Reading:
+    def load(self, path: str, overrides: Sequence[tuple[str, str]], configured: Configured) -> Reading:
         self._include(path, None, [])
         if not self._trees:
             self._mistakes.settle()
@@ -84,11 +91,13 @@ class _Loader:
             self._mistakes.settle()
             raise
 
-    def _pipeline(self, overrides: Sequence[tuple[str, str]], configured: Mapping[str, Executor]) -> Pipeline:
+    def _pipeline(self, overrides: Sequence[tuple[str, str]], configured: Configured) -> Pipeline:
         changed = override(overrides, self._constants, self._names)
         constants = self._constants.all()
         partitions = self._partitions()
-        executors = {"local": Executor("local"), **self._executors(), **configured}
+        executors = {"local": Executor("local"), **self._executors()}
+        for name, given in configured.items():
+            executors[name] = overlaid(name, executors.get(name), given)
         targets = self._targets(partitions, executors)
         for source in (one.source for one in partitions.values()):
             if isinstance(source, Lines) and source.target in targets:

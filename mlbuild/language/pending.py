@@ -7,7 +7,7 @@ from mlbuild.errors import Location, PipelineError
 NOT_YET = frozenset(
     {
         # kinds of executors
-        *("slurm()", "ray()"),
+        "ray()",
         # clauses
         "when:",
         *("after failed", "after finished", "after started"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from glob import escape, glob
+from shutil import rmtree
 
 from mlbuild.digest import digest_bytes
 from mlbuild.errors import StateError
@@ -27,6 +28,8 @@ class Layout:
         self.runs = os.path.join(self.root, "runs")
         self.failed = os.path.join(self.root, "failed")
         self.tmp = os.path.join(self.root, "tmp")
+        self.jobs = os.path.join(self.root, "jobs")
+        """Where attempts on other nodes meet their builds, each in a folder of its own."""
 
     def create(self) -> None:
         """Make the folders, ignoring themselves for git. Raises StateError if the disk does not let us."""
@@ -101,6 +104,13 @@ class Layout:
             for path in found:
                 os.unlink(path)
             number += 1
+
+    def drop_job(self, attempt: str) -> None:
+        """What an attempt on another node and its build had to say to each other."""
+        if os.path.isdir(self.jobs):
+            rmtree(os.path.join(self.jobs, attempt), ignore_errors=True)
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.jobs, "results", attempt))
 
     def drop_empty_run(self, run: int) -> None:
         """A build in which nothing ran leaves no folder."""

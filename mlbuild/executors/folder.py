@@ -1,0 +1,163 @@
+"""The folder of one run on another node, of an attempt or of a batch: what its driver and the node tell each other.
+
+Both see it, through a file system that may show the one late what the other has written. Blind to what a cluster is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mlbuild.executors.job import Job, JobResult
+
+JOB, SCRIPT, OUTPUT = "job.json", "script.sh", "slurm.out"
+CLAIM, STOP = "claim", "stop"
+RESULTS = "results"
+"""Beside the folders of the jobs: one listing of it tells of all that have ended."""
+SOFT, NOW, REVOKED = "soft", "now", "revoked"
+"""What a driver can ask for: an end with signal and grace, one at once, one of what it takes for lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the driver writes down before anything is submitted.
+
+    Attributes:
+        jobs: of the run: one, or those of a batch.
+        name: what the cluster calls the job. No other submission is ever called so.
+        index: which of an array it is; None: it is no array.
+        limit: after so many seconds the cluster ends it; None: that is not known.
+        delay: seconds after which both are sure to see what the other has written.
+    """
+
+    jobs: tuple[Job, ...]
+    name: str
+    index: int | None
+    limit: float | None
+    delay: float
+
+
+class JobFolder:
+    """The folder of a run.
+
+    Args:
+        path: absolute; its last part is the name of the attempt that carries it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    # --- the driver's part
+
+    def write(self, note: Note) -> None:
+        """Say what is going to be submitted. Raises OSError."""
+        os.makedirs(self.path, exist_ok=True)
+        os.makedirs(self._beside(RESULTS), exist_ok=True)
+        self._put(self.at(JOB), {**asdict(note), "jobs": [job.as_json() for job in note.jobs]})
+
+    def ask(self, how: str) -> None:
+        """Have it end. Raises OSError."""
+        self._put(self.at(STOP), {"how": how})
+
+    def result(self, attempt: str) -> JobResult | None:
+        """How an attempt ended, as its node tells; None if it doesn't (yet)."""
+        try:
+            row = _read(self._beside(RESULTS, attempt))
+        except OSError:  # as long as the file system has a fault, nobody can tell
+            return None
+        return JobResult.from_json(row) if row else None
+
+    def claimant(self) -> dict[str, str] | None:
+        """The `id` of the cluster's job that has taken it, and the `node` where that is; None if it never began."""
+        row: dict[str, str] | None = _read(self.at(CLAIM))
+        return row
+
+    def silence(self) -> float:
+        """For how many seconds its node has shown no sign of life, by the clock of the file system."""
+        probe = self._beside(f".clock-{os.getpid()}")
+        with open(probe, "w"):
+            now = os.stat(probe).st_mtime
+        os.unlink(probe)
+        try:
+            return now - os.stat(self.at(CLAIM)).st_mtime
+        except FileNotFoundError:
+            return float("inf")
+
+    # --- the node's part
+
+    def claim(self, id: str, node: str) -> bool:
+        """Take the job; False if another has: the cluster started it anew, or it was submitted twice.
+
+        Raises OSError.
+        """
+        whole = self.at(f"{CLAIM}.{os.getpid()}.{node}")
+        self._put(whole, {"id": id, "node": node})
+        try:
+            os.link(whole, self.at(CLAIM))
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(whole)
+        return True
+
+    def beat(self) -> None:
+        """Show a sign of life. A file system that doesn't take it will take the next."""
+        with contextlib.suppress(OSError):
+            os.utime(self.at(CLAIM))
+
+    def publish(self, result: JobResult) -> None:
+        """Tell how an attempt ended. Raises OSError."""
+        self._put(self._beside(RESULTS, result.attempt), result.as_json())
+
+    # --- of both
+
+    def read(self) -> Note | None:
+        """What was written; None if nothing was."""
+        row = _read(self.at(JOB))
+        return Note(**{**row, "jobs": tuple(map(Job.from_json, row["jobs"]))}) if row else None
+
+    def asked(self) -> str:
+        """How it shall end; empty if nobody asked for it."""
+        row = _read(self.at(STOP))
+        return row["how"] if row else ""
+
+    def at(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _beside(self, *names: str) -> str:
+        return os.path.join(os.path.dirname(self.path), *names)
+
+    def _put(self, path: str, row: dict[str, Any]) -> None:
+        part = f"{path}.{os.getpid()}.part"
+        try:
+            with open(part, "w", encoding="utf-8") as file:
+                json.dump(row, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+            raise
+
+
+def ended(jobs: str) -> set[str]:
+    """The attempts of which there is a result, in the folder of all jobs, as far as can be told."""
+    try:
+        return set(os.listdir(os.path.join(jobs, RESULTS)))
+    except OSError:
+        return set()
+
+
+def _read(path: str) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESTALE):  # ESTALE: it was there, over NFS
+            return None
+        raise

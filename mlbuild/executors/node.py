@@ -1,0 +1,178 @@
+"""One run of a recipe on a node of a cluster: `python -m mlbuild.executors.node FOLDER`, in a job of Slurm's.
+
+A small driver of a supervisor of its own, which does what it does on the driver's machine, too: environment, clock,
+log, checkpoints, outputs. Blind to why it was submitted, and to what becomes of the result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from types import FrameType
+
+from mlbuild.executors import daemon
+from mlbuild.executors.attempt import signal_name
+from mlbuild.executors.folder import NOW, REVOKED, JobFolder, Note
+from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.local import LocalExecutor
+from mlbuild.killpoint import reach
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks at whether a signal has come."""
+TO_CLOSE = 10.0
+"""Seconds before the end of the cluster's job in which the result must be told."""
+EARLY = 60.0
+"""Seconds by which Slurm's warning may come before it was asked for."""
+STOPPED = (Reason.CANCELLED, Reason.EXIT, Reason.SIGNAL)
+"""How a recipe may end that Slurm has told to."""
+FIRST_PORT, PORTS = 20_000, 10_000
+"""Below those that the kernel gives out by itself. Jobs whose ids are near have ports of their own."""
+TAKEN = 75
+"""The exit status of a job whose attempt is another's already."""
+
+
+class Node:
+    """One run.
+
+    Args:
+        environment: of the cluster's job.
+    """
+
+    def __init__(self, folder: JobFolder, note: Note, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._note = note
+        self._environment = environment
+        self._began = time.time()
+        self._signals: list[int] = []
+        self._outside = ""
+        """The signal by which the cluster has ended it."""
+        self._asked = ""
+        self._is_cut = False
+        """The cluster's job ends before the job's own time is over."""
+
+    def run(self) -> int:
+        """Carry it out: the exit status for the cluster."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, self._hear)
+        id, node = own_id(self._environment), self._environment.get("SLURMD_NODENAME", os.uname().nodename)
+        if not self._folder.claim(id, node):
+            print(f"this was begun before, by {self._folder.claimant()}: it runs once")
+            return TAKEN
+        reach("node-claimed")
+        status = 0
+        # Whoever carries the others comes last: with its result the folder may go.
+        for result in reversed(self._carry_out()):
+            result = replace(self._judged(result), node=node)
+            self._publish(result)
+            print(f"{result.attempt}: {result.reason} {result.detail}".rstrip())
+            status = status or (0 if result.ok else max(1, result.exit_status))
+        return status
+
+    def _publish(self, result: JobResult) -> None:
+        """Tell how it ended, on a full disk once there is room."""
+        while True:
+            try:
+                self._folder.publish(result)
+            except OSError as error:
+                print(f"the result can't be written down (yet): {error}", flush=True)
+                self._folder.beat()
+                time.sleep(self._note.delay / 2)
+            else:
+                return
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _carry_out(self) -> list[JobResult]:
+        """The results, in the order of the jobs."""
+        first, *others = self._note.jobs
+        if self._folder.asked():
+            return [JobResult(job.attempt, Reason.CANCELLED, ended=time.time()) for job in self._note.jobs]
+        prepared = daemon.prepare(child=True)
+        executor = LocalExecutor(self._folder.path, first.workspace, 1, math.inf, None, prepared)
+        handle = executor.submit([self._here(first), *others])[0]
+        results: dict[str, JobResult] = {}
+        next_beat = 0.0
+        while len(results) < len(self._note.jobs):
+            results |= {result.attempt: result for result in executor.finished(LOOK_EVERY)}
+            heard = [self._signals.pop(0) for _ in range(len(self._signals))]
+            if heard or time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + self._note.delay / 2
+                self._folder.beat()
+                self._look(executor, handle)
+            ends = [number for number in heard if number != signal.SIGUSR2 and not self._is_for_our_clock(number)]
+            if ends and not self._asked and not self._outside:
+                self._outside = signal_name(ends[0])
+                executor.cancel([handle])
+        executor.close()
+        return [results[job.attempt] for job in self._note.jobs]
+
+    def _look(self, executor: LocalExecutor, handle: str) -> None:
+        """Do what the driver has asked for since the last look."""
+        with contextlib.suppress(OSError):  # a file system with a fault is asked again at the next beat
+            if (asked := self._folder.asked()) != self._asked:
+                self._asked = asked
+                executor.cancel([handle], now=asked in (NOW, REVOKED))
+
+    def _is_for_our_clock(self, number: int) -> bool:
+        """Whether a signal only warns of the end of the time, which comes too coarsely: we know it ourselves."""
+        if number != signal.SIGUSR1 or self._note.limit is None:
+            return False
+        return self._began + self._note.limit - time.time() < self._note.jobs[0].grace + 2.5 * EARLY
+
+    def _here(self, job: Job) -> Job:
+        """What is told the supervisor: it has what the cluster says of this job, and ends before the cluster does."""
+        of_job = {name: value for name, value in self._environment.items() if name.startswith("SLURM")}
+        if job.nodes > 1:
+            of_job |= meeting_point(job.nodes, self._environment.get("SLURM_JOB_ID", "0"))
+        # The cluster lends GPUs: there is nothing to choose from.
+        job = replace(job, environment={**of_job, **job.environment}, gpus=0)
+        if self._note.limit is None:
+            return job
+        left = max(2.0, self._note.limit - TO_CLOSE)
+        grace = min(job.grace, left / 2)
+        self._is_cut = job.timeout is None or left - grace < job.timeout
+        return replace(job, timeout=left - grace, grace=grace) if self._is_cut else job
+
+    def _judged(self, result: JobResult) -> JobResult:
+        if result.reason in STOPPED and not self._asked:
+            if not self._outside:
+                # Slurm tells all processes of a job, one after another: the recipe may have heard before us.
+                time.sleep(LOOK_EVERY)
+                self._outside = next((signal_name(one) for one in self._signals if one == signal.SIGTERM), "")
+            if self._outside:
+                return replace(result, reason=Reason.PREEMPTED, detail=f"Slurm ended it by {self._outside}")
+        if result.reason is Reason.TIMEOUT and self._is_cut:
+            return replace(result, detail="the time of its job in Slurm was over")
+        return result
+
+
+def meeting_point(nodes: int, id: str) -> dict[str, str]:
+    """What tells the processes of a job on many nodes where to meet: on the first, where the recipe runs."""
+    port = FIRST_PORT + int(id) % PORTS
+    return {"MASTER_ADDR": os.uname().nodename, "MASTER_PORT": str(port), "WORLD_SIZE": str(nodes)}
+
+
+def own_id(environment: Mapping[str, str]) -> str:
+    """How Slurm calls this job; of an array's, as `12_3`."""
+    array, index = environment.get("SLURM_ARRAY_JOB_ID"), environment.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{index}" if array else environment.get("SLURM_JOB_ID", "")
+
+
+def main() -> int:
+    folder = JobFolder(os.path.abspath(sys.argv[1]))
+    note = folder.read()
+    if note is None:
+        print(f"{folder.path} is gone: its attempt is over")
+        return TAKEN
+    return Node(folder, note, os.environ).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

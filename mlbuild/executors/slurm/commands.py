@@ -1,0 +1,181 @@
+"""Slurm's commands, and what their answers say. An answer that is none is told from one that says nothing.
+
+Blind to what is done about it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+FORMAT = "%i|%T|%r|%N|%j"
+HEADER = "JOBID|"
+ENDED = frozenset(
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    }
+)
+"""States in which a job is over."""
+AGAIN = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"})
+"""States in which a job is still, or again, to start."""
+WAITING = {
+    "Resources": "for nodes that are free",
+    "Priority": "others come first",
+    "BeginTime": "its time has not come",
+    "ReqNodeNotAvail": "nodes that it needs are down, or kept for others",
+    "PartitionDown": "its queue is closed",
+    "PartitionInactive": "its queue is closed",
+    "PartitionTimeLimit": "it asks for more time than its queue allows",
+    "PartitionNodeLimit": "it asks for more nodes than its queue allows",
+    "JobHeldUser": "somebody holds it back (`scontrol release` lets it go)",
+    "JobHeldAdmin": "an administrator holds it back",
+    "None": "Slurm has not looked at it yet",
+}
+"""Slurm's reasons for which a job is still to start, in words. Those that aren't here say enough."""
+UNSURE = (
+    "timed out",
+    "timeout",
+    "unable to contact",
+    "connect failure",
+    "connection refused",
+    "zero bytes were transmitted",
+    "unexpected message received",
+    "communications",
+    "temporarily",
+    "try again",
+    "not responding",
+    "backup",
+)
+"""What stands in a word of `sbatch` that says nothing about the job: it may have been taken."""
+ASK_FOR = 60.0
+"""Seconds after which a command is not waited for any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job as `squeue` tells of it. `node` is empty if it never had one."""
+
+    id: str
+    state: str
+    reason: str
+    node: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command said. `status` is None if it was given up."""
+
+    status: int | None
+    out: str
+    err: str
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it says nothing, since Slurm could not be reached."""
+        return self.status is None or any(word in self.err.lower() for word in UNSURE)
+
+    @property
+    def word(self) -> str:
+        """Its last word, for people."""
+        if self.status is None:
+            return "it gave no answer"
+        lines = [line for line in self.err.splitlines() if line.strip()]
+        return lines[-1].partition("error: ")[2] or lines[-1] if lines else f"exit status {self.status}"
+
+
+class Command:
+    """A command that is at work, in a session of its own: what ends this process by the terminal doesn't end it.
+
+    Args:
+        longest: seconds after which it is given up.
+    """
+
+    def __init__(self, arguments: Sequence[str], longest: float = ASK_FOR) -> None:
+        # Most builds ask Slurm nothing, and then nothing of this is loaded.
+        import subprocess
+        import tempfile
+
+        self.began = time.monotonic()
+        self._longest = longest
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._problem = ""
+        try:
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=self._out,
+                stderr=self._err,
+                env=environment(),
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            self._process, self._problem = None, f"error: there is no `{arguments[0]}` here"
+        except OSError as error:
+            self._process, self._problem = None, f"error: `{arguments[0]}` can't be run: {error.strerror}"
+
+    def answer(self, wait: float = 0.0) -> Answer | None:
+        """What it said, after waiting for it at most so many seconds; None while it is still at work."""
+        import subprocess
+
+        if self._process is None:
+            return self._close(127, self._problem)
+        try:
+            return self._close(self._process.wait(wait))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() - self.began < self._longest:
+                return None
+        self.give_up()
+        return self._close(None)
+
+    def give_up(self) -> None:
+        """End it: nobody wants to know any more."""
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _close(self, status: int | None, problem: str = "") -> Answer:
+        self._out.seek(0)
+        self._err.seek(0)
+        with self._out, self._err:
+            out, err = (file.read().decode(errors="replace") for file in (self._out, self._err))
+        return Answer(status, out, problem or err)
+
+
+def environment() -> dict[str, str]:
+    """Ours, without what is about the job that we may be in ourselves, or would have `squeue` tell otherwise."""
+    kept = ("SLURM_CONF",)
+    own = ("SLURM_", "SLURMD_", "SQUEUE_", "SINFO_")
+    return {name: value for name, value in os.environ.items() if name in kept or not name.startswith(own)}
+
+
+def queue() -> Command:
+    """Ask for all of this user's jobs, also those that have ended of late."""
+    return Command(["squeue", f"--user={os.getuid()}", "--states=all", "--array", f"--format={FORMAT}"])
+
+
+def rows(answer: Answer) -> list[Row] | None:
+    """The jobs that `squeue` tells of; None if it told nothing: without its heading an answer is none."""
+    head, _, body = answer.out.partition("\n")
+    if answer.status != 0 or not head.startswith(HEADER):
+        return None
+    return [Row(*fields) for fields in _fields(body, 5)]
+
+
+def _fields(text: str, count: int) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        fields = line.split("|", count - 1)
+        if len(fields) == count:
+            yield fields

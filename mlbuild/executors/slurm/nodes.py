@@ -1,0 +1,88 @@
+"""What the nodes of a queue have, as `sinfo` tells: what no node can hold is known before anything is submitted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlbuild.executors.job import Job
+from mlbuild.executors.machine import size
+from mlbuild.executors.slurm.commands import Answer, Command
+from mlbuild.executors.slurm.script import Site
+
+FORMAT = "%P|%c|%m|%D|%G"
+GPU = re.compile(r"gpu(?::([\w.-]+))??(?::(\d+))?(?:\(|$)")
+WAIT = 10.0
+"""Seconds for which an answer is waited for: what is not known is not refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Some of a queue that are alike. Memory is in bytes; `gpus` by type, which is empty if it is not told."""
+
+    queue: str
+    is_default: bool
+    cpus: int
+    memory: int
+    count: int
+    gpus: dict[str, int]
+
+    def gpus_of(self, type: str | None) -> int:
+        return self.gpus.get(type, 0) if type else sum(self.gpus.values())
+
+
+def ask() -> list[Nodes]:
+    """All nodes by queue; none if Slurm doesn't tell."""
+    answer = Command(["sinfo", "--exact", f"--format={FORMAT}"], WAIT).answer(WAIT)
+    return read(answer) if answer else []
+
+
+def read(answer: Answer) -> list[Nodes]:
+    """What `sinfo` says; what can't be read is passed over."""
+    if answer.status != 0 or not answer.out.startswith("PARTITION|"):
+        return []
+    found = []
+    for line in answer.out.splitlines()[1:]:
+        queue, *numbers, gres = line.split("|", 4)
+        if len(numbers) == 3 and all(number.isdigit() for number in numbers):
+            cpus, memory, count = map(int, numbers)
+            is_default = queue.endswith("*")
+            found.append(Nodes(queue.rstrip("*"), is_default, cpus, memory << 20, count, _gpus(gres)))
+    return found
+
+
+def _gpus(gres: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in re.split(r",(?![^(]*\))", gres):
+        if match := GPU.match(part):
+            found[match[1] or ""] = found.get(match[1] or "", 0) + int(match[2] or 1)
+    return found
+
+
+def too_large(job: Job, site: Site, nodes: list[Nodes]) -> str | None:
+    """What the job asks for that no node of its queue has, in words; None if it fits, or nobody knows."""
+    if not nodes:
+        return None
+    of_queue = [each for each in nodes if (each.queue == site.queue if site.queue else each.is_default)]
+    if not of_queue:
+        if site.queue is None:
+            return None
+        known = ", ".join(dict.fromkeys(each.queue for each in nodes))
+        return f"{job.task} is for the queue `{site.queue}`, and Slurm has {known}"
+    where = f"of the queue `{of_queue[0].queue}`"
+    holds: list[tuple[str, Callable[[Nodes], bool]]] = [
+        (f"{job.cpus:g} CPUs", lambda each: each.cpus >= job.cpus),
+        (f"{size(job.memory or 0)} of memory", lambda each: each.memory >= (job.memory or 0)),
+        (f"{job.gpus} GPU{'s' * (job.gpus > 1)}", lambda each: each.gpus_of(site.gpu) >= job.gpus),
+    ]
+    fitting = of_queue
+    for what, has in holds:
+        if not any(map(has, of_queue)):
+            return f"{job.task} asks for {what}, and no node {where} has that"
+        fitting = [each for each in fitting if has(each)]
+    count = sum(each.count for each in fitting)
+    if job.nodes > count:
+        together = "no node" if count == 0 else "one node" if count == 1 else f"{count} nodes"
+        return f"{job.task} asks for {job.nodes} nodes, and {together} {where} can hold it"
+    return None

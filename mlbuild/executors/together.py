@@ -1,0 +1,100 @@
+"""All executors of a build as one: each job goes to where its executor is, and its handle says where it went.
+
+Blind to how any of them works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from mlbuild.executors import local
+from mlbuild.executors.job import Executor, Job, JobResult
+from mlbuild.executors.local import LocalExecutor
+from mlbuild.executors.slurm import executor as slurm
+from mlbuild.executors.slurm.executor import SlurmExecutor
+
+
+class Together:
+    """This machine and a cluster.
+
+    Args:
+        remote: the names of the executors that are on the cluster.
+    """
+
+    def __init__(self, here: LocalExecutor, cluster: SlurmExecutor, remote: frozenset[str]) -> None:
+        self._here = here
+        self._cluster = cluster
+        self._remote = remote
+
+    @property
+    def gpus(self) -> int:
+        """How many there are for this build on this machine, free or not."""
+        return self._here.gpus
+
+    def is_remote(self, job: Job) -> bool:
+        """Whether it is for the cluster."""
+        return job.executor in self._remote
+
+    def _of(self, job: Job) -> Executor:
+        return self._cluster if self.is_remote(job) else self._here
+
+    def _at(self, handle: str) -> Executor:
+        return self._cluster if handle.startswith(slurm.PREFIX) else self._here
+
+    def has_room(self, job: Job) -> bool:
+        """Whether the job could start now, beside what was submitted and has not finished."""
+        return self._of(job).has_room(job)
+
+    def cut_short(self, job: Job) -> str | None:
+        """What the job asks for and gets less of, in words."""
+        return None if self.is_remote(job) else self._here.cut_short(job)
+
+    def too_large(self, job: Job) -> str | None:
+        """What the job asks for that can never be had, in words; None if it fits."""
+        return self._of(job).too_large(job)
+
+    def submit(self, jobs: Sequence[Job]) -> list[str]:
+        """Start these. The handles, one a job, outlive this process."""
+        groups = [(executor, [*group]) for executor, group in groupby(jobs, self._of)]
+        return [handle for executor, group in groups for handle in executor.submit(group)]
+
+    def finished(self, timeout: float) -> list[JobResult]:
+        """Results that have come in, after waiting for one at most `timeout` seconds. Each is given once."""
+        results = self._cluster.finished(0)
+        return results + self._here.finished(0 if results else timeout)
+
+    def find(self, job: Job) -> str | None:
+        """The handle of a job whose submitter died before it noted one; None if it was never submitted."""
+        return self._here.find(job) or self._cluster.find(job)
+
+    def reattach(self, handle: str, job: Job) -> bool:
+        """Take over a job that another process submitted; False if it is lost, and nothing of it runs any more."""
+        return self._at(handle).reattach(handle, job)
+
+    def news(self) -> list[str]:
+        """What there is to say of where jobs run, in words; each is given once."""
+        return [*self._here.news(), *self._cluster.news()]
+
+    def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
+        """Stop these jobs, with their signal and grace, or at once; their results still come."""
+        for executor in (self._here, self._cluster):
+            executor.cancel([handle for handle in handles if self._at(handle) is executor], now=now)
+
+    def end(self, handle: str, job: Job) -> None:
+        """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
+        self._at(handle).end(handle, job)
+
+    def close(self) -> None:
+        """Let go. What still runs goes on."""
+        self._here.close()
+        self._cluster.close()
+
+
+def still_runs(run_folder: str, jobs: str, job: Job) -> bool:
+    """Whether a job goes on that this build has begun, here or on a cluster, as far as files tell. Asks nobody.
+
+    Args:
+        jobs: the folder of those that are on a cluster.
+    """
+    return local.still_runs(run_folder, job.attempt) or slurm.still_runs(jobs, job.run, job.attempt)

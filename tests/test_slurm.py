@@ -1,0 +1,427 @@
+"""Builds whose targets run on a Slurm cluster, a real one: what its users suffer from does not happen."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from cluster import Cluster, until
+from workspace import Ended, Workspace
+
+EXECUTOR = 'executor gpu: slurm(queue = "main", delay = 1s)\n'
+ONCE = """\
+{executor}
+target model:
+    outputs: "model.txt"
+    code: none
+    on: gpu
+    run:
+        exec 9> lock; flock -n 9
+        echo "$SLURMD_NODENAME" >> began
+        touch running
+        while ! test -e go; do sleep 0.05; done
+        echo model > {{outputs}}
+
+target summary:
+    inputs: model
+    outputs: "summary.txt"
+    run: cp {{inputs}} {{outputs}}
+"""
+
+
+AFTER = """
+target after:
+    inputs: model
+    outputs: "after.txt"
+    on: gpu
+    run: cp {inputs} {outputs}
+"""
+
+
+def once() -> str:
+    """A task on the cluster that fails if it runs beside itself, and goes on until there is a file `go`."""
+    return ONCE.format(executor=EXECUTOR)
+
+
+def again() -> str:
+    """As `once`, with another attempt if it is lost."""
+    return once().replace("on: gpu\n", "on: gpu\n    retry: 1, backoff = 1ms\n")
+
+
+@pytest.fixture
+def slurm(workspace: Workspace, cluster: Cluster) -> Iterator[Workspace]:
+    yield workspace
+    cluster.ask("scancel", "--user", str(os.getuid()))
+
+
+def jobs(cluster: Cluster, *options: str) -> list[str]:
+    """The names of the jobs in the queue."""
+    return cluster.ask("squeue", "--noheader", "--array", "--format=%j", *options).split()
+
+
+def stand_in(workspace: Workspace, name: str, text: str) -> dict[str, str]:
+    """The environment in which a command of Slurm's is this script."""
+    script = workspace.write(f"bin/{name}", f"#!/bin/bash\n{text}\n")
+    script.chmod(0o755)
+    return {"PATH": f"{script.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def kept(process: object) -> Ended:
+    """What a command that was started says at its end, which is a good one."""
+    out, err = process.communicate(timeout=120)  # type: ignore[attr-defined]
+    assert process.returncode == 0, out + err  # type: ignore[attr-defined]
+    return Ended(0, out, err, [])
+
+
+def test_some_targets_run_there_and_the_rest_here(slurm: Workspace) -> None:
+    slurm.pipeline(f"""
+        partition k: range(5)
+        {EXECUTOR}
+        target data:
+            outputs: "data.txt"
+            run: echo "here ${{SLURM_JOB_ID-}}" > {{outputs}}
+
+        target model[k]:
+            inputs: data
+            outputs: "model/{{k}}"
+            on: gpu
+            resources: gpus = 1, cpus = 2, memory = 100M
+            run:
+                test "$SLURM_CPUS_PER_TASK" = 2
+                echo "$SLURMD_NODENAME $CUDA_VISIBLE_DEVICES $(date +%s.%N)" > {{outputs}}
+                sleep 1
+                date +%s.%N >> {{outputs}}
+
+        target summary:
+            inputs: model[*]
+            outputs: "summary.txt"
+            run: test -z "${{SLURM_JOB_ID-}}"; cat {{inputs}} > {{outputs}}
+    """)
+    log = slurm.root / "sbatch.log"
+    environment = stand_in(slurm, "sbatch", f'echo "$@" >> {log}\nexec /usr/bin/sbatch "$@"')
+    ended = slurm.ok("summary", env=environment)
+    assert len(ended.ran) == 7
+    assert len(log.read_text().splitlines()) == 1, "those that are alike are one array"
+    assert slurm.read("data.txt") == "here \n"
+    spans: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for number in range(5):
+        (node, gpu, began), (over,) = (line.split() for line in slurm.lines(f"model/{number}"))
+        spans.setdefault((node, gpu), []).append((float(began), float(over)))
+    assert set(spans) <= {(node, gpu) for node in ("n1", "n2") for gpu in "01"}
+    for times in spans.values():
+        assert all(before[1] <= after[0] for before, after in zip(sorted(times), sorted(times)[1:], strict=False))
+    executors = {row["task"]: row["executor"] for row in ended.events if row["event"] == "task_finished"}
+    assert (executors["data"], executors["model[0]"]) == ("local", "gpu")
+    assert os.listdir(slurm.root / ".mlbuild/jobs") == ["results"], "nothing is left of jobs that went well"
+
+
+def test_a_task_fails_as_it_does_here(slurm: Workspace) -> None:
+    slurm.pipeline(f'{EXECUTOR}\ntarget t:\n    on: gpu\n    outputs: "t"\n    run: echo word; exit 3\n')
+    ended = slurm.build("t")
+    assert ended.status == 1
+    assert "t failed: exit status 3" in ended.out + ended.err and "word" in ended.out + ended.err
+
+
+def test_what_no_node_can_hold_is_refused_before_anything_runs(slurm: Workspace) -> None:
+    slurm.pipeline(f'{EXECUTOR}\ntarget t:\n    on: gpu\n    outputs: "t"\n    resources: gpus = 3\n    run: x\n')
+    ended = slurm.run()
+    assert (ended.status, ended.err) == (2, "error: t asks for 3 GPUs, and no node of the queue `main` has that\n")
+
+
+def test_what_slurm_does_not_take_says_why(slurm: Workspace) -> None:
+    slurm.pipeline(f'{EXECUTOR}\ntarget t:\n    on: gpu\n    outputs: "t"\n    run: x\n')
+    slurm.write("mlbuild.toml", '[executors.gpu]\noptions = ["--nodelist=nowhere"]\n')
+    ended = slurm.build()
+    assert ended.status == 1
+    assert "not started: Slurm does not take it: Batch job submission failed: Invalid node name specified" in ended.out
+
+
+def test_without_slurm_it_says_so(workspace: Workspace) -> None:
+    workspace.pipeline(f'{EXECUTOR}\ntarget t:\n    on: gpu\n    outputs: "t"\n    run: x\n')
+    folder = workspace.write("bin/bash", "").parent
+    (folder / "bash").unlink()
+    for name in ("bash", "mkdir"):
+        (folder / name).symlink_to(f"/bin/{name}")
+    ended = workspace.build(env={"PATH": str(folder)})
+    assert ended.status == 1
+    assert "there is no `sbatch` here" in ended.out
+
+
+def test_a_recipe_on_many_nodes_runs_once_and_starts_the_others(slurm: Workspace) -> None:
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        target t:
+            on: gpu
+            outputs: "t"
+            resources: nodes = 2
+            run: echo once; srun bash -c 'echo $SLURM_NODEID $MASTER_ADDR $MASTER_PORT $WORLD_SIZE' | sort > {{outputs}}
+    """)
+    slurm.ok("t")
+    first, second = (line.split() for line in slurm.lines("t"))
+    assert (first[0], second[0]) == ("0", "1")
+    assert first[1:] == second[1:] and first[1] == os.uname().nodename and first[3] == "2"
+    assert slurm.run("log", "t").out.count("once") == 1
+
+
+# --- surviving
+
+
+@pytest.mark.parametrize("point", ["submitted", "slurm-written", "slurm-sending", "slurm-sent", "received"])
+def test_a_driver_that_is_killed_leaves_one_job(slurm: Workspace, point: str) -> None:
+    slurm.pipeline(once())
+    if point == "received":
+        slurm.write("go", "")
+    killed = slurm.build("summary", env={"MLBUILD_TEST_KILL": point})
+    assert killed.status == -signal.SIGKILL
+    slurm.write("go", "")
+    slurm.ok("summary")
+    assert len(slurm.lines("began")) == 1, "it ran once"
+    assert slurm.read("summary.txt") == "model\n"
+
+
+def test_a_job_outlives_its_driver_and_is_taken_over(slurm: Workspace) -> None:
+    slurm.pipeline(once())
+    driver = slurm.start("summary")
+    slurm.wait_for("running")
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    assert slurm.states()["model"] == "running"
+    second = slurm.start("summary")
+    time.sleep(1)
+    slurm.write("go", "")
+    assert "taken over" in kept(second).out
+    assert slurm.lines("began") in (["n1"], ["n2"])
+
+
+@pytest.mark.parametrize("round", range(int(os.environ.get("MLBUILD_TEST_ROUNDS", "1"))))
+def test_a_driver_that_is_killed_again_and_again(slurm: Workspace, round: int) -> None:
+    random = Random(round)
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        partition k: range(3)
+        target first[k]:
+            outputs: "first/{{k}}"
+            code: none
+            on: gpu
+            run: exec 9> lock-{{k}}; flock -n 9; echo first >> began-{{k}}; sleep 1; touch {{outputs}}
+        target second[k]:
+            inputs: first[k]
+            outputs: "second/{{k}}"
+            code: none
+            on: gpu
+            run: exec 9> lock-{{k}}; flock -n 9; echo second >> began-{{k}}; sleep 1; touch {{outputs}}
+        target all:
+            inputs: second[*]
+    """)
+    for _ in range(5):
+        driver = slurm.start("all")
+        try:
+            driver.wait(random.uniform(0.3, 3))
+        except subprocess.TimeoutExpired:
+            driver.kill()
+        driver.communicate()
+    slurm.ok("all")
+    for number in range(3):
+        assert slurm.lines(f"began-{number}") == ["first", "second"], "each ran once"
+
+
+def test_a_node_that_dies_loses_its_task_to_another(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(again())
+    driver = slurm.start("summary")
+    slurm.wait_for("running")
+    (node,) = slurm.lines("began")
+    cluster.fail(node)
+    try:
+        slurm.wait_until(lambda: len(slurm.lines("began")) == 2)
+        slurm.write("go", "")
+        ended = kept(driver)
+    finally:
+        cluster.restore(node)
+    assert "after losing it" in ended.out
+    assert sorted(slurm.lines("began")) == ["n1", "n2"]
+
+
+def test_what_goes_on_on_a_node_that_is_cut_off_is_ended_first(slurm: Workspace, cluster: Cluster) -> None:
+    """Slurm takes the node for dead, and it isn't: a lock in the recipe shows that no two run at once."""
+    slurm.pipeline(again())
+    driver = slurm.start("summary")
+    slurm.wait_for("running")
+    (node,) = slurm.lines("began")
+    cluster.cut_off(node)
+    cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        slurm.wait_until(lambda: len(slurm.lines("began")) == 2)
+        slurm.write("go", "")
+        kept(driver)
+    finally:
+        cluster.restore(node)
+    assert sorted(slurm.lines("began")) == ["n1", "n2"]
+
+
+def test_slurm_does_not_answer_for_a_while(slurm: Workspace, cluster: Cluster) -> None:
+    """One task runs meanwhile and ends, the other is to be submitted."""
+    slurm.pipeline(once() + AFTER)
+    driver = slurm.start("after")
+    slurm.wait_for("running")
+    cluster.stop_controller()
+    slurm.write("go", "")
+    slurm.wait_for("model.txt")
+    time.sleep(4)
+    cluster.start_controller()
+    kept(driver)
+    assert (len(slurm.lines("began")), slurm.lines("after.txt")) == (1, ["model"])
+
+
+def test_what_squeue_does_not_say_means_nothing(slurm: Workspace) -> None:
+    slurm.pipeline(once())
+    asked = slurm.root / "asked"
+    answers = f"case $(($(wc -l < {asked}) % 3)) in 0) exit 1;; 1) ;; 2) echo JOB; echo rubbish;; esac"
+    driver = slurm.start("summary", env=stand_in(slurm, "squeue", f"echo >> {asked}\n{answers}"))
+    slurm.wait_for("running")
+    slurm.wait_until(lambda: len(slurm.lines("asked")) >= 3)
+    assert driver.poll() is None
+    slurm.write("go", "")
+    kept(driver)
+    assert len(slurm.lines("began")) == 1
+
+
+def test_squeue_hangs(slurm: Workspace) -> None:
+    slurm.pipeline(once())
+    driver = slurm.start("summary", env=stand_in(slurm, "squeue", "touch asked\nsleep 1000"))
+    slurm.wait_for("asked")
+    slurm.write("go", "")
+    kept(driver)
+    assert len(slurm.lines("began")) == 1
+
+
+# --- stopping
+
+
+def test_cancelling_what_waits_and_what_runs(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        partition k: range(3)
+        target t[k]:
+            on: gpu
+            outputs: "t/{{k}}"
+            resources: cpus = 8
+            run: trap 'echo saved > saved-{{k}}; exit 1' TERM; touch running-{{k}}; while :; do sleep 0.05; done
+    """)
+    driver = slurm.start("t")
+    slurm.wait_until(lambda: sum(slurm.exists(f"running-{number}") for number in range(3)) == 2)
+    slurm.run("cancel")
+    driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert sum(slurm.exists(f"saved-{number}") for number in range(3)) == 2, "those that ran had their grace"
+    until(lambda: jobs(cluster) == [])
+
+
+def test_cancelling_what_a_dead_build_has_left(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(once())
+    driver = slurm.start("summary")
+    slurm.wait_for("running")
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    ended = slurm.run("cancel")
+    assert ended.status == 0 and "model" in ended.out
+    until(lambda: jobs(cluster) == [])
+
+
+def test_scancel_by_hand_is_a_death_by_a_signal(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(once())
+    driver = slurm.start("summary")
+    slurm.wait_for("running")
+    cluster.ask("scancel", f"--name={jobs(cluster)[0]}")
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 1
+    assert "its job in Slurm was cancelled" in out + err
+
+
+# --- going on from checkpoints
+
+TRAIN = """
+    {executor}
+    target train:
+        outputs: "model.txt"
+        on: gpu
+        checkpoint: "ckpt/", signal = TERM, grace = 2s
+        run:
+            python train.py {{checkpoint}} {{outputs}}
+"""
+SCRIPT = """
+    import os, signal, sys, time
+    directory, out = sys.argv[1:]
+    found = os.environ["MLBUILD_RESUME_FROM"]
+    step = int(open(found).read()) if found else 0
+    print("from", step, os.environ["SLURM_JOB_ID"], flush=True)
+    open("attempts", "a").write(f"{step}\\n")
+    def save(*_):
+        with open(f"{directory}/.part", "w") as file:
+            file.write(str(step))
+        os.rename(f"{directory}/.part", f"{directory}/{step}")
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, save)
+    while step < int(os.environ["STEPS"]):
+        time.sleep(0.1)
+        step += 1
+    open(out, "w").write(str(step))
+"""
+
+
+def test_a_training_goes_through_limits_that_are_shorter(slurm: Workspace) -> None:
+    slurm.pipeline(TRAIN.format(executor=EXECUTOR.replace(")", ", time = 14s)")))
+    slurm.write("train.py", SCRIPT)
+    ended = slurm.ok("train", env={"STEPS": "50"})
+    starts = [int(line) for line in slurm.lines("attempts")]
+    assert len(starts) >= 3 and starts == sorted(set(starts)) and starts[0] == 0
+    assert ended.out.count("after timeout") == len(starts) - 1
+
+
+def test_what_is_preempted_goes_on(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(TRAIN.format(executor=EXECUTOR.replace("main", "spot")))
+    slurm.write("train.py", SCRIPT)
+    environment = {"STEPS": "30"}
+    driver = slurm.start("train", env=environment)
+    slurm.wait_for("attempts")
+    time.sleep(0.5)
+    urgent = slurm.write("urgent.sh", "#!/bin/bash\nsleep 2\n")
+    options = ("--output=/dev/null", "--partition=main", "--nodes=2", "--exclusive")
+    cluster.ask("sbatch", *options, str(urgent))
+    ended = kept(driver)
+    starts = [int(line) for line in slurm.lines("attempts")]
+    assert len(starts) == 2 and starts[1] > 0
+    assert "resume  train from ckpt/" in ended.out
+
+
+def test_an_admin_requeues_it(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(TRAIN.format(executor=EXECUTOR))
+    slurm.write("train.py", SCRIPT)
+    driver = slurm.start("train", env={"STEPS": "30"})
+    slurm.wait_for("attempts")
+    time.sleep(0.5)
+    (id,) = cluster.ask("squeue", "--noheader", "--format=%i").split()
+    cluster.ask("scontrol", "update", f"jobid={id}", "requeue=1")
+    cluster.ask("scontrol", "requeue", id)
+    kept(driver)
+    starts = [int(line) for line in slurm.lines("attempts")]
+    assert len(starts) == 2 and starts[1] > 0
+    until(lambda: jobs(cluster) == [])
+
+
+def test_the_script_can_be_read_and_submitted_by_hand(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(f'{EXECUTOR}\ntarget t:\n    on: gpu\n    outputs: "t"\n    run: echo x >> ran; exit 1\n')
+    assert slurm.build("t").status == 1
+    (script,) = (slurm.root / ".mlbuild/jobs").glob("*/script.sh")
+    assert "#SBATCH --partition=main\n" in script.read_text()
+    cluster.ask("sbatch", "--wait", str(script))
+    assert "it runs once" in (script.parent / "slurm.out").read_text()
+    assert slurm.lines("ran") == ["x"]
+    assert json.loads((script.parent / "job.json").read_text())["jobs"][0]["task"] == "t"

@@ -1,0 +1,141 @@
+"""What is said to Slurm, and how what it says is read: texts, without a cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlbuild.executors.job import Job
+from mlbuild.executors.slurm import nodes
+from mlbuild.executors.slurm.commands import Answer, Row, environment, rows
+from mlbuild.executors.slurm.script import Site, limit, render
+
+
+def job(**fields: object) -> Job:
+    return Job("5-1", "train[a]", "/work/my flights", "true", **fields)  # type: ignore[arg-type]
+
+
+def test_the_script_of_a_job() -> None:
+    site = Site("gpu", "ml", time=3600.0, gpu="a100", exclude="n7", options=("--exclusive",), setup="module load cuda")
+    asked = job(cpus=3.5, memory=(1 << 30) + 1, gpus=2, grace=30.0, timeout=7200.0)
+    folder = "/work/my flights/.mlbuild/jobs/5-1"
+    assert (
+        render("train_a_.5-1.f00", [folder], asked, site, ["n3"], "/opt/python", "/opt/lib")
+        == """\
+#!/bin/bash
+#SBATCH --job-name=train_a_.5-1.f00
+#SBATCH '--output=/work/my flights/.mlbuild/jobs/5-1/slurm.out'
+#SBATCH '--chdir=/work/my flights'
+#SBATCH --open-mode=append
+#SBATCH --no-requeue
+#SBATCH --partition=gpu
+#SBATCH --account=ml
+#SBATCH --nodes=1
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=1025M
+#SBATCH --gres=gpu:a100:2
+#SBATCH --time=60
+#SBATCH --signal=B:USR1@90
+#SBATCH --exclude=n7,n3
+#SBATCH --exclusive
+
+trap '' USR1
+folder='/work/my flights/.mlbuild/jobs/5-1'
+module load cuda
+cd /opt/lib || exit 1
+exec /opt/python -m mlbuild.executors.node "$folder"
+"""
+    )
+
+
+def test_the_script_of_an_array() -> None:
+    folders = [f"/work/.mlbuild/jobs/5-{number}" for number in (1, 2, 3)]
+    text = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib")
+    assert "#SBATCH --array=0-2\n" in text and "#SBATCH --output=/dev/null\n" in text
+    assert text.endswith("""\
+attempts=(5-1 5-2 5-3)
+folder=/work/.mlbuild/jobs/"${attempts[$SLURM_ARRAY_TASK_ID]}"
+exec >> "$folder/slurm.out" 2>&1
+cd /opt/lib || exit 1
+exec /opt/python -m mlbuild.executors.node "$folder"
+""")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "time", "seconds"), [(None, None, None), (None, 60.0, 60.0), (100.0, None, 180.0), (100.0, 60.0, 60.0)]
+)
+def test_how_long_slurm_lets_a_job_run(timeout: float | None, time: float | None, seconds: float | None) -> None:
+    assert limit(job(timeout=timeout), Site(time=time)) == seconds
+
+
+HEADING = "JOBID|STATE|REASON|NODELIST|NAME\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (Answer(0, HEADING, ""), []),
+        (Answer(0, HEADING + "7_1|RUNNING|None|n1|a\n", ""), [Row("7_1", "RUNNING", "None", "n1", "a")]),
+        (Answer(0, HEADING + "7|PENDING|Resources||a\nrub|bish\n", ""), [Row("7", "PENDING", "Resources", "", "a")]),
+        (Answer(0, "", ""), None),
+        (Answer(0, "7|RUNNING|None|n1|a\n", ""), None),
+        (Answer(1, HEADING, "slurm_load_jobs error: Unable to contact slurm controller"), None),
+        (Answer(None, HEADING, ""), None),
+    ],
+)
+def test_an_answer_of_squeue_that_is_none(answer: Answer, found: list[Row] | None) -> None:
+    assert rows(answer) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "is_unsure"),
+    [
+        ("sbatch: error: Batch job submission failed: Invalid partition name specified", False),
+        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
+        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", True),
+        ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", True),
+    ],
+)
+def test_whether_sbatch_says_that_a_job_was_not_taken(said: str, is_unsure: bool) -> None:
+    assert Answer(1, "", said).is_unsure is is_unsure
+
+
+def test_of_the_job_that_a_build_is_in_slurm_hears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLURM_JOB_ID", "SQUEUE_STATES", "SLURM_CONF", "SBATCH_ACCOUNT"):
+        monkeypatch.setenv(name, "x")
+    assert {"SLURM_CONF", "SBATCH_ACCOUNT"} <= environment().keys()
+    assert not {"SLURM_JOB_ID", "SQUEUE_STATES"} & environment().keys()
+
+
+SINFO = """\
+PARTITION|CPUS|MEMORY|NODES|GRES
+cpu*|64|256000|10|(null)
+gpu|32|128000|2|gpu:a100:4(S:0-1),nvme:1
+gpu|32|128000|1|gpu:v100:8
+down|N/A|x|1|
+"""
+
+
+@pytest.mark.parametrize(
+    ("site", "asked", "said"),
+    [
+        (Site(), {"cpus": 64}, None),
+        (Site(), {"cpus": 65}, "train[a] asks for 65 CPUs, and no node of the queue `cpu` has that"),
+        (Site(), {"gpus": 1}, "train[a] asks for 1 GPU, and no node of the queue `cpu` has that"),
+        (Site("gpu"), {"gpus": 8}, None),
+        (Site("gpu", gpu="a100"), {"gpus": 4, "nodes": 2}, None),
+        (Site("gpu", gpu="a100"), {"gpus": 8}, "train[a] asks for 8 GPUs, and no node of the queue `gpu` has that"),
+        (
+            Site("gpu"),
+            {"gpus": 8, "nodes": 2},
+            "train[a] asks for 2 nodes, and one node of the queue `gpu` can hold it",
+        ),
+        (Site("fast"), {}, "train[a] is for the queue `fast`, and Slurm has cpu, gpu"),
+    ],
+)
+def test_what_the_nodes_of_a_queue_can_hold(site: Site, asked: dict[str, int], said: str | None) -> None:
+    assert nodes.too_large(job(**asked), site, nodes.read(Answer(0, SINFO, ""))) == said
+
+
+def test_what_slurm_does_not_tell_is_not_refused() -> None:
+    for answer in (Answer(1, SINFO, ""), Answer(0, "rubbish", ""), Answer(None, "", "")):
+        assert nodes.too_large(job(cpus=10_000), Site("fast"), nodes.read(answer)) is None
