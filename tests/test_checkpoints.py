@@ -389,6 +389,14 @@ def test_what_an_attempt_that_was_killed_did_not_remove_goes_with_the_next(train
     assert trainer.there() == ["three", "two"]
 
 
+def test_what_an_attempt_that_was_killed_was_writing_goes_with_the_next(trainer: Trainer) -> None:
+    script = "import os; from mlbuild.stage import checkpoint\nwith checkpoint.save(str(2)): os._exit(1)"
+    trainer.run(f"save 1; python3 -c '{script}'")
+    assert [*(trainer.root / "ckpt/.mlbuild/saving").glob("a1/*")]
+    assert trainer.run("true").resumed_from == "ckpt/1"
+    assert not (trainer.root / "ckpt/.mlbuild/saving").exists()
+
+
 def test_one_that_is_spoilt_takes_no_place_of_those_kept(trainer: Trainer) -> None:
     trainer.run("save 1; save 2; exit 1", keep=2)
     trainer.run(": > ckpt/2; sleep 0.1; save 3; exit 1", keep=2)

@@ -1,8 +1,9 @@
 """The checkpoint directory of a task, on disk: made ready for an attempt, kept in order while it runs, closed after it.
 
 Its folder `.mlbuild` holds the journal (`lineage` tells its form), `aside/` with what is not for the attempt that runs,
-and for moments `gone/`. Every step may be cut off: the next `begin` does it again, or goes on from it.
-Blind to why an attempt is wanted, and to two attempts at once in one directory, from which leases keep it.
+`saving/` with what is being written, and for moments `gone/`. Every step may be cut off: the next `begin` does it
+again, or goes on from it. Blind to why an attempt is wanted, and to two attempts at once in one directory, from which
+leases keep it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ KILL_POINTS = (
     "checkpoints-ended",
 )
 OWN, JOURNAL, LOCK, ASIDE, GONE = ".mlbuild", "journal", "lock", "aside", "gone"
+SAVING = "saving"
+"""Where `mlbuild.stage`, which loads nothing of mlbuild, writes what it has not put in place yet."""
 UNKNOWN = "unknown"
 """Instead of an attempt in `aside/`: nobody knows who left that."""
 
@@ -88,7 +91,8 @@ class Directory:
         """Have nothing lie there but what is for this attempt, and the newest of what is as it should be."""
         os.makedirs(os.path.join(self._own, ASIDE), exist_ok=True)
         with self._held() as lock:
-            self._clear()
+            self._clear(GONE)
+            self._clear(SAVING)  # by attempts that were killed
             reach("checkpoints-cleared")
             lineage = self._adopt(self._lineage())
             here = list(self._entries(lineage, self._path))
@@ -262,7 +266,7 @@ class Directory:
             else:
                 self._move(mark[0], GONE, self._job.attempt)
                 reach("checkpoints-gone")
-        self._clear()
+        self._clear(GONE)
         reach("checkpoints-removed")
         return kept[::-1]
 
@@ -324,13 +328,13 @@ class Directory:
                 os.rename(os.path.join(self._path, name), os.path.join(folder, name))
                 return
 
-    def _clear(self) -> None:
-        """Delete what has been removed; what can't be stays where it is in nobody's way."""
-        gone = os.path.join(self._own, GONE)
-        if os.path.exists(gone):
+    def _clear(self, name: str) -> None:
+        """Delete a folder with what nobody wants; what can't be stays where it is in nobody's way."""
+        folder = os.path.join(self._own, name)
+        if os.path.exists(folder):
             import shutil
 
-            shutil.rmtree(gone, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[int]:
