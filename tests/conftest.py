@@ -104,3 +104,10 @@ def cluster(running_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluste
     for name, value in running_cluster.environment.items():
         monkeypatch.setenv(name, value)
     return running_cluster
+
+
+@pytest.fixture
+def slurm(workspace: Workspace, cluster: Cluster) -> Iterator[Workspace]:
+    """A workspace on a Slurm cluster, which is empty when the test is over."""
+    yield workspace
+    cluster.ask("scancel", "--user", str(os.getuid()))
