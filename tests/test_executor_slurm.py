@@ -12,7 +12,7 @@ from executor_contract import ExecutorContract, make_job, results_of, wait_for
 
 from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Reason
-from mlbuild.executors.slurm import executor as slurm
+from mlbuild.executors.slurm import queue
 from mlbuild.executors.slurm.executor import SlurmExecutor
 from mlbuild.executors.slurm.script import Site
 
@@ -47,7 +47,7 @@ def place(tmp_path: Path, cluster: Cluster) -> Iterator[SlurmPlace]:
 
 
 def test_why_a_job_waits_is_said_once_in_words(place: SlurmPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slurm, "LONG", 0.0)
+    monkeypatch.setattr(queue, "LONG", 0.0)
     executor = SlurmExecutor(str(place.jobs), {"local": Site(options=("--hold",))}, {})
     handles = executor.submit([make_job(place, "true", attempt=name) for name in ("a1", "a2")])
     news: list[str] = []

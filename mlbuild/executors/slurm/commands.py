@@ -61,6 +61,8 @@ UNSURE = (
 """What stands in a word of `sbatch` that says nothing about the job: it may have been taken."""
 ASK_FOR = 60.0
 """Seconds after which a command is not waited for any more."""
+MOST = 1000
+"""How many jobs a command is told at most, and how large an array is: as Slurm is delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,30 @@ class Command:
         with self._out, self._err:
             out, err = (file.read().decode(errors="replace") for file in (self._out, self._err))
         return Answer(status, out, problem or err)
+
+
+class Orders:
+    """Commands whose answers nobody waits for. What is false has none at work."""
+
+    def __init__(self) -> None:
+        self._given: list[Command] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._given)
+
+    def give(self, options: Sequence[str], ids: Sequence[str]) -> None:
+        """Have Slurm do this to jobs, if any of them has an id. If it doesn't, they find it in their folders."""
+        ids = [id for id in ids if id]
+        for at in range(0, len(ids), MOST):
+            self._given.append(Command([*options, *ids[at : at + MOST]]))
+
+    def go_on(self) -> None:
+        self._given = [order for order in self._given if order.answer() is None]
+
+    def close(self) -> None:
+        """Give up what is still at work."""
+        for order in self._given:
+            order.give_up()
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,141 @@
+"""What became of a job: by the result that its node wrote, and by Slurm's word only where that never comes.
+
+Blind to how a job came to Slurm.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from dataclasses import replace
+
+from mlbuild.executors.attempt import words
+from mlbuild.executors.folder import NOW, REVOKED, SOFT
+from mlbuild.executors.job import JobResult, Reason
+from mlbuild.executors.slurm.commands import AGAIN, ENDED, Orders, Row
+from mlbuild.executors.slurm.known import Known
+from mlbuild.executors.slurm.queue import Queue
+
+SILENT_BEATS = 4
+"""A node is silent if so many of its signs of life have failed to come."""
+
+
+class Judge:
+    """Tells how jobs ended.
+
+    Args:
+        queue: what Slurm says of them.
+        news: where a word goes on what is worth one.
+    """
+
+    def __init__(self, queue: Queue, orders: Orders, news: list[str]) -> None:
+        self.lost_on: dict[str, set[str]] = defaultdict(set)
+        """Task → nodes on which it was lost."""
+        self._queue = queue
+        self._orders = orders
+        self._news = news
+        self._gone: dict[str, float] = {}
+        """Since when it is known that there is nothing of this name, or nothing any more."""
+
+    def result(self, known: Known) -> JobResult | None:
+        """Its result, if that has come. One that tells of a signal is held until it is clear whose that was."""
+        result = known.held or known.folder.result(known.job.attempt)
+        if result is None:
+            return None
+        if REVOKED in (known.stop, known.folder.asked()):
+            return self._lost(known, "")
+        if result.reason is not Reason.PREEMPTED:
+            return result
+        if known.held is None:
+            known.held = result
+            self._queue.look_soon()
+        return None
+
+    def judge(self, known: Known) -> JobResult | None:
+        """How it ended, if what Slurm said last means that it did."""
+        if known.sent is None or known.sent > self._queue.picture.asked:
+            return None
+        row = self._queue.picture.of(known)
+        known.id = row.id if row else known.id
+        if known.held:
+            return self._judge_held(known.held, row)
+        if row and row.state not in ENDED:
+            known.is_seen, known.gone = True, None
+            return None
+        result = self.result(known)
+        return result if result or known.held else self._bury(known, row)
+
+    def _judge_held(self, result: JobResult, row: Row | None) -> JobResult | None:
+        """A signal of Slurm's ended it: was that somebody's wish, or does Slurm only want its node?"""
+        if row is None or row.state in ENDED:
+            return _by_hand(result) if row and row.state == "CANCELLED" else result
+        if row.state in AGAIN:  # requeued: another attempt is another job
+            self._orders.give(["scancel", "--quiet"], [row.id])
+            return result
+        self._queue.look_soon()
+        return None
+
+    def _bury(self, known: Known, row: Row | None) -> JobResult | None:
+        """It is over, or Slurm doesn't know it, and there is no result: be sure of that, and that nothing runs."""
+        now = time.monotonic()
+        # Of an array that was never seen, as of a build that died before it was sent, only the first is waited for.
+        known.gone = known.gone or (now if known.is_seen else self._gone.setdefault(known.name, now))
+        state = row.state if row else ""
+        claim = known.folder.claimant()
+        if claim is None and row and not row.node:  # it never had a node
+            return _never_began(known, state)
+        if now - known.gone < known.delay:
+            self._queue.look_soon()
+            return None
+        if claim is None:
+            result = _never_began(known, state)
+            return result if self.ask(known, REVOKED) else None
+        if known.stop != REVOKED and not self.ask(known, REVOKED):
+            return None
+        if known.folder.silence() > known.delay / 2 * SILENT_BEATS:
+            return self._lost(known, state)
+        self._queue.look_soon()
+        return None
+
+    def _lost(self, known: Known, state: str) -> JobResult:
+        """Nobody will tell how it ended."""
+        match state:
+            case "TIMEOUT":
+                return known.unseen(Reason.TIMEOUT, "Slurm killed it at the end of its time")
+            case "OUT_OF_MEMORY":
+                return known.unseen(Reason.OUT_OF_MEMORY, "killed for want of memory, as Slurm says")
+            case "PREEMPTED":
+                return known.unseen(Reason.PREEMPTED, "Slurm killed it since others come first")
+            case "CANCELLED":
+                reason = Reason.CANCELLED if known.stop in (SOFT, NOW) else Reason.SIGNAL
+                return known.unseen(reason, "its job in Slurm was cancelled")
+        claim = known.folder.claimant() or {"node": ""}
+        self.lost_on[known.job.task].update(filter(None, [claim["node"]]))
+        where = f" on {claim['node']}" if claim["node"] else ""
+        said = f": Slurm says {state}" if state else ""
+        return known.unseen(Reason.LOST, f"nothing is heard of it any more{where}{said}")
+
+    def ask(self, known: Known, how: str) -> bool:
+        """Have it end; False if that can't be written down, on a full disk for one."""
+        try:
+            known.folder.ask(how)
+        except OSError as error:
+            self._news.append(f"{known.job.task} can't be told to end: {words(error)}")
+            return False
+        known.stop = how
+        return True
+
+
+def _never_began(known: Known, state: str) -> JobResult:
+    if known.stop in (SOFT, NOW):
+        return known.unseen(Reason.CANCELLED, "")
+    if state == "CANCELLED":
+        return known.unseen(Reason.NOT_STARTED, "its job in Slurm was cancelled")
+    output = os.path.relpath(known.folder.path, known.job.workspace)
+    word = f"it ended as {state}" if state else "Slurm knows nothing of it"
+    return known.unseen(Reason.NOT_STARTED, f"its job in Slurm came to nothing: {word}; see {output}")
+
+
+def _by_hand(result: JobResult) -> JobResult:
+    return replace(result, reason=Reason.SIGNAL, exit_status=-15, detail="its job in Slurm was cancelled")

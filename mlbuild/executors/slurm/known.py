@@ -1,0 +1,49 @@
+"""What is known of a job on the cluster. Blind to how that came to be known, and to what follows from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlbuild.executors import checkpoints
+from mlbuild.executors.folder import JobFolder
+from mlbuild.executors.job import Job, JobResult, Reason
+
+
+@dataclass(eq=False, slots=True)
+class Known:
+    """A job that was submitted here or taken over, and whose end was not told yet."""
+
+    job: Job
+    folder: JobFolder
+    name: str = ""
+    index: int | None = None
+    id: str = ""
+    """How Slurm calls it, once that is known."""
+    sent: float | None = None
+    """When Slurm had it, in `time.monotonic` seconds; None: it has not, or nobody knows."""
+    is_seen: bool = False
+    """Slurm has told of it as one that is not over."""
+    gone: float | None = None
+    """Since when Slurm says that it is over, or doesn't know it."""
+    stop: str = ""
+    """What was asked for."""
+    held: JobResult | None = None
+    """How it ended, while it is not clear by whose will."""
+    delay: float = 10.0
+
+    def unseen(self, reason: Reason, detail: str) -> JobResult:
+        """How it ended, if no node tells."""
+        # Of what is lost, whoever takes it in looks at what it left.
+        is_begun = reason is not Reason.LOST and self.folder.claimant()
+        left = checkpoints.conclude(self.job) if is_begun else ""
+        return JobResult(self.job.attempt, reason, detail=detail, ended=time.time(), checkpoint=left)
+
+
+def by_run(members: Iterable[Known]) -> list[list[Known]]:
+    """The jobs of each run, that which carries the others first."""
+    runs: dict[str, list[Known]] = {}
+    for known in members:
+        runs.setdefault(known.job.run, []).append(known)
+    return [*runs.values()]

@@ -1,0 +1,202 @@
+"""What is to be submitted: jobs that are alike become one array, its script is written down, and `sbatch` gets it.
+
+Blind to what becomes of a job once Slurm has it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlbuild.executors.attempt import words
+from mlbuild.executors.folder import SCRIPT, Note
+from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.slurm.commands import MOST, Answer, Command
+from mlbuild.executors.slurm.known import Known, by_run
+from mlbuild.executors.slurm.queue import Queue
+from mlbuild.executors.slurm.script import Site, limit, render, resources
+from mlbuild.killpoint import reach
+
+KILL_POINTS = ("slurm-written", "slurm-sending", "slurm-sent")
+GATHER = 1.0
+"""Seconds for which jobs are held back, as long as more of them keep coming: they may become one array."""
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+"""The folder in which `mlbuild` lies."""
+
+
+@dataclass(eq=False, slots=True)
+class Submission:
+    """Jobs that Slurm is given by one `sbatch`."""
+
+    script: str
+    members: list[Known]
+    failed: float | None = None
+    """When it could not be told whether Slurm had taken them."""
+
+
+class Outbox:
+    """Submits, one `sbatch` after another, without waiting for Slurm.
+
+    Args:
+        known: all jobs whose end was not told yet.
+        sites: what each executor says, by name.
+        lost_on: task → nodes on which it was lost.
+        queue: tells what Slurm has taken.
+    """
+
+    def __init__(
+        self, known: Mapping[str, Known], sites: Mapping[str, Site], lost_on: dict[str, set[str]], queue: Queue
+    ) -> None:
+        self._known = known
+        self._sites = sites
+        self._lost_on = lost_on
+        self._queue = queue
+        self._waiting: list[Known] = []
+        self._since = 0.0
+        """When one came last."""
+        self._size = 0
+        self._most = MOST
+        self._put_off: list[Submission] = []
+        self._sending: tuple[Submission, Command] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether Slurm was given all there is, though it may not have taken it."""
+        return not (self._waiting or self._sending)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether there is something of which only the queue tells if Slurm has it."""
+        return bool(self._put_off)
+
+    def put(self, jobs: Sequence[Known]) -> None:
+        self._waiting += jobs
+        self._since = time.monotonic()
+
+    def withdraw(self, known: Known) -> bool:
+        """Don't submit it; False if it was."""
+        if known not in self._waiting:
+            return False
+        self._waiting.remove(known)
+        return True
+
+    def site(self, job: Job) -> Site:
+        return self._sites.get(job.executor, Site())
+
+    def go_on(self) -> list[JobResult]:
+        """Do what is due. The results are of jobs that can't be submitted."""
+        refused: list[JobResult] = []
+        if self._sending:
+            submission, command = self._sending
+            answer = command.answer()
+            if answer is None:
+                return []
+            self._sending = None
+            refused += self._sent(submission, answer)
+        if again := next((submission for submission in self._put_off if submission.failed is None), None):
+            self._put_off.remove(again)
+            self._send(again)
+        elif self._is_due():
+            members = self._take_alike()
+            try:
+                self._send(Submission(self._write(members), members))
+            except OSError as error:
+                refused += [known.unseen(Reason.NOT_STARTED, words(error)) for known in members]
+        return refused
+
+    def _send(self, submission: Submission) -> None:
+        reach("slurm-sending")
+        self._sending = submission, Command(["sbatch", "--parsable", "--export=ALL", submission.script])
+
+    def _is_due(self) -> bool:
+        """Whether there are jobs, and no more of them keep coming."""
+        is_growing = len(self._waiting) > self._size
+        self._size = len(self._waiting)
+        return bool(self._waiting) and not (is_growing and time.monotonic() - self._since < GATHER)
+
+    def _take_alike(self) -> list[Known]:
+        """All jobs of the first run that waits, and of all others that can be one array with it."""
+        first, *others = by_run(self._waiting)
+        alike = self._alike(first[0].job)
+        chosen = [first, *(run for run in others if self._alike(run[0].job) == alike)][: self._most]
+        members = [known for run in chosen for known in run]
+        taken = set(members)
+        self._waiting = [known for known in self._waiting if known not in taken]
+        self._size = 0
+        return members
+
+    def _alike(self, job: Job) -> tuple[object, ...]:
+        own = resources(job, self.site(job))
+        return job.executor, job.task.partition("[")[0], own, limit(job, self.site(job)), self._away(job)
+
+    def _away(self, job: Job) -> list[str]:
+        return sorted(self._lost_on.get(job.task, ()))
+
+    def _write(self, members: list[Known]) -> str:
+        """Write down what is going to be submitted: the path of the script. Raises OSError."""
+        runs, job = by_run(members), members[0].job
+        site = self.site(job)
+        name = f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', job.task)[:60]}.{job.attempt}.{os.urandom(6).hex()}"
+        for index, run in enumerate(runs):
+            place = index if len(runs) > 1 else None
+            for known in run:
+                known.name, known.index = name, place
+            jobs = tuple(known.job for known in run)
+            run[0].folder.write(Note(jobs, name, place, limit(jobs[0], site), site.delay))
+        folders = [run[0].folder.path for run in runs]
+        script = members[0].folder.at(SCRIPT)
+        with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(render(name, folders, job, site, self._away(job), sys.executable, ROOT))
+        reach("slurm-written")
+        return script
+
+    def _sent(self, submission: Submission, answer: Answer) -> list[JobResult]:
+        """`sbatch` has ended: the results of those that Slurm does not take."""
+        members = submission.members
+        if answer.status == 0 and (match := re.search(r"^\d+", answer.out, re.MULTILINE)):
+            reach("slurm-sent")
+            for known in members:
+                known.id = match[0] if known.index is None else f"{match[0]}_{known.index}"
+                known.sent = time.monotonic()
+            self._queue.look_soon()
+        elif answer.is_unsure or answer.status == 0:
+            self._queue.silent(answer.word)
+            self._submit_later(submission)
+        elif "policy" in answer.word and any(known.sent is not None for known in self._known.values()):
+            self._submit_later(submission)  # it has as many of our jobs as it takes at once
+        elif "array" in answer.word and len(runs := by_run(members)) > 1:
+            self._most = len(runs) // 2
+            self._waiting += members
+        elif lost := {known.job.task for known in members} & self._lost_on.keys():
+            for task in lost:  # perhaps these were all nodes that there are
+                del self._lost_on[task]
+            self._waiting += members
+        else:
+            return [known.unseen(Reason.NOT_STARTED, f"Slurm does not take it: {answer.word}") for known in members]
+        return []
+
+    def _submit_later(self, submission: Submission) -> None:
+        """Submit these again, once Slurm has said that it does not have them."""
+        submission.failed = time.monotonic()
+        self._put_off.append(submission)
+        self._queue.look_soon()
+
+    def settle(self) -> list[JobResult]:
+        """See by a new picture what Slurm had taken. The results are of jobs that it hasn't, and that nobody wants."""
+        ended: list[JobResult] = []
+        asked = self._queue.picture.asked
+        names = {name for name, _ in self._queue.picture.jobs}
+        for submission in [each for each in self._put_off if each.failed is not None and each.failed < asked]:
+            submission.failed = None
+            if submission.members[0].name in names:
+                for known in submission.members:
+                    known.sent = asked - 1
+                self._put_off.remove(submission)
+            elif all(known.stop for known in submission.members):
+                ended += [known.unseen(Reason.CANCELLED, "") for known in submission.members]
+                self._put_off.remove(submission)
+        return ended
