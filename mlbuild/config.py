@@ -17,6 +17,7 @@ WORKSPACE_FILE = "mlbuild.toml"
 LINKS = ("auto", "copy", "hard")
 KINDS = ("local", "slurm")
 OBSERVE = ("on", "off")
+Keys = tuple[str, ...]
 
 
 class Config(Struct, frozen=True):
@@ -26,7 +27,8 @@ class Config(Struct, frozen=True):
         jobs: as `--jobs`; None: as many as there are CPUs to use.
         gpus: how many GPUs this machine has, if its driver does not tell.
         observe: `on`: what Python recipes are seen to read counts; `off`.
-        executors: of each `[executors.NAME]` table what is given, in the fields of `target.Executor`.
+        executors: of each `[executors.NAME]` table what is given, in the fields of `target.Executor`, and `at` where it
+            stands.
         link: how large outputs come out of the store: `auto` (by reflink, else hard link, else copy), `copy`, `hard`.
     """
 
@@ -52,16 +54,20 @@ def read(files: Files) -> Config:
         ManyErrors: every mistake in either file.
     """
     merged: dict[str, Any] = {}
+    places: dict[Keys, Location] = {}
     errors: list[ConfigError] = []
     for path in (user_file(), WORKSPACE_FILE):
         try:
             text = _content(files, path)
-            merged = _over(merged, _Reading(Source(path, text), errors).whole() if text else {})
+            merged = _over(merged, _Reading(Source(path, text), errors, places).whole() if text else {})
         except ConfigError as error:
             errors.append(error)
     if errors:
         raise ManyErrors(errors)
-    executors = {name: _settings_apart(table) for name, table in merged.pop("executors", {}).items()}
+    executors = {
+        name: {**_settings_apart(table), "at": {keys[-1]: at for keys, at in places.items() if keys[1] == name}}
+        for name, table in merged.pop("executors", {}).items()
+    }
     return Config(executors=executors, **merged.pop("store", {}), **merged)
 
 
@@ -99,15 +105,15 @@ def _content(files: Files, path: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 # One file
 
-Keys = tuple[str, ...]
-
 
 class _Reading:
-    """Checks one file and gives its values; every mistake is added to `errors`."""
+    """Checks one file and gives its values; every mistake is added to `errors`, and where executors are told what to
+    `places`."""
 
-    def __init__(self, source: Source, errors: list[ConfigError]) -> None:
+    def __init__(self, source: Source, errors: list[ConfigError], places: dict[Keys, Location]) -> None:
         self._source = source
         self._errors = errors
+        self._places = places
 
     def whole(self) -> dict[str, Any]:
         # Most workspaces have no such file, and then nothing of this is loaded.
@@ -147,6 +153,8 @@ class _Reading:
         return found
 
     def _value(self, keys: Keys, value: object, setting: Callable[[object], object]) -> dict[str, Any]:
+        if keys[0] == "executors":
+            self._places[keys] = self._place(keys)
         try:
             return {keys[-1]: setting(value)}
         except ValueError as error:

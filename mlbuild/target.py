@@ -119,7 +119,7 @@ class Executor(Struct, frozen=True):
     """Where targets run. `kind` is `local` or `slurm`; what is None is as much as there is; memory and disk in bytes.
 
     `pools` are what else it has, by name: amounts that `resources:` takes from. `settings` are what its kind alone has,
-    by name; those of `slurm` are the fields of its `Site`.
+    by name; those of `slurm` are the fields of its `Site`. `at` is where each of all these stands, by name.
     """
 
     name: str
@@ -131,6 +131,7 @@ class Executor(Struct, frozen=True):
     jobs: int | None = None
     pools: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    at: Mapping[str, Location] = field(default_factory=dict)
 
 
 AMOUNTS = ("cpus", "memory", "gpus", "gpu_memory", "disk", "nodes")

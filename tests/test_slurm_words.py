@@ -107,11 +107,11 @@ def test_of_the_job_that_a_build_is_in_slurm_hears_nothing(monkeypatch: pytest.M
 
 
 SINFO = """\
-PARTITION|CPUS|MEMORY|NODES|GRES
-cpu*|64|256000|10|(null)
-gpu|32|128000|2|gpu:a100:4(S:0-1),nvme:1
-gpu|32|128000|1|gpu:v100:8
-down|N/A|x|1|
+PARTITION|CPUS|MEMORY|NODES|STATE|GRES
+cpu*|64|256000|10|idle|(null)
+gpu|32|128000|2|mixed|gpu:a100:4(S:0-1),nvme:1
+gpu|32|128000|1|down*|gpu:v100:8
+down|N/A|x|1||
 """
 
 

@@ -239,11 +239,18 @@ def verify_executor(workspace: Workspace, name: str | None) -> None:
 
 def verify_room(workspace: Workspace, tasks: Iterable[Task], on: str | None = None) -> None:
     """Raises UsageError, as `build` would, if one of the tasks asks for what can never be had here."""
-    executor = _executors(workspace, 0, 1, None)
-    try:
-        _fit(executor, partial(request, workspace.graph, on), tasks)
-    finally:
-        executor.close()
+    for problem in misfits(workspace, [tasks], on):
+        raise problem
+
+
+def misfits(workspace: Workspace, groups: Iterable[Iterable[Task]], on: str | None = None) -> Iterator[UsageError]:
+    """Of each of these groups of tasks the first that asks for what can never be had here."""
+    with closing(_executors(workspace, 0, 1, None)) as executor:
+        for tasks in groups:
+            try:
+                _fit(executor, partial(request, workspace.graph, on), tasks)
+            except UsageError as problem:
+                yield problem
 
 
 def _executors(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -> Together:

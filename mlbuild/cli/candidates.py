@@ -41,6 +41,7 @@ OPTIONS = {
     "runs": ("--limit", "--json"),
     "show": ("--json",),
     "metrics": ("--key", "--against", "--format", "--json"),
+    "executors": ("--json",),
     "check": ("--observed", "--fix", "--json"),
     "fmt": ("--check",),
 }

@@ -17,6 +17,7 @@ COMMANDS = {
     "store": "how large the store is; drop what nothing recent uses; find damage",
     "runs": "earlier builds: when, what ran, how it ended",
     "show": "what made a file, from what, and what depends on it",
+    "executors": "where targets run: settings, what was found there, and what is wrong",
     "metrics": "values side by side: over keys, or against an earlier build",
     "init": "write a first Pipelinefile",
     "fmt": "lay out the Pipelinefile",
@@ -24,7 +25,7 @@ COMMANDS = {
     "completion": "a script for bash, zsh or fish that completes what is typed",
     "help": "what a subcommand does, and its options",
 }
-NOT_YET = frozenset((*("shell", "submit", "executors", "watch", "config", "push", "pull", "ui", "report", "import"),))
+NOT_YET = frozenset((*("shell", "submit", "watch", "config", "push", "pull", "ui", "report", "import"),))
 """Subcommands whose names are taken already."""
 
 WITH_PATH = ("-f", "--file", "-C", "--directory")

@@ -53,7 +53,8 @@ def executor(statement: ExecutorOf, constants: Constants) -> Executor:
         else:
             given[item.name] = _limit(node.function, item, item.name, constants)
     limits = {limit: given.pop(limit) for limit in KINDS[node.function] if limit in given}
-    return Executor(name, node.function, pools=given, settings=settings, **limits)
+    at = {item.name: item.at for item in node.arguments if item.name}
+    return Executor(name, node.function, pools=given, settings=settings, at=at, **limits)
 
 
 def _limit(kind: str, item: Argument, name: str, constants: Constants) -> float:
@@ -86,7 +87,7 @@ def overlaid(name: str, declared: Executor | None, given: Mapping[str, Any]) -> 
             message = f"`executors.{name}.{setting}` is nothing that an executor of the kind {kind} has"
             raise ConfigError(message, None, f"it has {', '.join(own)}")
     below = declared if declared and declared.kind == kind else Executor(name, kind)
-    merged = {field: {**getattr(below, field), **given.get(field, {})} for field in ("pools", "settings")}
+    merged = {field: {**getattr(below, field), **given.get(field, {})} for field in ("pools", "settings", "at")}
     return replace(below, **{**given, **merged, "kind": kind})
 
 

@@ -11,15 +11,18 @@ from mlbuild.executors.machine import size
 from mlbuild.executors.slurm.commands import Answer, Command
 from mlbuild.executors.slurm.script import Site
 
-FORMAT = "%P|%c|%m|%D|%G"
+FORMAT = "%P|%c|%m|%D|%T|%G"
 GPU = re.compile(r"gpu(?::([\w.-]+))??(?::(\d+))?(?:\(|$)")
 WAIT = 10.0
 """Seconds for which an answer is waited for: what is not known is not refused."""
+MARKS = "*~#!%$@^-+"
+"""Stand behind a state: the node does not respond, sleeps, is about to start anew …"""
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """Some of a queue that are alike. Memory is in bytes; `gpus` by type, which is empty if it is not told."""
+    """Some of a queue that are alike. Memory is in bytes; `gpus` by type, which is empty if it is not told; `state` is
+    as Slurm calls it."""
 
     queue: str
     is_default: bool
@@ -27,6 +30,7 @@ class Nodes:
     memory: int
     count: int
     gpus: dict[str, int]
+    state: str = ""
 
     def gpus_of(self, type: str | None) -> int:
         return self.gpus.get(type, 0) if type else sum(self.gpus.values())
@@ -34,8 +38,13 @@ class Nodes:
 
 def ask() -> list[Nodes]:
     """All nodes by queue; none if Slurm doesn't tell."""
-    answer = Command(["sinfo", "--exact", f"--format={FORMAT}"], WAIT).answer(WAIT)
+    answer = asking().answer(WAIT)
     return read(answer) if answer else []
+
+
+def asking() -> Command:
+    """The question, whose answer `read` reads."""
+    return Command(["sinfo", "--exact", f"--format={FORMAT}"], WAIT)
 
 
 def read(answer: Answer) -> list[Nodes]:
@@ -44,11 +53,11 @@ def read(answer: Answer) -> list[Nodes]:
         return []
     found = []
     for line in answer.out.splitlines()[1:]:
-        queue, *numbers, gres = line.split("|", 4)
-        if len(numbers) == 3 and all(number.isdigit() for number in numbers):
-            cpus, memory, count = map(int, numbers)
-            is_default = queue.endswith("*")
-            found.append(Nodes(queue.rstrip("*"), is_default, cpus, memory << 20, count, _gpus(gres)))
+        fields = line.split("|", 5)
+        if len(fields) == 6 and all(number.isdigit() for number in fields[1:4]):
+            (queue, *_, state, gres), (cpus, memory, count) = fields, map(int, fields[1:4])
+            own = queue.rstrip("*"), queue.endswith("*")
+            found.append(Nodes(*own, cpus, memory << 20, count, _gpus(gres), state.rstrip(MARKS)))
     return found
 
 
