@@ -32,6 +32,7 @@ LONGEST = (
     "slurm",
     "executor_slurm",
     "flights",
+    "slurm_flights",
     "law",
     "backfill_law",
     "docs",
