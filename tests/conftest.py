@@ -31,6 +31,8 @@ LONGEST = (
     "survival",
     "slurm",
     "executor_slurm",
+    "slurm_drivers",
+    "slurm_fencing",
     "flights",
     "slurm_flights",
     "law",

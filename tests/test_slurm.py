@@ -239,36 +239,6 @@ def test_squeue_hangs(slurm: Workspace) -> None:
 # --- stopping
 
 
-def test_cancelling_what_waits_and_what_runs(slurm: Workspace, cluster: Cluster) -> None:
-    slurm.pipeline(f"""
-        {EXECUTOR}
-        partition k: range(3)
-        target t[k]:
-            on: gpu
-            outputs: "t/{{k}}"
-            resources: cpus = 8
-            run: trap 'echo saved > saved-{{k}}; exit 1' TERM; touch running-{{k}}; while :; do sleep 0.05; done
-    """)
-    driver = slurm.start("t")
-    slurm.wait_until(lambda: sum(slurm.exists(f"running-{number}") for number in range(3)) == 2)
-    slurm.run("cancel")
-    driver.communicate(timeout=60)
-    assert driver.returncode == 130
-    assert sum(slurm.exists(f"saved-{number}") for number in range(3)) == 2, "those that ran had their grace"
-    until(lambda: jobs(cluster) == [])
-
-
-def test_cancelling_what_a_dead_build_has_left(slurm: Workspace, cluster: Cluster) -> None:
-    slurm.pipeline(once())
-    driver = slurm.start("summary")
-    slurm.wait_for("running")
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.communicate()
-    ended = slurm.run("cancel")
-    assert ended.status == 0 and "model" in ended.out
-    until(lambda: jobs(cluster) == [])
-
-
 def test_scancel_by_hand_is_a_death_by_a_signal(slurm: Workspace, cluster: Cluster) -> None:
     slurm.pipeline(once())
     driver = slurm.start("summary")

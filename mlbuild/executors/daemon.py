@@ -25,15 +25,16 @@ def prepare(*, child: bool = False) -> socket.socket:
     It leaves when the socket returned is closed. Raises OSError.
 
     Args:
-        child: it stays our child, so that whoever ends all that descends from us ends it too.
+        child: it stays our child, so that whoever ends all that descends from us ends it too, and what it runs ends
+            with us.
     """
     ours, theirs = socket.socketpair()
     with theirs:
         if child:
-            fork(lambda: _wait(theirs))
+            fork(lambda: _wait(theirs, child))
         else:
             # Two forks: an orphan leaves no zombie behind in a driver that lives on.
-            os.waitpid(fork(lambda: fork(lambda: _wait(theirs))), 0)
+            os.waitpid(fork(lambda: fork(lambda: _wait(theirs, child))), 0)
     return ours
 
 
@@ -77,7 +78,7 @@ def is_alive(run_folder: str) -> bool:
     return False
 
 
-def _wait(driver: socket.socket) -> None:
+def _wait(driver: socket.socket, child: bool) -> None:
     """The life of a supervisor before it has anything to do, in its own process."""
     os.setsid()
     attempt.hold_signals()
@@ -88,14 +89,14 @@ def _wait(driver: socket.socket) -> None:
         for file in given:
             os.set_inheritable(file, False)
         folder, lock, listener = given
-        _serve(folder, os.fsdecode(workspace), lock, socket.socket(fileno=listener), driver)
+        _serve(folder, os.fsdecode(workspace), lock, socket.socket(fileno=listener), driver, child)
 
 
-def _serve(folder: int, workspace: str, lock: int, listener: socket.socket, driver: socket.socket) -> None:
+def _serve(folder: int, workspace: str, lock: int, listener: socket.socket, driver: socket.socket, child: bool) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)  # passed on, but over NFS it is the process's
         os.chdir(workspace)
-        Supervisor(folder, listener, driver).serve()
+        Supervisor(folder, listener, driver, outlives=not child).serve()
         os.unlink(SOCKET, dir_fd=folder)
     except BaseException:
         os.dup2(os.open(CRASH, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666, dir_fd=folder), 2)

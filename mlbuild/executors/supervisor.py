@@ -76,9 +76,10 @@ class Supervisor:
         folder: the run's, open; its `started` and `results` are appended to.
         listener: where other builds connect.
         driver: the connection to the build that this belongs to.
+        outlives: what runs goes on when that is closed; else it is ended.
     """
 
-    def __init__(self, folder: int, listener: socket.socket, driver: socket.socket) -> None:
+    def __init__(self, folder: int, listener: socket.socket, driver: socket.socket, *, outlives: bool = True) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._started = os.open(STARTED, flags, 0o666, dir_fd=folder)
         self._results = os.open(RESULTS, flags, 0o666, dir_fd=folder)
@@ -94,6 +95,8 @@ class Supervisor:
         self._helpers = Helpers(self._watch, self._selector.unregister)
         self._watch(listener.fileno(), lambda: self._welcome(listener.accept()[0]))
         self._welcome(driver)
+        self._needed = None if outlives else self._clients[0]
+        """The connection with which all ends."""
 
     def serve(self) -> None:
         """Go on until nobody is connected and nothing runs."""
@@ -141,6 +144,9 @@ class Supervisor:
             self._selector.unregister(client)
             self._clients.remove(client)
             client.close()
+            if client is self._needed:
+                for name in self._running:
+                    self._stop(name, now=True)
 
     def _obey(self, client: lines.Channel, message: Row) -> None:
         if message["do"] == "run":
@@ -368,7 +374,7 @@ class Supervisor:
 
 def _is_drivers(name: str) -> bool:
     """Whether a variable is about the job that the driver itself runs in."""
-    return name.startswith("SLURM_") or name in (*checkpoints.VARIABLES, stacks.STACKS)
+    return name.startswith(("SLURM_", "SLURMD_")) or name in (*checkpoints.VARIABLES, stacks.STACKS)
 
 
 def _measure(jobs: list[Job], result: JobResult, saves: Saves | None) -> list[Row]:
