@@ -82,7 +82,7 @@ def test_a_path_that_a_target_makes_is_no_override(built: Workspace) -> None:
         (["-C", "odd", "../alll"], "error: no target is called ../alll, and none makes a path of that name\n  hint: did you mean all?\n"),
         (["help", "stauts"], "error: there is no subcommand `stauts`\n  hint: did you mean status?\n"),
         (["help", "nothing"], "error: there is no subcommand `nothing`\n  hint: `mlbuild help` lists them\n"),
-        (["help", "submit"], "error: the subcommand `submit` is not there yet\n"),
+        (["help", "shell"], "error: the subcommand `shell` is not there yet\n"),
         (["help", "log", "show"], "error: help takes one subcommand\n  hint: `mlbuild help` lists them\n"),
         (["-f", "."], "error: there is no file .\n  hint: it is there, but is no file that can be read twice\n"),
         (["--key", "day"], "error: --key day: no keys are given\n  hint: as in --key day=2013-01-01..2013-01-31\n"),

@@ -25,7 +25,8 @@ from mlbuild.engine.preconditions import verify_variables
 from mlbuild.engine.requests import Requests
 from mlbuild.engine.revision import Revision
 from mlbuild.engine.scheduler import Scheduler
-from mlbuild.engine.states import OVER
+from mlbuild.engine.states import OVER, State
+from mlbuild.engine.submission import Submission
 from mlbuild.errors import MlbuildError, StateError, UsageError
 from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
@@ -58,6 +59,7 @@ class Options(Struct, frozen=True):
         max_active: at most so many tasks of each partitioned target at once.
         on: the executor on which all run, whatever their targets say.
         max_failures: after so many failures go on no more.
+        submit: have all that must run submitted at once, and leave it.
     """
 
     jobs: int | None = None
@@ -67,6 +69,7 @@ class Options(Struct, frozen=True):
     max_active: int | None = None
     on: str | None = None
     max_failures: int | None = None
+    submit: bool = False
     command: str = "mlbuild"
 
 
@@ -174,7 +177,7 @@ def build_tasks(
         attempts.finish_publishing()
         history = History(journal, order, course.in_turn)
         keep_going = workspace.config.keep_going if options.keep_going is None else options.keep_going
-        scheduler = Scheduler(
+        scheduler = (Submission if options.submit else Scheduler)(
             graph,
             course,
             replan,
@@ -194,12 +197,16 @@ def build_tasks(
             _tell_orphans(graph, tell)
         on_start(scheduler.interrupt)
         scheduler.run()
+        if isinstance(scheduler, Submission):
+            scheduler.refused(executor.send())
         if graph.listings:  # before, what keys will be there was not known
             _tell_orphans(graph, tell)
         exit_status = INTERRUPTED if scheduler.interrupted else 1 if scheduler.failed else 0
         stats.settle()
         journal.memory.save_stats(stats.changed())
         counts = {state.value: count for state, count in scheduler.states.counts.items() if count and state in OVER}
+        if options.submit:
+            counts["submitted"] = scheduler.states.counts[State.RUNNING]
         account.end(exit_status, counts)
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status

@@ -71,7 +71,8 @@ def _task_row(stopped: Stopped) -> dict[str, Any]:
 def _lines(each: Cancelled, dry: bool) -> Iterator[str]:
     number, pid = each.run.number, each.run.pid
     if not each.run.lives:
-        yield f"run {number} died, and what it had started went on"
+        submitted = each.run.counts.get("submitted")
+        yield f"run {number} {'had submitted' if submitted else 'died, and what it had started went on'}"
     elif each.whole:
         yield f"run {number} (process {pid}) {'would be' if dry else 'was'} interrupted"
     else:

@@ -17,10 +17,8 @@ Candidate = tuple[str, str]
 """(What is typed, what it is in a few words or nothing.)"""
 
 COMMON = ("--file", "--directory", "--help")
-BUILDING = (
-    *("--dry-run", "--jobs", "--key", "--max-active", "--on", "--detach", "--events", "--verbose", "--quiet"),
-    *("--color", "--no-color", "--progress"),
-)
+TELLING = ("--events", "--verbose", "--quiet", "--color", "--no-color", "--progress")
+BUILDING = ("--dry-run", "--jobs", "--key", "--max-active", "--on", "--detach", *TELLING)
 BUILD = ("--keep-going", "--no-keep-going", "--always-make", "--force", "--question", *BUILDING)
 OPTIONS = {
     "": ("--version", *BUILD),
@@ -29,6 +27,7 @@ OPTIONS = {
         *("--from", "--to", "--mode", "--newest-first", "--canary", "--max-failures", "--with-upstream"),
         *("--with-downstream", "--json", *BUILDING),
     ),
+    "submit": ("--dry-run", "--key", "--on", "--json", *TELLING),
     "status": ("--key", "--tasks", "--json"),
     "explain": ("--key", "--json"),
     "impact": ("--since", "--budget", "--gpu-hours", "--key", "--json"),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "build": "bring goals up to date (what `mlbuild GOAL` does, too)",
     "backfill": "the tasks of a range of keys that are missing, stale or failed, one after another",
+    "submit": "give a cluster all that must run at once, each task behind what it needs, and leave",
     "status": "each target's state",
     "explain": "why a task would run, or why not",
     "impact": "what edits would make run, and what that costs",
@@ -25,7 +26,7 @@ COMMANDS = {
     "completion": "a script for bash, zsh or fish that completes what is typed",
     "help": "what a subcommand does, and its options",
 }
-NOT_YET = frozenset((*("shell", "submit", "watch", "config", "push", "pull", "ui", "report", "import"),))
+NOT_YET = frozenset((*("shell", "watch", "config", "push", "pull", "ui", "report", "import"),))
 """Subcommands whose names are taken already."""
 
 WITH_PATH = ("-f", "--file", "-C", "--directory")

@@ -30,12 +30,18 @@ OnStart = Callable[[Callable[[], None]], None]
 
 def add_building_options(parser: Parser) -> None:
     """How to build, whatever it is."""
-    add, switch = parser.add_argument, argparse.BooleanOptionalAction
+    add = parser.add_argument
     add("-j", "--jobs", type=positive, metavar="N", help="at most N tasks at once (default: the CPUs there are)")
     add_key_option(parser)
     add("--max-active", type=positive, metavar="N", help="at most N tasks of a partitioned target at once")
     add("--on", metavar="EXECUTOR", help="run there whatever the targets say")
     add("--detach", action="store_true", help="go on without this terminal; `mlbuild attach` shows it again")
+    add_telling_options(parser)
+
+
+def add_telling_options(parser: Parser) -> None:
+    """Who is told of what happens, and how."""
+    add, switch = parser.add_argument, argparse.BooleanOptionalAction
     add("--events", metavar="PATH", help="write every event there, as a line of JSON")
     add("-v", "--verbose", action="store_true", help="say also why each task runs")
     add("--quiet", action="store_true", help="say only what failed")

@@ -74,7 +74,7 @@ def _run(arguments: list[str]) -> int:
     if command not in COMMANDS:
         return _building("build", arguments, "")
     rest = [*arguments[:at], *arguments[at + 1 :]]
-    if command in ("build", "backfill"):
+    if command in ("build", "backfill", "submit"):
         return _building(command, rest, command)
     status: int = _loaded(command).run(rest, command)
     return status

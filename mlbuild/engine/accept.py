@@ -14,11 +14,12 @@ from msgspec import Struct
 
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Facts, Reason, Verdict, decide
-from mlbuild.engine.survey import UNKNOWN, Survey
+from mlbuild.engine.survey import Survey
 from mlbuild.errors import StateError, UsageError
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import UNKNOWN
 from mlbuild.state.journal import Journal, Trace
 from mlbuild.state.stats import Stats
 from mlbuild.state.store import Stored

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from mlbuild.engine import metrics
 from mlbuild.engine.decide import Reason
@@ -73,6 +74,8 @@ class Attempt(Struct, frozen=True):
     edited: tuple[str, ...]
     died: int | None = None
     """The build that it is taken over from."""
+    left: bool = False
+    """That had submitted it and left."""
     began: float = 0.0
     """When that had started it, in epoch seconds."""
     reasons: tuple[Reason, ...] = ()
@@ -89,6 +92,23 @@ class Attempt(Struct, frozen=True):
     @property
     def adopted(self) -> bool:
         return self.died is not None
+
+
+class Behind(Struct, frozen=True):
+    """What comes before an attempt of those that are submitted together with it, or were before.
+
+    Attributes:
+        attempts: all of them must succeed.
+        makers: path → the attempt that has yet to make it, of what it reads.
+        tasks: at which those attempts are.
+    """
+
+    attempts: tuple[str, ...] = ()
+    makers: Mapping[str, str] = field(default_factory=dict)
+    tasks: tuple[Task, ...] = ()
+
+
+ALONE = Behind()
 
 
 class InputChanged(Exception):
@@ -129,15 +149,18 @@ class Attempts:
         self._undeclared = Undeclared(graph, inspector, journal, say)
         self._files = Files(layout.workspace)
         self._made = 0
+        self._behind: Counter[str] = Counter()
+        """How many of the attempts that have no end yet were submitted behind each."""
 
     # --- before
 
-    def make(self, together: Sequence[Wanted], failures: int = 0) -> list[Attempt]:
+    def make(self, together: Sequence[Wanted], failures: int = 0, behind: Behind = ALONE) -> list[Attempt]:
         """The next attempts at tasks of which one run of the recipe takes care; nothing of them has happened yet.
 
         Args:
             together: more than one are those of a batch, with the keys in their order.
             failures: how many before them cost a retry.
+            behind: the attempts with which it is submitted, and that come before it.
 
         Raises InputChanged, and PipelineError for what can't be had or has no value.
         """
@@ -166,6 +189,7 @@ class Attempts:
             programs=tuple(dict.fromkeys(program for task in tasks for program in self._inspector.programs(task))),
             timeout=target.timeout,
             stall=target.stall,
+            after=behind.attempts,
             batch=Batch(attempt, first.task.name, len(together)) if len(together) > 1 else None,
             **(on_checkpoints(self._graph, first.task, first.fingerprint, resume, self._journal.run) if resume else {}),
             **self.request(first.task, failures),
@@ -173,14 +197,16 @@ class Attempts:
         carried = replace(job, recipe="", environment={}, notes="", programs=())
         command = python.source_of(target.recipe.text) if target.recipe and job.kind == "python" else job.recipe
         return [
-            self._attempt(wanted, replace(job if id == attempt else carried, attempt=id), own, resume, command)
+            self._attempt(wanted, replace(job if id == attempt else carried, attempt=id), own, resume, command, behind)
             for wanted, id, own in zip(together, ids, numbers, strict=True)
         ]
 
-    def _attempt(self, wanted: Wanted, job: Job, number: int, resume: Fingerprint | None, command: str) -> Attempt:
+    def _attempt(
+        self, wanted: Wanted, job: Job, number: int, resume: Fingerprint | None, command: str, behind: Behind
+    ) -> Attempt:
         """An attempt at one task, with what is its own of the job."""
         task, fingerprint = wanted.task, wanted.fingerprint
-        job = replace(job, task=task.name, reads=self._reads(task, fingerprint), outputs=task.made)
+        job = replace(job, task=task.name, reads=self._reads(task, fingerprint, behind.makers), outputs=task.made)
         had = self._outputs.standing(task.made)
         return Attempt(
             task, number, fingerprint, job, had, wanted.edited, reasons=wanted.reasons, resume=resume, command=command
@@ -277,8 +303,8 @@ class Attempts:
         given = [variable for variable in task.target.environ if variable.value is not None]
         return {variable.name: variable_value(variable, scope) or "" for variable in given}
 
-    def _reads(self, task: Task, fingerprint: Fingerprint) -> tuple[Read, ...]:
-        """What the recipe must find as the fingerprint says."""
+    def _reads(self, task: Task, fingerprint: Fingerprint, makers: Mapping[str, str]) -> tuple[Read, ...]:
+        """What the recipe must find as the fingerprint says, or as others will have made it."""
         reads = []
         counted = {path: fingerprint.parts[f"{kind} {path}"] for kind, path in self._inspector.reads(task)}
         code = self._inspector.code(task)
@@ -286,6 +312,9 @@ class Attempts:
         is_same = code.parts.items() <= fingerprint.parts.items()
         files = code.files if is_same else dict.fromkeys(code.files, "")
         for path, digest in {**files, **counted}.items():
+            if path in makers:
+                reads.append(Read(path, "", "", maker=makers[path]))
+                continue
             record = self._stats.record(path)
             same = record is not None and record.digest == digest and record.settled
             reads.append(Read(path, digest, record.signature if same and record else "", is_code=path not in counted))
@@ -345,7 +374,7 @@ class Attempts:
             self._say(f"{path} was not as mlbuild had left it; that version is now {place}", attempt.task)
         self._journal.published(attempt.id)
         self._layout.drop_lists(attempt.id)
-        self._layout.drop_job(attempt.id)
+        self._drop_jobs(attempt.job)
         reach("published")
 
     def abandon(self, attempt: Attempt, result: JobResult) -> JobResult:
@@ -361,7 +390,27 @@ class Attempts:
         self._journal.leases.give_back(job.task)
         self._journal.published(job.attempt)
         self._layout.drop_lists(job.attempt)
+        self._drop_before(job)
         return result
+
+    def _drop_jobs(self, job: Job) -> None:
+        """Drop what an attempt on another node and its build had to say to each other, unless one behind it is still to
+        be told."""
+        if not self._behind[job.attempt]:
+            self._layout.drop_job(job.attempt)
+        self._drop_before(job)
+
+    def _drop_before(self, job: Job) -> None:
+        """As `_drop_jobs`, of those that succeeded before this one and were kept for it."""
+        self._behind.subtract(job.after)
+        for id in job.after:
+            before = self._journal.past.attempt(id)
+            if not self._behind[id] and before is not None and before.reason == jobs.Reason.OK:
+                self._layout.drop_job(id)
+
+    def note_open(self, records: Iterable[OpenAttempt]) -> None:
+        """These are all attempts that have no end yet."""
+        self._behind = Counter(id for record in records for id in record.job.get("after", ()))
 
     def finish_publishing(self) -> None:
         """Drop what the successes of dead builds replaced, where those died before they did."""

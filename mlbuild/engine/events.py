@@ -32,8 +32,8 @@ class TaskReady(Struct, frozen=True):
 
 class TaskStarted(Struct, frozen=True):
     """`resumed_from` is the checkpoint that it goes on from, empty without any. `taken_over_from` is the build that had
-    started it `ran` seconds ago, and died; None: it starts now. This run of the recipe is for `batch` tasks, the
-    first of which is `carrier`; empty: it is for this one alone."""
+    started it `ran` seconds ago, and died, or had submitted it and `left`; None: it starts now. This run of the recipe
+    is for `batch` tasks, the first of which is `carrier`; empty: it is for this one alone."""
 
     task: str
     attempt: int
@@ -41,8 +41,19 @@ class TaskStarted(Struct, frozen=True):
     resumed_from: str = ""
     taken_over_from: int | None = None
     ran: float = 0.0
+    left: bool = False
     batch: int = 1
     carrier: str = ""
+
+
+class TaskSubmitted(Struct, frozen=True):
+    """It is left to its executor, which starts it once those of `behind` have succeeded; the next build takes in its
+    result."""
+
+    task: str
+    executor: str
+    attempt: int
+    behind: tuple[str, ...]
 
 
 class TaskBegunAnew(Struct, frozen=True):
@@ -176,6 +187,7 @@ Event = (
     | TaskFresh
     | TaskReady
     | TaskStarted
+    | TaskSubmitted
     | TaskBegunAnew
     | TaskProgress
     | TaskRestored

@@ -16,11 +16,13 @@ class Orphan(Struct, frozen=True):
     Attributes:
         run: that build.
         started: in epoch seconds.
+        submitted: it had submitted it, and left.
         wanted: whether the next build wants just that, and so takes it over; else it stops it.
     """
 
     run: int
     started: float
+    submitted: bool
     wanted: bool
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec import structs
+
 from mlbuild.engine.attempts import Attempt, Attempts
 from mlbuild.executors.job import Executor, Job, JobResult, Reason
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import Fingerprint
 from mlbuild.state.journal import Journal, OpenAttempt
 
 
@@ -33,18 +38,30 @@ class Recovery:
     def look_again(self) -> None:
         """Another build may have died since the last look."""
         self._open.clear()
-        for record in self._journal.open_attempts():
+        records = self._journal.open_attempts()
+        self._attempts.note_open(records)
+        for record in records:
             if self._is_in_the_way(record):
                 self._end(record)
             else:
                 self._open.setdefault(record.task, []).append(record)
 
-    def take(self, task: Task) -> tuple[Attempt, str] | None:
+    def take(self, task: Task, now: Callable[[], Fingerprint]) -> tuple[Attempt, str] | None:
         """The attempt at a task that is taken over, and its handle; its result will come out of the executor.
 
-        What was lost is undone: what stood in the place of its outputs is put back.
+        What was lost is undone: what stood in the place of its outputs is put back. So is what was submitted behind
+        others, if those came to something else than what is there now, or to nothing.
+
+        Args:
+            now: the task's fingerprint, with what was not known when the attempt was submitted.
         """
         for record in self._open.pop(task.name, []):
+            if record.job.get("after"):
+                completed = None if self._is_in_vain(record) else record.fingerprint.completed(now())
+                if completed is None:
+                    self._end(record)
+                    continue
+                record = structs.replace(record, fingerprint=completed)
             if self._journal.lives(record.run) or not self._journal.adopt(record):
                 continue
             job = Job.from_json(record.job)
@@ -53,10 +70,25 @@ class Recovery:
                 known = record.fingerprint, job, record.had, record.edited
                 remembered = self._journal.past.attempt(record.id)
                 command = remembered.command if remembered else ""
-                attempt = Attempt(task, record.number, *known, died=record.run, began=record.started, command=command)
+                left = self._journal.past.has_submitted(record.run)
+                attempt = Attempt(
+                    task, record.number, *known, died=record.run, left=left, began=record.started, command=command
+                )
                 return attempt, handle
             self._attempts.undo(job, record.had, JobResult(record.id, Reason.LOST, detail="its build died"))
         return None
+
+    def end_in_vain(self) -> None:
+        """Undo what was submitted behind what came to nothing, whether or not this build comes to it."""
+        for record in [record for records in self._open.values() for record in records]:
+            if self._is_in_vain(record):
+                self._open[record.task].remove(record)
+                self._end(record)
+
+    def _is_in_vain(self, record: OpenAttempt) -> bool:
+        """Whether it was submitted behind an attempt that came to nothing."""
+        before = map(self._journal.past.attempt, record.job.get("after", ()))
+        return any(attempt is None or attempt.reason not in (None, Reason.OK) for attempt in before)
 
     def _is_in_the_way(self, record: OpenAttempt) -> bool:
         """Whether it makes what is now another task's to make: its target has another name, or that another path."""

@@ -52,6 +52,14 @@ class Running:
         self._counts[attempt.task.target.name] -= not self._parts[run]
         return attempt, list(self._reports.last(run)) if id == run else []
 
+    def attempts(self) -> list[Attempt]:
+        """All that run."""
+        return [*self._attempts.values()]
+
+    def of(self, task: Task) -> Attempt:
+        """The attempt at a task that runs."""
+        return next(each for each in self._attempts.values() if each.task is task)
+
     def count(self, target: Target) -> int:
         """How many of a target's tasks run; those of a batch are one."""
         return self._counts[target.name]

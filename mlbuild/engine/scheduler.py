@@ -135,6 +135,7 @@ class Scheduler:
             for event in self._running.news():
                 self._say(event)
         self._give_up_the_rest()
+        self._recovery.end_in_vain()
 
     def _give_up_the_rest(self) -> None:
         """Call it not run what is asked for, was never made or must run, and what is behind that. What was made before,
@@ -259,7 +260,7 @@ class Scheduler:
         if task.is_group:
             self._settle(task, State.FRESH)
             return
-        adopted = self._recovery.take(task)
+        adopted = self._recovery.take(task, lambda: self._inspector.fingerprint(task, self._absent))
         if adopted:
             self._take_over(*adopted)
             return
@@ -598,6 +599,9 @@ class Scheduler:
     def _changed(self, attempt: Attempt, result: JobResult) -> str:
         """What that went into a result is not as it was decided by, beyond what the node saw to; in words."""
         task, fingerprint = attempt.task, attempt.fingerprint
+        for path, digest in result.found.items():
+            if fingerprint.parts.get(f"input {path}") != digest:
+                return f"{path} has changed"
         edited = self._inspector.changed_code(task, fingerprint, result.edited)
         return edited or self._inspector.changed_remotely(task, fingerprint)
 

@@ -14,11 +14,9 @@ from mlbuild.engine.lying import Lying, lying
 from mlbuild.engine.orphans import Orphan
 from mlbuild.graph.dag import Graph, Order
 from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import UNKNOWN
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.runs import Attempted
-
-UNKNOWN = "unknown"
-"""The digest of what was never built: equal to none."""
 
 
 class Surveyed(Struct, frozen=True):
@@ -92,10 +90,10 @@ class Survey:
             return None
         return lying(task, self.facts(task).fingerprint, self._graph, self._inspector, journal)
 
-    def orphan(self, task: Task, record: OpenAttempt) -> Orphan:
+    def orphan(self, task: Task, record: OpenAttempt, journal: Journal) -> Orphan:
         """What a build that died has left running of a task, as the next one sees it."""
-        wanted = self.facts(task).fingerprint.key == record.fingerprint.key
-        return Orphan(record.run, record.started, wanted)
+        wanted = record.fingerprint.completed(self.facts(task).fingerprint) is not None
+        return Orphan(record.run, record.started, journal.past.has_submitted(record.run), wanted)
 
     def _look(self, task: Task, needs: list[Task]) -> Surveyed:
         missing = self._graph.missing.get(task)
@@ -203,7 +201,7 @@ def see(
     """
     name = surveyed.task.name
     last = journal.past.last_attempt(name) if journal and surveyed.runs else None
-    orphan = survey.orphan(surveyed.task, left[name]) if name in left else None
+    orphan = survey.orphan(surveyed.task, left[name], journal) if journal and name in left else None
     state = "running" if name in running or orphan else _state(surveyed, last)
     lies = survey.lying(surveyed.task, journal) if journal and state != "running" else None
     return Seen(surveyed, state, last, history.expected(surveyed.task), lies, orphan)

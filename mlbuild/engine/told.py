@@ -7,8 +7,17 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from mlbuild.engine.attempts import Attempt
-from mlbuild.engine.events import BatchFailed, Said, TaskFailed, TaskFinished, TaskPreempted, TaskRetried, TaskStarted
+from mlbuild.engine.attempts import Attempt, Behind
+from mlbuild.engine.events import (
+    BatchFailed,
+    Said,
+    TaskFailed,
+    TaskFinished,
+    TaskPreempted,
+    TaskRetried,
+    TaskStarted,
+    TaskSubmitted,
+)
 from mlbuild.engine.policy import Another
 from mlbuild.executors.job import JobResult
 from mlbuild.graph.task import Task
@@ -18,9 +27,15 @@ def started(attempt: Attempt, resumed_from: str) -> TaskStarted:
     """It runs, from now on or since a build that died had started it."""
     ran = time.time() - attempt.began if attempt.adopted else 0.0
     name, executor = attempt.task.name, attempt.job.executor
-    event = TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran)
+    event = TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran, attempt.left)
     batch = attempt.job.batch
     return replace(event, batch=batch.size, carrier=batch.task) if batch else event
+
+
+def submitted(attempt: Attempt, behind: Behind) -> TaskSubmitted:
+    """It will run, and nobody waits for that."""
+    before = tuple(each.name for each in behind.tasks)
+    return TaskSubmitted(attempt.task.name, attempt.job.executor, attempt.number, before)
 
 
 def finished(attempt: Attempt, result: JobResult) -> TaskFinished:

@@ -46,6 +46,8 @@ class Read:
     """As `digest.signature` gives it: while that is the same, the content is not looked at again."""
     is_code: bool = False
     """It counts by what it means. Whether an edit meanwhile changed that, its driver knows."""
+    maker: str = ""
+    """The attempt that has yet to make it, and whose result then tells its digest; empty: the digest is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class Job:
     """The GPUs that its executor has lent it."""
     batch: Batch | None = None
     """If others have a part in its run; each has its own handle and its own result."""
+    after: tuple[str, ...] = ()
+    """Attempts that must have succeeded before it starts. They are submitted with it, or go on."""
 
     @property
     def run(self) -> str:
@@ -165,7 +169,7 @@ class Job:
     def from_json(cls, data: dict[str, Any]) -> Self:
         reads = tuple(Read(**row) for row in data["reads"])
         lists = {"outputs": tuple(data["outputs"]), "devices": tuple(data.get("devices", ()))}
-        lists["programs"] = tuple(data.get("programs", ()))
+        lists |= {name: tuple(data.get(name, ())) for name in ("programs", "after")}
         kept, batch = data.get("checkpoints"), data.get("batch")
         both = {"checkpoints": Checkpoints(**kept) if kept else None, "batch": Batch(**batch) if batch else None}
         return cls(**{**data, **lists, **both, "reads": reads})
@@ -208,6 +212,8 @@ class JobResult:
     """The newest from which the next attempt can go on; empty without any."""
     grown_from: tuple[str, ...] = ()
     """The keys of the other fingerprints under which what it went on from was written."""
+    found: dict[str, str] = field(default_factory=dict)
+    """Path → digest of what it read and others had yet to make when it was submitted."""
 
     @property
     def ok(self) -> bool:

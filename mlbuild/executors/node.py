@@ -12,11 +12,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import FrameType
 
-from mlbuild.executors import daemon
+from mlbuild.executors import behind, daemon
 from mlbuild.executors.attempt import signal_name
 from mlbuild.executors.folder import NOW, REVOKED, JobFolder, Note
 from mlbuild.executors.job import Job, JobResult, Reason
@@ -91,9 +91,15 @@ class Node:
 
     def _carry_out(self) -> list[JobResult]:
         """The results, in the order of the jobs."""
-        first, *others = self._note.jobs
         if self._folder.asked():
             return [JobResult(job.attempt, Reason.CANCELLED, ended=time.time()) for job in self._note.jobs]
+        first, *others = self._note.jobs
+        if first.after:
+            before = self._results(first.after)
+            if problem := behind.problem(first, before):
+                return [JobResult(first.attempt, Reason.NOT_STARTED, detail=problem, ended=time.time())]
+            known = {attempt: result for attempt, result in before.items() if result}
+            first = behind.completed(first, known, self._note.delay)
         prepared = daemon.prepare(child=True)
         executor = LocalExecutor(self._folder.path, first.workspace, 1, math.inf, None, prepared)
         handle = executor.submit([self._here(first), *others])[0]
@@ -111,7 +117,16 @@ class Node:
                 self._outside = signal_name(ends[0])
                 executor.cancel([handle])
         executor.close()
-        return [results[job.attempt] for job in self._note.jobs]
+        return [replace(results[job.attempt], found=behind.found(first)) for job in self._note.jobs]
+
+    def _results(self, attempts: Sequence[str]) -> dict[str, JobResult | None]:
+        """How these ended, as soon as the file system shows it here; None of one of which it does not in time."""
+        until = time.monotonic() + self._note.delay
+        while True:
+            results = {attempt: self._folder.result(attempt) for attempt in attempts}
+            if all(results.values()) or time.monotonic() > until:
+                return results
+            time.sleep(LOOK_EVERY)
 
     def _look(self, executor: LocalExecutor, handle: str) -> None:
         """Do what the driver has asked for since the last look."""

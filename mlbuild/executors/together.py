@@ -59,6 +59,13 @@ class Together:
         groups = [(executor, [*group]) for executor, group in groupby(jobs, self._of)]
         return [handle for executor, group in groups for handle in executor.submit(group)]
 
+    def send(self) -> list[JobResult]:
+        """Have the cluster take all that was submitted to it: the results of those jobs that it does not take.
+
+        Raises StateError if it does not answer.
+        """
+        return self._cluster.send()
+
     def finished(self, timeout: float) -> list[JobResult]:
         """Results that have come in, after waiting for one at most `timeout` seconds. Each is given once."""
         results = self._cluster.finished(0)

@@ -15,6 +15,8 @@ from mlbuild.digest import digest_bytes
 
 FORMAT = "1"
 """Raised only with a way to recompute old keys from their kept parts: a release must not make everything stale."""
+UNKNOWN = "unknown"
+"""The digest of what is yet to be made: equal to none."""
 DECLARING = ("input", "requires", "code")
 """The kinds of parts that stand for the content of a file."""
 
@@ -50,6 +52,13 @@ class Fingerprint(Struct, frozen=True, dict=True):
         if not self.reads:
             return self.parts
         return {**self.parts, **{f"read {path}": digest for path, digest in self.reads.items()}}
+
+    def completed(self, now: Fingerprint) -> Fingerprint | None:
+        """The fingerprint as it is now, if that says what was not known before and no more; None if it differs."""
+        if self.parts.keys() != now.parts.keys():
+            return None
+        same = all(value in (UNKNOWN, now.parts[name]) for name, value in self.parts.items())
+        return now if same else None
 
     def reading(self, reads: Mapping[str, str]) -> Fingerprint:
         """The same of a run that was seen to read these."""

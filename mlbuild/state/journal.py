@@ -498,15 +498,19 @@ class Journal:
         self._db.executemany("UPDATE attempts SET job = NULL, detail = NULL WHERE id = ?", rows)
 
     def adopt(self, attempt: OpenAttempt) -> bool:
-        """Make an attempt of a dead build this build's own, with its lease; False if another was faster."""
+        """Make an attempt of a dead build this build's own, with its lease; False if another was faster.
+
+        Its fingerprint may say more than when it was submitted.
+        """
         with self._transaction():
+            key, data = attempt.fingerprint.key, _pack(attempt.fingerprint)
             cursor = self._db.execute(
-                "UPDATE attempts SET run = ? WHERE id = ? AND run = ? AND ended IS NULL",
-                (self.run, attempt.id, attempt.run),
+                "UPDATE attempts SET run = ?, fingerprint = ?, detail = ? WHERE id = ? AND run = ? AND ended IS NULL",
+                (self.run, key, data, attempt.id, attempt.run),
             )
             if cursor.rowcount != 1:
                 return False
-            self.leases.move(attempt.task, attempt.fingerprint.key, attempt.run)
+            self.leases.move(attempt.task, key, attempt.run)
             return True
 
 

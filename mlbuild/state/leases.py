@@ -115,5 +115,7 @@ class Leases:
         self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 1)", (task, self._living.run, fingerprint))
 
     def drop(self) -> None:
-        """Give back all, within a transaction: the build ends."""
-        self._db.execute("DELETE FROM leases WHERE run = ?", (self._living.run,))
+        """Give back all, within a transaction, but for those on which work goes on: the build ends."""
+        goes_on = "SELECT task FROM attempts WHERE run = ? AND job NOT NULL AND ended IS NULL"
+        run = self._living.run
+        self._db.execute(f"DELETE FROM leases WHERE run = ? AND NOT (working AND task IN ({goes_on}))", (run, run))

@@ -278,6 +278,11 @@ class Runs:
         rows = self._db.execute(f"{ATTEMPTED} WHERE task = ? AND started > ? ORDER BY started", (task, after))
         return [attempted(row) for row in rows]
 
+    def has_submitted(self, run: int) -> bool:
+        """Whether a build ended with something submitted and left to itself."""
+        row = self._db.execute("SELECT json_extract(counts, '$.submitted') FROM runs WHERE id = ?", (run,)).fetchone()
+        return row is not None and bool(row[0])
+
     def attempt(self, id: str) -> Attempted | None:
         return self._attempt("WHERE id = ?", id)
 

@@ -57,7 +57,7 @@ class Live:
         match event:
             case events.TaskFinished():
                 self._print("✓", "green", f"{event.task} in {duration(event.seconds)}")
-            case events.TaskStarted() if event.taken_over_from is not None:
+            case events.TaskStarted() if event.taken_over_from is not None and not event.left:
                 self._print("!", "yellow", taken_over_text(event))
             case events.TaskBegunAnew():
                 self._print("!", "yellow", begun_anew_text(event))

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from mlbuild.engine import events
 from mlbuild.ui.failures import Told, apart, failure_text
-from mlbuild.ui.words import anew_text, counted, did_text, duration, ended, failed, reasons_text
+from mlbuild.ui.words import and_more, anew_text, counted, did_text, duration, ended, failed, reasons_text
 
 SHOWN = 3
 """How many tasks of a batch are named before all are counted."""
@@ -57,7 +57,7 @@ class Plain:
                 self._taken_over.pop(event.task, None)  # what was taken over is not what is wanted, or came to nothing
             case events.TaskStarted():
                 self._last_said[event.task] = self._clock()
-                if event.taken_over_from is not None:
+                if event.taken_over_from is not None and not event.left:
                     self._taken_over[event.task] = event
             case events.TaskFailed():
                 self._failures.append(event)
@@ -85,6 +85,8 @@ class Plain:
                 again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
                 origin = f" from {event.resumed_from}" if event.resumed_from else ""
                 return f"start   {event.task}{origin}{again}"
+            case events.TaskSubmitted():
+                return f"submit  {submitted_text(event)}"
             case events.TaskBegunAnew():
                 return f"        {begun_anew_text(event)}"
             case events.TaskProgress() if self._is_time(event.task):
@@ -171,6 +173,11 @@ def _keys(keys: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last} are" if first else f"{last} is"
 
 
+def submitted_text(event: events.TaskSubmitted) -> str:
+    """train to gpu, behind clean"""
+    return f"{event.task} to {event.executor}" + (f", behind {and_more(event.behind)}" if event.behind else "")
+
+
 def end_text(event: events.TaskFailed | events.TaskRetried | events.BatchFailed) -> str:
     return ended(event.reason, event.exit_code, event.detail)
 
@@ -186,6 +193,8 @@ def begun_anew_text(event: events.TaskBegunAnew) -> str:
 
 def taken_over_text(event: events.TaskStarted) -> str:
     ran = duration(event.ran)
+    if event.left:
+        return f"{event.task}: submitted by run {event.taken_over_from} {ran} ago"
     return f"{event.task}: taken over from run {event.taken_over_from}, which died; it was started {ran} ago"
 
 

@@ -72,7 +72,7 @@ class Progress(Struct):
                 self.running[event.task] = now - event.ran
                 if event.carrier:
                     self.together[event.task] = event
-                if event.taken_over_from is not None:
+                if event.taken_over_from is not None and not event.left:
                     self.taken_over[event.task] = event
                 self.reported.pop(event.task, None)
             case events.TaskProgress():

@@ -75,7 +75,10 @@ def anew_text(directory: str, differs: Sequence[Reason]) -> str:
 
 def orphan_text(orphan: Orphan) -> str:
     """What a build that died has left running, and what becomes of it."""
-    since = f"run {orphan.run}, which died, still runs it, since {when(orphan.started)}"
+    if orphan.submitted:
+        since = f"run {orphan.run} has submitted it, at {when(orphan.started)}"
+    else:
+        since = f"run {orphan.run}, which died, still runs it, since {when(orphan.started)}"
     return f"{since}: the next build {'takes it over' if orphan.wanted else 'stops it, for it wants another'}"
 
 
@@ -135,6 +138,7 @@ def failed(reason: str, exit_status: int, detail: str) -> str:
 
 
 DONE = {
+    "submitted": "submitted",
     "built": "run",
     "restored": "restored",
     "accepted": "accepted",

@@ -99,6 +99,20 @@ class SlurmExecutor:
         results, self._results = self._results, []
         return results
 
+    def send(self) -> list[JobResult]:
+        """Have Slurm take all that was submitted: the results of those that it does not take.
+
+        Raises StateError if it does not answer.
+        """
+        patience = time.monotonic() + PATIENCE
+        while not self._outbox.is_empty or self._outbox.is_unsure:
+            if self._outbox.is_unsure and time.monotonic() > patience:
+                raise StateError("Slurm does not answer", hint="what it has taken goes on: try again when it answers")
+            time.sleep(TICK)
+            self._go_on()
+        results, self._results = self._results, []
+        return [result for result in results if not result.node]
+
     def _go_on(self) -> None:
         """Do what is due, without waiting for Slurm."""
         self._end(self._outbox.go_on())

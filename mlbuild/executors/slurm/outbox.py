@@ -60,6 +60,8 @@ class Outbox:
         """When one came last."""
         self._size = 0
         self._most = MOST
+        self._ids: dict[str, str] = {}
+        """How Slurm calls the runs that it was given here."""
         self._put_off: list[Submission] = []
         self._sending: tuple[Submission, Command] | None = None
 
@@ -101,9 +103,11 @@ class Outbox:
             self._put_off.remove(again)
             self._send(again)
         elif self._is_due():
+            refused += self._take_hopeless()
             members = self._take_alike()
             try:
-                self._send(Submission(self._write(members), members))
+                if members:
+                    self._send(Submission(self._write(members), members))
             except OSError as error:
                 refused += [known.unseen(Reason.NOT_STARTED, words(error)) for known in members]
         return refused
@@ -119,19 +123,50 @@ class Outbox:
         return bool(self._waiting) and not (is_growing and time.monotonic() - self._since < GATHER)
 
     def _take_alike(self) -> list[Known]:
-        """All jobs of the first run that waits, and of all others that can be one array with it."""
-        first, *others = by_run(self._waiting)
+        """All jobs of the first run that can be submitted, and of all others that can be one array with it."""
+        ready = (run for run in by_run(self._waiting) if None not in self._before(run[0].job).values())
+        first = next(ready, None)
+        if first is None:
+            return []
         alike = self._alike(first[0].job)
-        chosen = [first, *(run for run in others if self._alike(run[0].job) == alike)][: self._most]
-        members = [known for run in chosen for known in run]
+        chosen = [first, *(run for run in ready if self._alike(run[0].job) == alike)][: self._most]
+        return self._take([known for run in chosen for known in run])
+
+    def _take(self, members: list[Known]) -> list[Known]:
         taken = set(members)
         self._waiting = [known for known in self._waiting if known not in taken]
         self._size = 0
         return members
 
+    def _take_hopeless(self) -> list[JobResult]:
+        """The results of those that were to be submitted behind what did not come to be."""
+        members = self._take([known for known in self._waiting if "" in self._before(known.job).values()])
+        return [known.unseen(Reason.NOT_STARTED, "what it needs was not submitted") for known in members]
+
+    def _before(self, job: Job) -> dict[str, str | None]:
+        """What Slurm calls the runs behind which this comes and that have not ended well, by attempt.
+
+        None of one that is still to be submitted; empty of one that won't be, or came to nothing. (Behind an id that
+        Slurm no longer knows a job runs at once: here stand only such as it was given by this process, or told of.)
+        """
+        found: dict[str, str | None] = {}
+        for attempt in job.after:
+            known = self._known.get(attempt)
+            id = self._ids.get(attempt) or (known and known.id)
+            if id or known:
+                found[attempt] = id or None
+            elif not self._has_ended_well(job, attempt):
+                found[attempt] = ""
+        return found
+
+    def _has_ended_well(self, job: Job, attempt: str) -> bool:
+        result = self._known[job.attempt].folder.result(attempt)
+        return result is not None and result.ok
+
     def _alike(self, job: Job) -> tuple[object, ...]:
         own = resources(job, self.site(job))
-        return job.executor, job.task.partition("[")[0], own, limit(job, self.site(job)), self._away(job)
+        target, before = job.task.partition("[")[0], self._before(job)
+        return job.executor, target, own, limit(job, self.site(job)), self._away(job), before
 
     def _away(self, job: Job) -> list[str]:
         return sorted(self._lost_on.get(job.task, ()))
@@ -150,7 +185,8 @@ class Outbox:
         folders = [run[0].folder.path for run in runs]
         script = members[0].folder.at(SCRIPT)
         with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(render(name, folders, job, site, self._away(job), sys.executable, ROOT))
+            after = [*filter(None, self._before(job).values())]
+            file.write(render(name, folders, job, site, self._away(job), sys.executable, ROOT, after))
         reach("slurm-written")
         return script
 
@@ -161,6 +197,7 @@ class Outbox:
             reach("slurm-sent")
             for known in members:
                 known.id = match[0] if known.index is None else f"{match[0]}_{known.index}"
+                self._ids[known.job.attempt] = known.id
                 known.sent = time.monotonic()
             self._queue.look_soon()
         elif answer.is_unsure or answer.status == 0:

@@ -72,7 +72,14 @@ def resources(job: Job, site: Site) -> list[str]:
 
 
 def render(
-    name: str, folders: Sequence[str], job: Job, site: Site, exclude: Sequence[str], python: str, root: str
+    name: str,
+    folders: Sequence[str],
+    job: Job,
+    site: Site,
+    exclude: Sequence[str],
+    python: str,
+    root: str,
+    after: Sequence[str] = (),
 ) -> str:
     """The script of one job, or of an array of jobs that ask for the same.
 
@@ -82,6 +89,7 @@ def render(
         exclude: nodes on which none shall run.
         python: the interpreter.
         root: the folder in which `mlbuild` lies.
+        after: what Slurm calls the jobs that must have succeeded before.
     """
     first, jobs = folders[0], os.path.dirname(folders[0])
     away = ",".join(filter(None, (site.exclude, *exclude)))
@@ -97,6 +105,8 @@ def render(
         *resources(job, site),
         *([f"--exclude={away}"] if away else []),
         *([f"--array=0-{len(folders) - 1}"] if len(folders) > 1 else []),
+        # Behind one that failed it would wait for ever.
+        *([f"--dependency=afterok:{':'.join(after)}", "--kill-on-invalid-dep=yes"] if after else []),
         *site.options,
     ]
     lines = ["#!/bin/bash", *(f"#SBATCH {shlex.quote(option)}" for option in options), ""]

@@ -1,0 +1,136 @@
+"""A build that does not wait: what must run is submitted all at once, each task behind those that it needs.
+
+Whichever build comes next takes in the results. Blind to how an executor keeps an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlbuild.engine import events, told
+from mlbuild.engine.attempts import Attempt, Behind, InputChanged
+from mlbuild.engine.chain import Chain
+from mlbuild.engine.decide import Decision, Reason, Verdict, decide
+from mlbuild.engine.others import POLL, Claim
+from mlbuild.engine.queue import Wanted
+from mlbuild.engine.refusals import refusal
+from mlbuild.engine.scheduler import Scheduler
+from mlbuild.engine.states import State
+from mlbuild.errors import StateError
+from mlbuild.executors.attempt import words
+from mlbuild.executors.job import JobResult
+from mlbuild.executors.job import Reason as End
+from mlbuild.graph.task import Task
+from mlbuild.state.fingerprint import UNKNOWN
+
+RUNS = "`mlbuild runs` shows it"
+
+
+class Submission(Scheduler):
+    """Has tasks submitted."""
+
+    def run(self) -> None:
+        """Decide what can be decided, and submit all that must run, or nothing.
+
+        Raises MlbuildError for what can't be submitted so.
+        """
+        self._decide_all()
+        if self._winding_down:
+            self._give_up_the_rest()
+            return
+        chain = Chain(self._graph, self._order)
+        for task in self._order:
+            if not task.is_group and self.states[task] not in (State.FRESH, State.RESTORED, State.ABSENT, State.BUILT):
+                self._add(chain, task)
+        self._queue.clear()
+        self._open_all(chain.attempts)
+        handles = self._executor.submit([attempt.job for attempt in chain.attempts])
+        self._journal.submitted([(each.id, handle) for each, handle in zip(chain.attempts, handles, strict=True)])
+        for attempt, handle in zip(chain.attempts, handles, strict=True):
+            self._running.add(attempt, handle, self._attempts.progress(attempt))
+            self.states.set(attempt.task, State.RUNNING)
+            self._say(told.submitted(attempt, chain.behind(attempt.task)))
+
+    def _decide_all(self) -> None:
+        """Decide what does not wait for what must run; what has ended of earlier builds is taken in."""
+        while not self._winding_down:
+            self._decide_ready()
+            if self._others.awaited:
+                raise StateError("another build is at work on some of that", hint=RUNS)
+            outdated = [each for each in self._running.attempts() if self._is_outdated(each)]
+            results = self._executor.finished(POLL if outdated else 0)
+            for result in results:
+                self._take_in(result)
+            self._conditions.test_now()
+            if not (self._ready or outdated or results or self._bring_back_all()):
+                return
+
+    def _is_outdated(self, attempt: Attempt) -> bool:
+        """Whether it was for something else, and so is being stopped."""
+        return self._inspector.fingerprint(attempt.task, self._absent).key != attempt.fingerprint.key
+
+    def _bring_back_all(self) -> bool:
+        """Have made what is absent and what must run reads; whether there was anything."""
+        waiting = [task for task in self.states.within(State.PENDING) if not task.is_group]
+        lacking = dict.fromkeys(need for task in waiting for need in self._inspector.lacking(task))
+        absent = [need for need in lacking if self.states[need] is State.ABSENT]
+        for need in absent:
+            self._bring_back(need)
+        return bool(absent)
+
+    def _add(self, chain: Chain, task: Task) -> None:
+        """Put a task to those that are submitted, unless an attempt at it goes on."""
+        behind = chain.behind(task)
+        planned = {**self._absent, **dict.fromkeys(behind.makers, UNKNOWN)}
+        is_new = self.states[task] is not State.RUNNING
+        if is_new and (adopted := self._recovery.take(task, lambda: self._inspector.fingerprint(task, planned))):
+            self._watch(*adopted)
+        if self.states[task] is State.RUNNING:
+            chain.add(task, self._running.of(task).id)
+            return
+        facts = self._inspector.facts(task, planned)
+        decision = decide(facts)
+        if decision.verdict is Verdict.FRESH and decision.take is None:
+            self.states.set(task, State.FRESH)  # it only comes after something
+            return
+        problem = refusal(task, behind, self._graph, self._inspector, self._attempts.executor(task))
+        if problem:
+            raise problem
+        wanted = Wanted(task, facts.fingerprint, decision.edited, self._stamp(task), _reasons(decision, behind))
+        if self.states[task] is State.PENDING:
+            self._say(events.TaskReady(task.name, wanted.reasons, self._history.expected(task)))
+        self._others.decided(task, facts.fingerprint.key)
+        if self._others.claim(wanted) is not Claim.OURS:
+            raise StateError(f"another build is at work on {task.name}", hint=RUNS)
+        try:
+            (attempt,) = self._attempts.make([wanted], behind=behind)
+        except InputChanged as error:
+            raise StateError(f"{task.name}: {error}", hint="submit it again") from None
+        chain.attempts.append(attempt)
+        chain.add(task, attempt.id)
+
+    def _open_all(self, attempts: list[Attempt]) -> None:
+        """Have all ready for the attempts; if that can't be, nothing is left of them."""
+        opened: list[Attempt] = []
+        try:
+            for attempt in attempts:
+                opened.append(attempt)
+                self._attempts.open(attempt)
+        except OSError as error:
+            for attempt in opened:
+                self._attempts.abandon(attempt, JobResult(attempt.id, End.NOT_STARTED, detail=words(error)))
+            raise StateError(f"nothing was submitted: {words(error)}") from None
+
+    def refused(self, results: Iterable[JobResult]) -> None:
+        """These were not taken by what they were submitted to."""
+        for result in results:
+            if known := self._running.pop(result.attempt):
+                attempt, _ = known
+                self._attempts.abandon(attempt, result)
+                if self.states[attempt.task] is not State.BLOCKED:
+                    self._fail(attempt, result)
+
+
+def _reasons(decision: Decision, behind: Behind) -> tuple[Reason, ...]:
+    own = (reason for reason in decision.reasons if reason.new != UNKNOWN)
+    return (*own, *(Reason("upstream", each.name) for each in behind.tasks))
