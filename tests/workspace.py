@@ -10,16 +10,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+
+from warm import Warm
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "mlbuild"]
 PATIENCE = 300.0
 """Seconds after which a test gives up on a process."""
+COLD = "MLBUILD_TEST_COLD" in os.environ
+"""Each command is a Python of its own, also where nothing is done to it while it runs."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,12 @@ class Ended:
     @property
     def failed(self) -> list[str]:
         return self.tasks("task_failed")
+
+
+@cache
+def _warm() -> Iterator[Warm]:
+    """Two take turns: sets have another order in each, so that no command sees those of the one before."""
+    return cycle([Warm(), Warm()])
 
 
 class Workspace:
@@ -91,14 +103,10 @@ class Workspace:
 
     def start(self, *arguments: str, env: dict[str, str] | None = None, events: str = "") -> subprocess.Popen[str]:
         """Start a command in a session of its own, without waiting for it."""
-        words = [*COMMAND, *arguments, *(["--events", events] if events else [])]
-        # Recipes that say `python` mean this one, as in an activated virtual environment.
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        own = {"PYTHONPATH": str(ROOT), "PATH": path, "NO_COLOR": "1", "XDG_CONFIG_HOME": str(self.root / ".config")}
         return subprocess.Popen(
-            words,
+            [*COMMAND, *arguments, *(["--events", events] if events else [])],
             cwd=self.root,
-            env={**os.environ, **own, **(env or {})},
+            env={**self._environment(), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -108,9 +116,22 @@ class Workspace:
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> Ended:
         """Run a command that builds nothing (`status`, `explain`, …), or of which no events are wanted."""
+        return Ended(*self._end(arguments, env), [])
+
+    def _environment(self) -> dict[str, str]:
+        # Recipes that say `python` mean this one, as in an activated virtual environment.
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        own = {"PYTHONPATH": str(ROOT), "PATH": path, "NO_COLOR": "1", "XDG_CONFIG_HOME": str(self.root / ".config")}
+        return {**os.environ, **own}
+
+    def _end(self, arguments: Sequence[str], env: dict[str, str] | None) -> tuple[int, str, str]:
+        """(exit status, stdout, stderr) of a command that ends by itself."""
+        # Some of an environment is read as Python and mlbuild are loaded.
+        if env is None and not COLD:
+            return next(_warm()).run(arguments, self.root, self._environment(), PATIENCE)
         process = self.start(*arguments, env=env)
         out, err = process.communicate(timeout=PATIENCE)
-        return Ended(process.returncode, out, err, [])
+        return process.returncode, out, err
 
     def on_a_terminal(
         self,
@@ -152,10 +173,9 @@ class Workspace:
         self._built += 1
         path = self.root / ".events" / f"{self._built}.jsonl"
         path.parent.mkdir(exist_ok=True)
-        process = self.start(*arguments, env=env, events=str(path))
-        out, err = process.communicate(timeout=PATIENCE)
+        status, out, err = self._end([*arguments, "--events", str(path)], env)
         rows = path.read_text().splitlines() if path.exists() else []
-        return Ended(process.returncode, out, err, [json.loads(row) for row in rows])
+        return Ended(status, out, err, [json.loads(row) for row in rows])
 
     def ok(self, *arguments: str, env: dict[str, str] | None = None) -> Ended:
         """Build, and insist on success."""
