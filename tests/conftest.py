@@ -26,8 +26,8 @@ for number in (signal.SIGINT, signal.SIGHUP):
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 sys.dont_write_bytecode = False
 
-# Threads of a training that wait for each other would keep the CPUs busy with it: ten times what they compute, if others
-# run beside.
+# Threads of a training that wait for each other would keep a CPU busy with that: ten times what they compute, where
+# others run beside.
 os.environ["OMP_WAIT_POLICY"] = "passive"
 
 LONGEST = (

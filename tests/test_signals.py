@@ -29,6 +29,7 @@ def test_a_second_signal_does_not_wait_for_grace(workspace: Workspace) -> None:
         """
         target t:
             outputs: "t.txt"
+            checkpoint: "saved/", grace = 1h
             run: trap "echo > told" TERM; echo > started; while true; do sleep 0.1 || true; done
         """
     )
@@ -37,7 +38,7 @@ def test_a_second_signal_does_not_wait_for_grace(workspace: Workspace) -> None:
     process.send_signal(signal.SIGINT)
     workspace.wait_for("told")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=8)
+    process.communicate(timeout=60)
     assert process.returncode == 130
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ def test_a_supervisor_that_is_killed(place: LocalPlace, monkeypatch: pytest.Monk
     assert times_run(place) in {BEFORE: (0,), RACING: (0, 1)}.get(_group(point), (1,))
     monkeypatch.undo()
     subprocess.run(["rm", "-rf", place.workspace / "lock"], check=True)
-    time.sleep(0.1)  # to a supervisor that is just dying one can still submit, and lose the job
+    wait_for(lambda: not is_alive(place))  # to one that is just dying one can still submit, and lose the job
     assert run(executor, make_job(place, ONCE, attempt="a2", outputs=("ran",))).ok
     executor.close()
 
