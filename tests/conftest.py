@@ -39,6 +39,7 @@ LONGEST = (
     "slurm_fencing",
     "flights",
     "slurm_flights",
+    "slurm_example",
     "law",
     "backfill_law",
     "docs",

@@ -158,6 +158,8 @@ EXAMPLES_KNOWN = [
     Example("flights-epochs", 2, flights_result, "train.py", "eta0=params.rate", "eta0=2 * params.rate", ["train"]),
     Example("torch", 2, torch_result, "train.py", "nn.Dropout(0.05)", "nn.Dropout(0.1)", ["train"]),
 ]
+ON_A_CLUSTER = "slurm"
+"""It has a test of its own, in `test_slurm_example.py`."""
 
 
 @pytest.fixture
@@ -190,13 +192,16 @@ def test_example(example: Example, copy: Callable[[str], Workspace]) -> None:
 
 def test_every_example_is_known() -> None:
     folders = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
-    assert folders == sorted(example.name for example in EXAMPLES_KNOWN)
+    assert folders == sorted([ON_A_CLUSTER, *(example.name for example in EXAMPLES_KNOWN)])
 
 
 @pytest.mark.parametrize("example", EXAMPLES_KNOWN, ids=lambda example: example.name)
 def test_commands_of_readme_and_pipelinefile(example: Example, copy: Callable[[str], Workspace]) -> None:
+    run_what_is_shown(copy(example.name))
+
+
+def run_what_is_shown(workspace: Workspace) -> None:
     """Every `mlbuild` command line that an example shows does what it says, from scratch or after a build."""
-    workspace = copy(example.name)
     shown = [
         line
         for path in ("README.md", "Pipelinefile")
@@ -210,6 +215,6 @@ def test_commands_of_readme_and_pipelinefile(example: Example, copy: Callable[[s
         assert ended.status == 0, f"{line}\n{ended.out}\n{ended.err}"
 
 
-@pytest.mark.parametrize("example", EXAMPLES_KNOWN, ids=lambda example: example.name)
-def test_its_pipelinefile_is_laid_out(example: Example) -> None:
-    assert Workspace(EXAMPLES / example.name).run("fmt", "--check").status == 0
+@pytest.mark.parametrize("name", [ON_A_CLUSTER, *(example.name for example in EXAMPLES_KNOWN)])
+def test_its_pipelinefile_is_laid_out(name: str) -> None:
+    assert Workspace(EXAMPLES / name).run("fmt", "--check").status == 0
