@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.job import Began, Job, JobResult, Reason
 from mlbuild.files import Files
 
 
@@ -23,6 +23,7 @@ class FakeExecutor:
         self.jobs = jobs
         self.running: dict[str, Job] = {}
         self.submitted: list[Job] = []
+        self._begun: list[Began] = []
 
     def has_room(self, job: Job) -> bool:
         return len(self.running) < self.jobs
@@ -33,6 +34,7 @@ class FakeExecutor:
     def submit(self, jobs: Sequence[Job]) -> list[str]:
         self.submitted += jobs
         self.running |= {job.attempt: job for job in jobs}
+        self._begun += [Began(job.attempt) for job in jobs]
         return [job.attempt for job in jobs]
 
     def finished(self, timeout: float) -> list[JobResult]:
@@ -46,6 +48,10 @@ class FakeExecutor:
 
     def reattach(self, handle: str, job: Job) -> bool:
         return handle in self.running
+
+    def standing(self) -> list[Began]:
+        begun, self._begun = self._begun, []
+        return begun
 
     def news(self) -> list[str]:
         return []

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cluster import Cluster
 from executor_contract import ExecutorContract, make_job, results_of, wait_for
 
 from mlbuild.executors.capacity import Limits
-from mlbuild.executors.job import Reason
-from mlbuild.executors.slurm import queue
+from mlbuild.executors.job import Began, Reason, Waits
 from mlbuild.executors.slurm.executor import SlurmExecutor
 from mlbuild.executors.slurm.script import Site
 
@@ -46,16 +47,57 @@ def place(tmp_path: Path, cluster: Cluster) -> Iterator[SlurmPlace]:
     place.mend()
 
 
-def test_why_a_job_waits_is_said_once_in_words(place: SlurmPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "LONG", 0.0)
+class Seen:
+    """How attempts stand, by what an executor has told."""
+
+    def __init__(self, executor: SlurmExecutor) -> None:
+        self._executor = executor
+        self._last: dict[str, Waits | Began] = {}
+
+    def once(self, attempt: str, holds: Callable[[Any], object]) -> Any:
+        """How one stands, once that is so."""
+
+        def is_so() -> object:
+            self._executor.finished(0.1)
+            self._last |= {one.attempt: one for one in self._executor.standing()}
+            return attempt in self._last and holds(self._last[attempt])
+
+        wait_for(is_so)
+        return self._last[attempt]
+
+
+def is_begun(one: Waits | Began) -> bool:
+    return isinstance(one, Began)
+
+
+def test_why_a_job_waits_is_told_in_words_and_once(place: SlurmPlace) -> None:
     executor = SlurmExecutor(str(place.jobs), {"local": Site(options=("--hold",))}, {})
     handles = executor.submit([make_job(place, "true", attempt=name) for name in ("a1", "a2")])
-    news: list[str] = []
-    wait_for(lambda: executor.finished(0.1) or news.extend(executor.news()) or news)
-    assert news == ["task and 1 more wait in Slurm: somebody holds it back (`scontrol release` lets it go)"]
+    why = "somebody holds it back (`scontrol release` lets it go)"
+    seen = Seen(executor)
+    for name in ("a1", "a2"):
+        assert seen.once(name, lambda one: one.reason) == Waits(name, "JobHeldUser", why)
+    executor.finished(2)
+    assert executor.standing() == []
     executor.cancel(handles)
     assert {result.reason for result in results_of(executor, 2)} == {Reason.CANCELLED}
-    assert executor.news() == []
+    executor.close()
+
+
+def test_when_a_job_should_start_is_told_and_then_where_it_runs(place: SlurmPlace) -> None:
+    executor = SlurmExecutor(str(place.jobs), {"local": Site(time=60.0, options=("--exclusive",))}, {})
+    seen = Seen(executor)
+    handles = executor.submit([make_job(place, "sleep 1000", attempt=name) for name in ("a1", "a2")])
+    assert {seen.once(name, is_begun).node for name in ("a1", "a2")} == {"n1", "n2"}
+    later = executor.submit([make_job(place, "sleep 1000", attempt="a3", gpus=2)])
+    waits = seen.once("a3", lambda one: one.starts)
+    assert (waits.reason, waits.why) == ("Resources", "for nodes that are free")
+    assert time.time() < waits.starts < time.time() + 300
+    executor.cancel(handles, now=True)
+    began = seen.once("a3", is_begun)
+    assert began.gpus == ("0", "1") and abs(began.at - time.time()) < 60
+    executor.cancel(later, now=True)
+    assert len(results_of(executor, 1)) == 1
     executor.close()
 
 

@@ -198,7 +198,7 @@ def test_if_strangers_have_all_of_them_the_task_waits_and_says_so(workspace: Wor
     assert build.returncode == 0, err
     told = [line.strip() for line in out.splitlines() if "GPU" in line]
     assert told[0].startswith(f"GPU 0 is used by process {pid} (sleep, ")
-    assert told[1:] == ["t waits for 1 GPU: others use 1 of 1"]
+    assert told[1:] == ["t waits for 1 GPU: others use 1 of 1", "start   t on GPU 0"]
 
 
 def test_a_process_that_has_ended_is_no_stranger(workspace: Workspace) -> None:

@@ -247,3 +247,31 @@ def test_what_is_left_of_a_batch_is_one_run() -> None:
     assert progress.remaining(20.0) == 10.0
     progress.add(events.BatchFailed(tuple(names), 1, "exit", "", ""), 21.0)
     assert progress.remaining(21.0) == 10.0
+
+
+def test_what_waits_in_a_cluster_is_not_through_before_it_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1000.0)
+    progress, names = Progress(jobs=1), ("f[0]", "f[1]")
+    for name in names:
+        progress.add(events.TaskReady(name, (), 5.0), 0.0)
+    progress.add(events.TasksQueued(names, "gpu"), 0.0)
+    assert progress.remaining(0.0) is None, "nobody knows when it starts"
+    progress.add(events.TasksQueued(names, "gpu", "Priority", "others come first", 1030.0), 1.0)
+    assert progress.remaining(1.0) == 35.0, "a cluster runs both beside each other"
+    progress.add(events.TaskStarted("f[0]", 1, "gpu", node="n1"), 40.0)
+    progress.add(events.TaskStarted("f[1]", 1, "gpu", ran=3.0, node="n2"), 40.0)
+    assert progress.remaining(41.0) == 4.0, "the time in the queue is not a part of what it takes"
+
+
+def test_plain_lines_say_each_reason_to_wait_once() -> None:
+    out = io.StringIO()
+    plain, names = Plain(out), ("f[0]", "f[1]", "f[2]")
+    for why in ("", "others come first", "for nodes that are free", "others come first"):
+        plain(events.TasksQueued(names, "gpu", "", why))
+    plain(events.TasksQueued(("f[0]", "g"), "gpu", "", "others come first"))
+    assert out.getvalue().splitlines() == [
+        "queued  f[0] and 2 more tasks",
+        "queued  f[0] and 2 more tasks: others come first",
+        "queued  f[0] and 2 more tasks: for nodes that are free",
+        "queued  g: others come first",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mlbuild.executors.job import Job
@@ -67,17 +69,21 @@ def test_how_long_slurm_lets_a_job_run(timeout: float | None, time: float | None
     assert limit(job(timeout=timeout), Site(time=time)) == seconds
 
 
-HEADING = "JOBID|STATE|REASON|NODELIST|NAME\n"
+START, AT = "2026-01-31T14:00:05", time.mktime((2026, 1, 31, 14, 0, 5, 0, 0, -1))
+HEADING = "JOBID|STATE|REASON|START_TIME|NODELIST|NAME\n"
 
 
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
         (Answer(0, HEADING, ""), []),
-        (Answer(0, HEADING + "7_1|RUNNING|None|n1|a\n", ""), [Row("7_1", "RUNNING", "None", "n1", "a")]),
-        (Answer(0, HEADING + "7|PENDING|Resources||a\nrub|bish\n", ""), [Row("7", "PENDING", "Resources", "", "a")]),
+        (Answer(0, f"{HEADING}7_1|RUNNING|None|{START}|n1|a\n", ""), [Row("7_1", "RUNNING", "None", AT, "n1", "a")]),
+        (
+            Answer(0, HEADING + "7|PENDING|Resources|N/A||a\nrub|bish\n", ""),
+            [Row("7", "PENDING", "Resources", None, "", "a")],
+        ),
         (Answer(0, "", ""), None),
-        (Answer(0, "7|RUNNING|None|n1|a\n", ""), None),
+        (Answer(0, f"7|RUNNING|None|{START}|n1|a\n", ""), None),
         (Answer(1, HEADING, "slurm_load_jobs error: Unable to contact slurm controller"), None),
         (Answer(None, HEADING, ""), None),
     ],

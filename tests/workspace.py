@@ -88,6 +88,11 @@ class Workspace:
     def lines(self, path: str) -> list[str]:
         return self.read(path).splitlines() if self.exists(path) else []
 
+    def events(self, path: str) -> list[dict[str, Any]]:
+        """What a build has written there by now; a line that is being written is not there yet."""
+        lines = self.read(path).splitlines(keepends=True) if self.exists(path) else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
     def wait_for(self, path: str) -> None:
         """Until a file is there."""
         self.wait_until(lambda: self.exists(path))
@@ -138,6 +143,7 @@ class Workspace:
         *arguments: str,
         typed: bytes = b"",
         after: bytes = b"",
+        then: Callable[[], object] = lambda: None,
         columns: int = 100,
         env: dict[str, str] | None = None,
         raw: bool = False,
@@ -146,6 +152,7 @@ class Workspace:
 
         Args:
             typed: what is typed once `after` was shown.
+            then: what is done then.
             raw: with colours and moves, which are left out otherwise.
         """
         pid, terminal = pty.fork()
@@ -160,9 +167,10 @@ class Workspace:
                 shown += os.read(terminal, 1 << 16)
             except OSError:
                 break
-            if typed and after in shown:
+            if after and after in shown:
                 os.write(terminal, typed)
-                typed = b""
+                then()
+                after = b""
         os.close(terminal)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         text = shown.decode(errors="replace").replace("\r\n", "\n")

@@ -157,4 +157,6 @@ def _set_going(event: events.Event) -> str | None:
     match event:
         case events.TaskReady() | events.TaskStarted() | events.TaskRestored() | events.Said():
             return event.task
+        case events.TasksQueued():
+            return event.tasks[0]
     return None

@@ -18,7 +18,7 @@ class Account:
 
     def __call__(self, event: events.Event) -> None:
         match event:
-            case events.TaskStarted():
+            case events.TasksQueued() | events.TaskStarted():
                 self._revision.ask()
             case events.TaskRestored():
                 self._note(event.task, "restored")

@@ -30,10 +30,23 @@ class TaskReady(Struct, frozen=True):
     expected: float | None
 
 
+class TasksQueued(Struct, frozen=True):
+    """Attempts at these tasks, all of one target, were handed over to a cluster, where they wait, or wait for another
+    reason than was told before. `reason` is what the cluster calls it, `why` the same in words: both are empty until it
+    tells. `starts` is when they are expected to begin, in epoch seconds; None if nobody knows."""
+
+    tasks: tuple[str, ...]
+    executor: str
+    reason: str = ""
+    why: str = ""
+    starts: float | None = None
+
+
 class TaskStarted(Struct, frozen=True):
-    """`resumed_from` is the checkpoint that it goes on from, empty without any. `taken_over_from` is the build that had
-    started it `ran` seconds ago, and died, or had submitted it and `left`; None: it starts now. This run of the recipe
-    is for `batch` tasks, the first of which is `carrier`; empty: it is for this one alone."""
+    """It runs, for `ran` seconds already, on a `node` of a cluster or, if that is empty, on this machine, with these
+    `gpus`. `resumed_from` is the checkpoint that it goes on from, empty without any. `taken_over_from` is the build
+    that had started it, and died, or had submitted it and `left`; None: this one has. This run of the recipe is for
+    `batch` tasks, the first of which is `carrier`; empty: it is for this one alone."""
 
     task: str
     attempt: int
@@ -44,6 +57,8 @@ class TaskStarted(Struct, frozen=True):
     left: bool = False
     batch: int = 1
     carrier: str = ""
+    node: str = ""
+    gpus: tuple[str, ...] = ()
 
 
 class TaskSubmitted(Struct, frozen=True):
@@ -186,6 +201,7 @@ Event = (
     BuildStarted
     | TaskFresh
     | TaskReady
+    | TasksQueued
     | TaskStarted
     | TaskSubmitted
     | TaskBegunAnew

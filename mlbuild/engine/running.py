@@ -1,4 +1,5 @@
-"""The attempts of a build that run: their handles, how many there are of each target, how far they say they are.
+"""The attempts of a build that run, or wait in their executor to: their handles, how many there are of each target, how
+far they say they are.
 
 Blind to how they end.
 """
@@ -23,17 +24,21 @@ class Running:
         """Of each run of a recipe, how many attempts have a part in it."""
         self._counts: Counter[str] = Counter()
         self._reports = Reports()
+        self._to_begin: dict[str, str] = {}
+        """Attempts of which is not known that they have begun, and the checkpoint from which each goes on."""
 
     def __bool__(self) -> bool:
         return bool(self._attempts)
 
-    def add(self, attempt: Attempt, handle: str, progress: str) -> None:
-        """An attempt runs.
+    def add(self, attempt: Attempt, handle: str, progress: str, resumed_from: str) -> None:
+        """An attempt was submitted, or taken over.
 
         Args:
             progress: the file in which it reports how far it is.
+            resumed_from: the checkpoint that it goes on from, empty without any.
         """
         self._attempts[attempt.id] = attempt
+        self._to_begin[attempt.id] = resumed_from
         self._handles[attempt.id] = handle
         run = attempt.job.run
         self._counts[attempt.task.target.name] += not self._parts[run]
@@ -41,12 +46,22 @@ class Running:
         if attempt.id == run:
             self._reports.follow(run, attempt.task.name, progress)
 
+    def waiting(self, id: str) -> Attempt | None:
+        """An attempt that is not known to have begun; None if this is no such."""
+        return self._attempts.get(id) if id in self._to_begin else None
+
+    def begin(self, id: str) -> tuple[Attempt, str] | None:
+        """An attempt runs: it, and the checkpoint from which it goes on; None if that was known, or it is not ours."""
+        resumed_from = self._to_begin.pop(id, None)
+        return None if resumed_from is None else (self._attempts[id], resumed_from)
+
     def pop(self, id: str) -> tuple[Attempt, list[TaskProgress]] | None:
         """An attempt that has ended, and what it reported last; None if it did not run here."""
         attempt = self._attempts.pop(id, None)
         if attempt is None:
             return None
         del self._handles[id]
+        self._to_begin.pop(id, None)
         run = attempt.job.run
         self._parts[run] -= 1
         self._counts[attempt.task.target.name] -= not self._parts[run]

@@ -31,7 +31,7 @@ from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import checkpoints
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
-from mlbuild.executors.job import Executor, JobResult
+from mlbuild.executors.job import Began, Executor, JobResult
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -119,6 +119,7 @@ class Scheduler:
             if self._others.let_go(working=bool(self._running)):
                 self._start_over()
             self._launch()
+            self._tell_standing()
             for text in self._executor.news():
                 self._say(events.Said(text))
             self._journal.sync()
@@ -283,6 +284,7 @@ class Scheduler:
     def _take_over(self, attempt: Attempt, handle: str) -> None:
         """Watch what a dead build started; stop it, unless it is one of a batch, if this build wants another."""
         self._watch(attempt, handle)
+        self._tell_standing()
         if (
             not attempt.job.batch
             and self._inspector.fingerprint(attempt.task, self._absent).key != attempt.fingerprint.key
@@ -411,6 +413,7 @@ class Scheduler:
         self._journal.submitted([(attempt.id, handle) for attempt, handle in zip(attempts, handles, strict=True)])
         for attempt, handle in zip(attempts, handles, strict=True):
             self._watch(attempt, handle, resumed_from)
+        self._tell_standing()
 
     def _make(self, together: list[Wanted]) -> list[Attempt]:
         """The attempts that one run of a recipe is for; none if it can't be had now, or ever."""
@@ -476,9 +479,24 @@ class Scheduler:
         self._fail_without_attempt(wanted.task, reason, problem)
 
     def _watch(self, attempt: Attempt, handle: str, resumed_from: str = "") -> None:
-        self._running.add(attempt, handle, self._attempts.progress(attempt))
+        self._running.add(attempt, handle, self._attempts.progress(attempt), resumed_from)
         self.states.set(attempt.task, State.RUNNING)
-        self._say(told.started(attempt, resumed_from))
+
+    def _tell_standing(self) -> None:
+        """Say which of the attempts that were submitted run now, and why others wait."""
+        waiting = []
+        for one in self._executor.standing():
+            if isinstance(one, Began):
+                self._begun(one)
+            elif attempt := self._running.waiting(one.attempt):
+                waiting.append((attempt, one))
+        for event in told.queued(waiting):
+            self._say(event)
+
+    def _begun(self, began: Began) -> None:
+        if known := self._running.begin(began.attempt):
+            attempt, resumed_from = known
+            self._say(told.started(attempt, began, resumed_from))
 
     # --- other builds
 
@@ -576,6 +594,8 @@ class Scheduler:
     # --- results
 
     def _take_in(self, result: JobResult) -> None:
+        if result.started:  # it was over before anybody saw it run
+            self._begun(Began(result.attempt, result.started, result.node))
         known = self._running.pop(result.attempt)
         if known is None:
             return

@@ -47,7 +47,7 @@ class Submission(Scheduler):
         handles = self._executor.submit([attempt.job for attempt in chain.attempts])
         self._journal.submitted([(each.id, handle) for each, handle in zip(chain.attempts, handles, strict=True)])
         for attempt, handle in zip(chain.attempts, handles, strict=True):
-            self._running.add(attempt, handle, self._attempts.progress(attempt))
+            self._running.add(attempt, handle, self._attempts.progress(attempt), "")
             self.states.set(attempt.task, State.RUNNING)
             self._say(told.submitted(attempt, chain.behind(attempt.task)))
 

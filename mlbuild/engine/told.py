@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -15,19 +16,35 @@ from mlbuild.engine.events import (
     TaskFinished,
     TaskPreempted,
     TaskRetried,
+    TasksQueued,
     TaskStarted,
     TaskSubmitted,
 )
 from mlbuild.engine.policy import Another
-from mlbuild.executors.job import JobResult
+from mlbuild.executors.job import Began, JobResult, Waits
 from mlbuild.graph.task import Task
 
 
-def started(attempt: Attempt, resumed_from: str) -> TaskStarted:
+def queued(waiting: Sequence[tuple[Attempt, Waits]]) -> list[TasksQueued]:
+    """They wait in a cluster: what is the same for tasks of one target is said at once."""
+    alike: dict[tuple[str, str, Waits], list[str]] = {}
+    for attempt, waits in waiting:
+        how = attempt.task.target.name, attempt.job.executor, dataclasses.replace(waits, attempt="")
+        alike.setdefault(how, []).append(attempt.task.name)
+    return [
+        TasksQueued(tuple(tasks), executor, waits.reason, waits.why, waits.starts)
+        for (_, executor, waits), tasks in alike.items()
+    ]
+
+
+def started(attempt: Attempt, began: Began, resumed_from: str) -> TaskStarted:
     """It runs, from now on or since a build that died had started it."""
-    ran = time.time() - attempt.began if attempt.adopted else 0.0
+    since = (attempt.began if attempt.adopted else None) if began.at is None else began.at
+    ran = 0.0 if since is None else max(0.0, time.time() - since)
     name, executor = attempt.task.name, attempt.job.executor
-    event = TaskStarted(name, attempt.number, executor, resumed_from, attempt.died, ran, attempt.left)
+    event = TaskStarted(
+        name, attempt.number, executor, resumed_from, attempt.died, ran, attempt.left, node=began.node, gpus=began.gpus
+    )
     batch = attempt.job.batch
     return replace(event, batch=batch.size, carrier=batch.task) if batch else event
 

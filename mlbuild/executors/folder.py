@@ -41,6 +41,22 @@ class Note:
     delay: float
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a node says as it takes a run.
+
+    Attributes:
+        id: of the cluster's job.
+        at: when, in epoch seconds.
+        gpus: that the cluster lent it, as they are called on the node.
+    """
+
+    id: str
+    node: str
+    at: float = 0.0
+    gpus: tuple[str, ...] = ()
+
+
 class JobFolder:
     """The folder of a run.
 
@@ -71,10 +87,10 @@ class JobFolder:
             return None
         return JobResult.from_json(row) if row else None
 
-    def claimant(self) -> dict[str, str] | None:
-        """The `id` of the cluster's job that has taken it, and the `node` where that is; None if it never began."""
-        row: dict[str, str] | None = _read(self.at(CLAIM))
-        return row
+    def claimant(self) -> Claim | None:
+        """The node that has taken it; None if it never began."""
+        row = _read(self.at(CLAIM))
+        return Claim(**{**row, "gpus": tuple(row.get("gpus", ()))}) if row else None
 
     def silence(self) -> float:
         """For how many seconds its node has shown no sign of life, by the clock of the file system."""
@@ -89,13 +105,13 @@ class JobFolder:
 
     # --- the node's part
 
-    def claim(self, id: str, node: str) -> bool:
+    def claim(self, claim: Claim) -> bool:
         """Take the job; False if another has: the cluster started it anew, or it was submitted twice.
 
         Raises OSError.
         """
-        whole = self.at(f"{CLAIM}.{os.getpid()}.{node}")
-        self._put(whole, {"id": id, "node": node})
+        whole = self.at(f"{CLAIM}.{os.getpid()}.{claim.node}")
+        self._put(whole, asdict(claim))
         try:
             os.link(whole, self.at(CLAIM))
         except FileExistsError:

@@ -235,6 +235,38 @@ class JobResult:
         return cls(**{**data, **lists, "reason": Reason(data["reason"]), "made": made, "opened": opened})
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """An attempt was submitted and has not begun.
+
+    Attributes:
+        reason: for which it waits, as its executor calls it; empty as long as that does not tell.
+        why: the same in words.
+        starts: when it is expected to begin, in epoch seconds; None if nobody knows.
+    """
+
+    attempt: str
+    reason: str = ""
+    why: str = ""
+    starts: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """An attempt runs.
+
+    Attributes:
+        at: since when, in epoch seconds; None: since it was submitted.
+        node: where; empty: on this machine.
+        gpus: that it was lent, as they are called there.
+    """
+
+    attempt: str
+    at: float | None = None
+    node: str = ""
+    gpus: tuple[str, ...] = ()
+
+
 class Executor(Protocol):
     """A place where jobs run. It answers by results and never calls anybody back."""
 
@@ -267,6 +299,13 @@ class Executor(Protocol):
         """Take over a job that another process submitted; its result will come out of `finished`.
 
         False if nobody is left who runs it or knows how it ended: it is lost, and nothing of it runs any more.
+        """
+        ...
+
+    def standing(self) -> Sequence[Waits | Began]:
+        """How attempts stand that have not ended, where that is not what was told before. Asks nobody, and never waits.
+
+        Of one that is over soon only the result may tell.
         """
         ...
 

@@ -100,6 +100,11 @@ class Lender:
             self._news.append(f"{job.task} waits for {_count(job.gpus)}: others use {used} of {len(self.gpus)}")
         return None
 
+    def names(self, devices: Sequence[str]) -> tuple[str, ...]:
+        """What people call these, which were lent; of one that is no more the id."""
+        known = {gpu.id: gpu.index for gpu in self.gpus} if devices else {}
+        return tuple(known.get(device, device) for device in devices)
+
     def locks(self, devices: Sequence[str]) -> list[int]:
         """The open files that keep what was lent locked: whoever holds a copy of them does."""
         return [self._locks[device].fileno() for device in devices]

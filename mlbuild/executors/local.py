@@ -16,7 +16,7 @@ from dataclasses import replace
 from mlbuild.errors import StateError
 from mlbuild.executors import attempt, daemon, lines, processes, supervisor
 from mlbuild.executors.capacity import Capacity, Limits
-from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.job import Began, Job, JobResult, Reason
 from mlbuild.executors.lender import Lender, environment
 
 LOST_GRACE = 1.0
@@ -56,6 +56,7 @@ class LocalExecutor:
         self._capacity = Capacity(workspace, Limits(cpus, memory, jobs=jobs), limits or {}, self._lender)
         self._running: dict[str, tuple[Job, str]] = {}
         self._results: list[JobResult] = []
+        self._begun: list[Began] = []
         self._channels: dict[str, lines.Channel] = {}
         self._listed: dict[str, dict[str, list[str]]] = {}
         self._prepared = prepared
@@ -95,10 +96,14 @@ class LocalExecutor:
             given = replace(first, environment={**first.environment, **environment(first, devices)})
             together = [replace(job, devices=devices) for job in (given, *others)]
             self._running |= {job.attempt: (job, self._folder) for job in together}
+            self._begun += map(self._as_begun, together)
             messages.append({"do": "run", "jobs": [job.as_json() for job in together]})
             locks += self._lender.locks(devices)
         channel.send(messages, locks)
         return [f"{self._folder}/{job.attempt}" for job in jobs]
+
+    def _as_begun(self, job: Job) -> Began:
+        return Began(job.attempt, gpus=self._lender.names(job.devices))
 
     def _own(self) -> lines.Channel:
         """The connection to this run's supervisor: a new one, if there is none or it has died."""
@@ -175,9 +180,11 @@ class LocalExecutor:
         """
         folder, name = _cut(handle)
         running = self._running_at(folder)
-        self._running[name] = replace(job, devices=tuple(running.get(name, ()))), folder
+        taken = replace(job, devices=tuple(running.get(name, ())))
+        self._running[name] = taken, folder
         # In this order: between the answer and now it may have ended, which is written before it is told.
         if self._recall(folder, name) or (name in running and folder in self._channels):
+            self._begun.append(self._as_begun(taken))
             return True
         del self._running[name]
         self._end(folder, name)
@@ -226,6 +233,11 @@ class LocalExecutor:
             if row["attempt"] == name and row["epoch"] == processes.epoch():
                 mark = f"{attempt.MARK}={attempt.mark(row.get('run', name), self._workspace)}"
                 processes.end_session(row["pid"], row["born"], mark, LOST_GRACE)
+
+    def standing(self) -> list[Began]:
+        """What was submitted or taken over since the last call: here it runs at once."""
+        begun, self._begun = self._begun, []
+        return begun
 
     def news(self) -> list[str]:
         """What there is to say of this machine, each word once."""

@@ -18,7 +18,7 @@ from types import FrameType
 
 from mlbuild.executors import behind, daemon
 from mlbuild.executors.attempt import signal_name
-from mlbuild.executors.folder import NOW, REVOKED, JobFolder, Note
+from mlbuild.executors.folder import NOW, REVOKED, Claim, JobFolder, Note
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.killpoint import reach
@@ -60,8 +60,9 @@ class Node:
         """Carry it out: the exit status for the cluster."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._hear)
-        id, node = own_id(self._environment), self._environment.get("SLURMD_NODENAME", os.uname().nodename)
-        if not self._folder.claim(id, node):
+        node = self._environment.get("SLURMD_NODENAME", os.uname().nodename)
+        claim = Claim(own_id(self._environment), node, time.time(), lent(self._environment))
+        if not self._folder.claim(claim):
             print(f"this was begun before, by {self._folder.claimant()}: it runs once")
             return TAKEN
         reach("node-claimed")
@@ -178,6 +179,11 @@ def own_id(environment: Mapping[str, str]) -> str:
     """How Slurm calls this job; of an array's, as `12_3`."""
     array, index = environment.get("SLURM_ARRAY_JOB_ID"), environment.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{index}" if array else environment.get("SLURM_JOB_ID", "")
+
+
+def lent(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The GPUs that Slurm has lent this job, as they are called on the node."""
+    return tuple(filter(None, environment.get("SLURM_JOB_GPUS", "").split(",")))
 
 
 def main() -> int:

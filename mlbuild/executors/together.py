@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from mlbuild.executors import local
-from mlbuild.executors.job import Executor, Job, JobResult
+from mlbuild.executors.job import Began, Executor, Job, JobResult, Waits
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.slurm import executor as slurm
 from mlbuild.executors.slurm.executor import SlurmExecutor
@@ -78,6 +78,10 @@ class Together:
     def reattach(self, handle: str, job: Job) -> bool:
         """Take over a job that another process submitted; False if it is lost, and nothing of it runs any more."""
         return self._at(handle).reattach(handle, job)
+
+    def standing(self) -> Sequence[Waits | Began]:
+        """How attempts stand that have not ended, where that is not what was told before."""
+        return [*self._here.standing(), *self._cluster.standing()]
 
     def news(self) -> list[str]:
         """What there is to say of where jobs run, in words; each is given once."""

@@ -26,7 +26,7 @@ from mlbuild.ui.plain import (
     taken_over_text,
 )
 from mlbuild.ui.progress import Progress
-from mlbuild.ui.words import duration, reasons_text
+from mlbuild.ui.words import and_more, duration, place_text, reasons_text, waits_text
 
 SHOWN = 8
 """Running tasks that are shown before the rest is counted."""
@@ -93,17 +93,33 @@ class Live:
         runs = {self._run_of(task): (task, since) for task, since in reversed(progress.running.items())}
         running = sorted(runs.items(), key=lambda item: item[1][1])
         for name, (task, since) in running[:SHOWN]:
-            table.add_row(
-                Text("▸", "blue"), Text(name), Text(duration(now - since), "dim"), Text(self._reported(task, now))
-            )
+            start = progress.starts[task]
+            told = filter(None, [place_text(start.node, start.gpus), self._reported(task, now)])
+            table.add_row(Text("▸", "blue"), Text(name), Text(duration(now - since), "dim"), Text("  ".join(told)))
         if len(running) > SHOWN:
             table.add_row("", Text(f"and {len(running) - SHOWN} more", "dim"), "", "")
+        self._add_waiting(table, now)
         return Group(table, self._bar(now))
+
+    def _add_waiting(self, table: Table, now: float) -> None:
+        """What waits in a cluster: for each reason a row, which tells since when, and when the first should start."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for task, waiting in self._progress.waiting.items():
+            groups.setdefault((task.partition("[")[0], waiting.last.why), []).append(task)
+        for (_, why), tasks in [*groups.items()][:SHOWN]:
+            known = [self._progress.waiting[task] for task in tasks]
+            starts = min((each.last.starts for each in known if each.last.starts), default=None)
+            since = duration(now - min(each.since for each in known))
+            text = waits_text(why, starts) or "queued"
+            table.add_row(Text("◦", "yellow"), Text(and_more(tasks)), Text(since, "dim"), Text(text))
+        if len(groups) > SHOWN:
+            hidden = sum(map(len, [*groups.values()][SHOWN:]))
+            table.add_row("", Text(f"and {hidden} more", "dim"), "", "")
 
     def _run_of(self, task: str) -> str:
         """What the run of a recipe is called that a task has a part in."""
-        start = self._progress.together.get(task)
-        return batch_text(start) if start else task
+        start = self._progress.starts[task]
+        return batch_text(start) if start.carrier else task
 
     def _reported(self, task: str, now: float) -> str:
         """How far a running task says it is."""

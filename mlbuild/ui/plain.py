@@ -10,7 +10,18 @@ from typing import TextIO
 
 from mlbuild.engine import events
 from mlbuild.ui.failures import Told, apart, failure_text
-from mlbuild.ui.words import and_more, anew_text, counted, did_text, duration, ended, failed, reasons_text
+from mlbuild.ui.words import (
+    and_more,
+    anew_text,
+    counted,
+    did_text,
+    duration,
+    ended,
+    failed,
+    place_text,
+    reasons_text,
+    waits_text,
+)
 
 SHOWN = 3
 """How many tasks of a batch are named before all are counted."""
@@ -46,6 +57,8 @@ class Plain:
         self._clock = clock
         self._last_said: dict[str, float] = {}
         """Task → when something was said of it while it runs."""
+        self._waits: dict[str, list[str]] = {}
+        """Task → the reasons for which it waits, of which was said."""
         self._failures: list[events.TaskFailed] = []
         self._resumable: list[events.TaskCancelled] = []
         self._taken_over: dict[str, events.TaskStarted] = {}
@@ -77,14 +90,16 @@ class Plain:
                 return f"        {event.task}: {reasons_text(event.reasons)}"
             case events.TaskFresh() if self._verbose:
                 return f"fresh   {event.task}"
+            case events.TasksQueued():
+                return self._queued(event)
             case events.TaskStarted() if event.taken_over_from is not None:
                 return f"goes on {taken_over_text(event)}"
             case events.TaskStarted() if event.carrier:
-                return f"start   {batch_text(event)}" if event.task == event.carrier else None
+                return f"start   {batch_text(event)}{_on(event)}" if event.task == event.carrier else None
             case events.TaskStarted():
                 again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
                 origin = f" from {event.resumed_from}" if event.resumed_from else ""
-                return f"start   {event.task}{origin}{again}"
+                return f"start   {event.task}{_on(event)}{origin}{again}"
             case events.TaskSubmitted():
                 return f"submit  {submitted_text(event)}"
             case events.TaskBegunAnew():
@@ -110,6 +125,14 @@ class Plain:
             case events.Said():
                 return f"        {event.task}: {event.text}" if event.task else f"        {event.text}"
         return None
+
+    def _queued(self, event: events.TasksQueued) -> str | None:
+        """That tasks wait, said once for each reason. When they should start would be said anew all day."""
+        new = [task for task in event.tasks if event.why not in self._waits.get(task, ())]
+        for task in new:
+            self._waits.setdefault(task, []).append(event.why)
+        why = waits_text(event.why, event.starts)
+        return f"queued  {and_more(new)}{': ' if why else ''}{why}" if new else None
 
     def _is_time(self, task: str) -> bool:
         """Whether a line on the progress of a task is due now."""
@@ -140,6 +163,11 @@ def progress_text(event: events.TaskProgress) -> str:
 
 def _number(value: float | str) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _on(event: events.TaskStarted) -> str:
+    place = place_text(event.node, event.gpus)
+    return f" on {place}" if place else ""
 
 
 def batch_text(event: events.TaskStarted) -> str:
@@ -194,7 +222,7 @@ def begun_anew_text(event: events.TaskBegunAnew) -> str:
 def taken_over_text(event: events.TaskStarted) -> str:
     ran = duration(event.ran)
     if event.left:
-        return f"{event.task}: submitted by run {event.taken_over_from} {ran} ago"
+        return f"{event.task}: submitted by run {event.taken_over_from}; it began {ran} ago"
     return f"{event.task}: taken over from run {event.taken_over_from}, which died; it was started {ran} ago"
 
 

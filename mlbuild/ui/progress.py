@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from msgspec import Struct, field
 
 from mlbuild.engine import events
@@ -26,6 +28,13 @@ class Reported(Struct):
         return max(0.0, (total - done) * (self.at - self.since) / (done - self.first) - (now - self.at))
 
 
+class Waiting(Struct):
+    """Since when a task waits in a cluster, and what was told of that last."""
+
+    since: float
+    last: events.TasksQueued
+
+
 class Progress(Struct):
     """What the events so far amount to.
 
@@ -34,9 +43,11 @@ class Progress(Struct):
         jobs: how many tasks run at once.
         done: tasks that need no more thought, by name.
         taken_over: task → its start, of those that a build which died had started and this one did not want otherwise.
+        waiting: those that wait in a cluster.
+        remote: those that were handed to a cluster, where they run beside those of `jobs`.
         running: task → when it started, in seconds of the clock that `add` is given.
         resumable: those of the cancelled that can go on from a checkpoint.
-        together: task → its start, of those that run in a batch.
+        starts: task → its start, of those that run.
         reported: task → what it says of its progress while it runs.
         queued: task → expected seconds (None: unknown), for those that will run.
         average: mean seconds of the tasks that ran in this build.
@@ -54,8 +65,10 @@ class Progress(Struct):
     cancelled: set[str] = field(default_factory=set)
     resumable: list[events.TaskCancelled] = field(default_factory=list)
     taken_over: dict[str, events.TaskStarted] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    remote: set[str] = field(default_factory=set)
     running: dict[str, float] = field(default_factory=dict)
-    together: dict[str, events.TaskStarted] = field(default_factory=dict)
+    starts: dict[str, events.TaskStarted] = field(default_factory=dict)
     reported: dict[str, Reported] = field(default_factory=dict)
     queued: dict[str, float | None] = field(default_factory=dict)
     finished: events.BuildFinished | None = None
@@ -68,10 +81,17 @@ class Progress(Struct):
             case events.TaskReady():
                 self.queued[event.task] = event.expected
                 self.taken_over.pop(event.task, None)
+            case events.TasksQueued():
+                self.remote.update(event.tasks)
+                for task in event.tasks:
+                    before = self.waiting.get(task)
+                    self.waiting[task] = Waiting(before.since if before else now, event)
             case events.TaskStarted():
+                self.waiting.pop(event.task, None)
                 self.running[event.task] = now - event.ran
-                if event.carrier:
-                    self.together[event.task] = event
+                self.starts[event.task] = event
+                if event.node:
+                    self.remote.add(event.task)
                 if event.taken_over_from is not None and not event.left:
                     self.taken_over[event.task] = event
                 self.reported.pop(event.task, None)
@@ -110,8 +130,9 @@ class Progress(Struct):
         self.queued.pop(task, None)
 
     def _stop(self, task: str) -> None:
+        self.waiting.pop(task, None)
         self.running.pop(task, None)
-        self.together.pop(task, None)
+        self.starts.pop(task, None)
 
     @property
     def done(self) -> int:
@@ -123,6 +144,7 @@ class Progress(Struct):
         """Seconds until the tasks known to run are through; None where too little is known.
 
         No task, and no batch, is shared among the jobs, so that is never less than what the longest of them takes.
+        What a cluster runs takes no job from the others.
         """
         average = sum(self.built.values()) / len(self.built) if self.built else None
         longest: dict[str, float] = {}
@@ -132,15 +154,19 @@ class Progress(Struct):
                 return None
             run, _ = self._run_of(task)
             longest[run] = longest.get(run, 0.0) + left
-        return max(sum(longest.values()) / self.jobs, max(longest.values(), default=0.0))
+        here = sum(left for run, left in longest.items() if run not in self.remote)
+        return max(here / self.jobs, max(longest.values(), default=0.0))
 
     def _run_of(self, task: str) -> tuple[str, int]:
         """The first of the tasks for which the same run of the recipe is, and how many those are."""
-        start = self.together.get(task)
-        return (start.carrier, start.batch) if start else (task, 1)
+        start = self.starts.get(task)
+        return (start.carrier, start.batch) if start and start.carrier else (task, 1)
 
     def _left(self, task: str, expected: float | None, now: float) -> float | None:
         """Seconds that a task will still take, by its own reports, else by what it should take in all."""
+        if waiting := self.waiting.get(task):
+            starts = waiting.last.starts
+            return None if starts is None or expected is None else max(0.0, starts - time.time()) + expected
         if task not in self.running:
             return expected
         run, tasks = self._run_of(task)

@@ -166,6 +166,25 @@ def when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
+def clock(seconds: float) -> str:
+    """A moment that is near, as the clock on the wall here shows it: 14:05, of another day 2026-01-31 14:05"""
+    moment, now = time.localtime(seconds), time.localtime()
+    return time.strftime("%H:%M" if moment[:3] == now[:3] else "%Y-%m-%d %H:%M", moment)
+
+
+def place_text(node: str, gpus: Sequence[str]) -> str:
+    """Where something runs: `n1, GPUs 0 and 1`; empty if there is nothing to say of it."""
+    *first, last = gpus or ("",)
+    named = f"GPUs {', '.join(first)} and {last}" if first else f"GPU {last}" if last else ""
+    return ", ".join(filter(None, [node, named]))
+
+
+def waits_text(why: str, starts: float | None) -> str:
+    """Why something waits in a cluster, and until when: `others come first; expected to start at 14:05`"""
+    expected = f"expected to start at {clock(starts)}" if starts else ""
+    return "; ".join(filter(None, [why, expected]))
+
+
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
     """Rows of equal length as lines whose columns stand below each other.
 

@@ -10,8 +10,9 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-FORMAT = "%i|%T|%r|%N|%j"
+FORMAT = "%i|%T|%r|%S|%N|%j"
 HEADER = "JOBID|"
 ENDED = frozenset(
     {
@@ -33,6 +34,7 @@ AGAIN = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_D
 WAITING = {
     "Resources": "for nodes that are free",
     "Priority": "others come first",
+    "Dependency": "it comes behind others",
     "BeginTime": "its time has not come",
     "ReqNodeNotAvail": "nodes that it needs are down, or kept for others",
     "PartitionDown": "its queue is closed",
@@ -67,11 +69,13 @@ MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A job as `squeue` tells of it. `node` is empty if it never had one."""
+    """A job as `squeue` tells of it. `starts` is when it began or is expected to, in epoch seconds, None if Slurm does
+    not know; `node` is empty if it never had one."""
 
     id: str
     state: str
     reason: str
+    starts: float | None
     node: str
     name: str
 
@@ -197,7 +201,18 @@ def rows(answer: Answer) -> list[Row] | None:
     head, _, body = answer.out.partition("\n")
     if answer.status != 0 or not head.startswith(HEADER):
         return None
-    return [Row(*fields) for fields in _fields(body, 5)]
+    return [
+        Row(id, state, reason, _moment(starts), node, name)
+        for id, state, reason, starts, node, name in _fields(body, len(FORMAT.split("|")))
+    ]
+
+
+def _moment(text: str) -> float | None:
+    """Epoch seconds of what Slurm says by the clock on the wall; None where it says N/A."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
 
 
 def _fields(text: str, count: int) -> Iterator[list[str]]:

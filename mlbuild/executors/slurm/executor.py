@@ -14,7 +14,7 @@ from mlbuild.errors import StateError
 from mlbuild.executors import folder
 from mlbuild.executors.capacity import Limits
 from mlbuild.executors.folder import NOW, REVOKED, SOFT, JobFolder, Note
-from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.job import Began, Job, JobResult, Reason, Waits
 from mlbuild.executors.slurm import nodes
 from mlbuild.executors.slurm.commands import Orders
 from mlbuild.executors.slurm.judge import Judge
@@ -22,6 +22,7 @@ from mlbuild.executors.slurm.known import Known
 from mlbuild.executors.slurm.outbox import Outbox
 from mlbuild.executors.slurm.queue import SHORTEST, Queue
 from mlbuild.executors.slurm.script import Site
+from mlbuild.executors.slurm.standing import Standings
 
 PREFIX = "slurm/"
 TICK = 0.02
@@ -51,6 +52,7 @@ class SlurmExecutor:
         self._queue = Queue(self._news)
         self._judge = Judge(self._queue, self._orders, self._news)
         self._outbox = Outbox(self._known, sites, self._judge.lost_on, self._queue)
+        self._standings = Standings(self._queue)
         self._results: list[JobResult] = []
         self._next_listing = 0.0
         self._nodes: list[nodes.Nodes] | None = None
@@ -122,11 +124,12 @@ class SlurmExecutor:
         self._orders.go_on()
 
     def _list(self) -> None:
-        """Take in the results that have come."""
+        """Take in the results that have come, and see what has begun."""
         if time.monotonic() >= self._next_listing:
             self._next_listing = time.monotonic() + min(self._queue.pause * LISTINGS, LIST_EVERY)
             ended = [self._known[name] for name in folder.ended(self._jobs) if name in self._known]
             self._end(map(self._judge.result, ended))
+            self._standings.look(self._known.values())
 
     def _look(self) -> None:
         """Ask Slurm for all jobs at once, when it is time to, and see what has become of each."""
@@ -136,7 +139,7 @@ class SlurmExecutor:
         if self._queue.hear():
             self._end(self._outbox.settle())
             self._end([self._judge.judge(known) for known in self._known.values()])
-            self._queue.tell_of_waiting(self._known.values())
+            self._standings.take(self._known.values())
 
     def _end(self, results: Iterable[JobResult | None]) -> None:
         """These jobs are over, as far as they are."""
@@ -144,6 +147,10 @@ class SlurmExecutor:
             if self._known.pop(result.attempt, None):
                 self._results.append(result)
                 self._queue.look_soon()
+
+    def standing(self) -> list[Waits | Began]:
+        """How attempts stand that Slurm has and that have not ended, where that is not what was told before."""
+        return self._standings.news()
 
     def news(self) -> list[str]:
         """What there is to say of Slurm, each word once."""

@@ -110,9 +110,10 @@ class Judge:
             case "CANCELLED":
                 reason = Reason.CANCELLED if known.stop in (SOFT, NOW) else Reason.SIGNAL
                 return known.unseen(reason, "its job in Slurm was cancelled")
-        claim = known.folder.claimant() or {"node": ""}
-        self.lost_on[known.job.task].update(filter(None, [claim["node"]]))
-        where = f" on {claim['node']}" if claim["node"] else ""
+        where = ""
+        if claim := known.folder.claimant():
+            self.lost_on[known.job.task].add(claim.node)
+            where = f" on {claim.node}"
         said = f": Slurm says {state}" if state else ""
         return known.unseen(Reason.LOST, f"nothing is heard of it any more{where}{said}")
 

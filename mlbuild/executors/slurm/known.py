@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlbuild.executors import checkpoints
 from mlbuild.executors.folder import JobFolder
-from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.job import Began, Job, JobResult, Reason, Waits
 
 
 @dataclass(eq=False, slots=True)
@@ -32,6 +32,8 @@ class Known:
     held: JobResult | None = None
     """How it ended, while it is not clear by whose will."""
     delay: float = 10.0
+    told: Waits | Began | None = None
+    """How it stands, as was told."""
 
     def unseen(self, reason: Reason, detail: str) -> JobResult:
         """How it ended, if no node tells."""

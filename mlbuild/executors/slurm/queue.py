@@ -6,19 +6,16 @@ Blind to what follows from it for a job.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mlbuild.executors.slurm.commands import ENDED, WAITING, Command, Row, queue, rows
+from mlbuild.executors.slurm.commands import ENDED, Command, Row, queue, rows
 from mlbuild.executors.slurm.known import Known
 
 SHORTEST, LONGEST, GROWTH = 1.0, 60.0, 1.5
 """Seconds between two questions to Slurm, and by what these grow while nothing happens."""
 PATIENCE = 30.0
 """Seconds without an answer after which that is worth a word."""
-LONG = 30.0
-"""Seconds after which it is worth a word that a job still waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +49,6 @@ class Queue:
         self._next = 0.0
         self._unanswered: float | None = None
         self._is_told = False
-        self._told: set[tuple[str, str]] = set()
-        """Names of jobs, and the reasons for which they wait, of which a word was said."""
 
     @property
     def is_due(self) -> bool:
@@ -94,19 +89,6 @@ class Queue:
         if not self._is_told and now - self._unanswered > PATIENCE:
             self._is_told = True
             self._news.append(f"Slurm does not answer ({word}): what runs goes on, and all else waits")
-
-    def tell_of_waiting(self, jobs: Iterable[Known]) -> None:
-        """Say once why what has waited for long does."""
-        waiting: dict[tuple[str, str], list[Known]] = defaultdict(list)
-        for known in jobs:
-            row = self.picture.of(known)
-            if row and row.state == "PENDING" and known.sent and time.monotonic() - known.sent > LONG:
-                waiting[known.name, row.reason.partition(",")[0]].append(known)
-        for why in waiting.keys() - self._told:
-            tasks = [known.job.task for known in waiting[why]]
-            more = f" and {len(tasks) - 1} more wait" if len(tasks) > 1 else " waits"
-            self._news.append(f"{tasks[0]}{more} in Slurm: {WAITING.get(why[1], why[1])}")
-        self._told.update(waiting)
 
     def close(self) -> None:
         if self._asking:

@@ -1,0 +1,86 @@
+"""How jobs stand that have not ended: which their nodes have begun, and for what Slurm lets the others wait.
+
+Blind to how they end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from mlbuild.executors.job import Began, Waits
+from mlbuild.executors.slurm.commands import AGAIN, ENDED, WAITING, Row
+from mlbuild.executors.slurm.known import Known
+from mlbuild.executors.slurm.queue import Queue
+
+AT_ONCE = 50
+"""Of so many jobs at once is looked whether they have begun."""
+SAME = 0.1
+"""By which part of the wait an expected start may move without a word, and"""
+NEAR = 60.0
+"""by how many seconds."""
+
+
+class Standings:
+    """Tells of changes.
+
+    Args:
+        queue: what Slurm says.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._news: dict[str, Waits | Began] = {}
+        self._looked_at = 0
+
+    def news(self) -> list[Waits | Began]:
+        """How attempts stand, where that is not what was told before."""
+        news, self._news = [*self._news.values()], {}
+        return news
+
+    def look(self, jobs: Collection[Known]) -> None:
+        """See which have been submitted, and which have begun: of many only some, the others at the next looks."""
+        for known in jobs:
+            if known.told is None and known.sent is not None:
+                self._tell(known, Waits(known.job.attempt))
+        waiting = [known for known in jobs if isinstance(known.told, Waits)]
+        start = self._looked_at if self._looked_at < len(waiting) else 0
+        for known in waiting[start : start + AT_ONCE]:
+            self._has_begun(known)
+        self._looked_at = start + AT_ONCE
+
+    def take(self, jobs: Collection[Known]) -> None:
+        """See by a new picture of the queue for what they wait."""
+        for known in jobs:
+            row = self._queue.picture.of(known) if isinstance(known.told, Waits) else None
+            if row and row.state not in ENDED and (row.state in AGAIN or not self._has_begun(known)):
+                self._tell(known, _waits(known.job.attempt, row))
+
+    def _has_begun(self, known: Known) -> bool:
+        """Whether its node has taken it."""
+        claim = known.folder.claimant()
+        if claim:
+            self._tell(known, Began(known.job.attempt, claim.at, claim.node, claim.gpus))
+        return claim is not None
+
+    def _tell(self, known: Known, standing: Waits | Began) -> None:
+        before = known.told
+        if not (isinstance(before, Waits) and isinstance(standing, Waits) and _is_same(before, standing)):
+            known.told = self._news[standing.attempt] = standing
+
+
+def _waits(attempt: str, row: Row) -> Waits:
+    if row.state not in AGAIN:
+        return Waits(attempt, row.state, f"starts on {row.node}")
+    # Where nodes are not available it names them.
+    reason = row.reason.partition(",")[0]
+    return Waits(attempt, reason, WAITING.get(reason, reason), row.starts)
+
+
+def _is_same(before: Waits, now: Waits) -> bool:
+    """Whether nobody would want to hear of the difference."""
+    if (before.reason, before.why) != (now.reason, now.why):
+        return False
+    if before.starts is None or now.starts is None:
+        return before.starts == now.starts
+    return abs(before.starts - now.starts) <= max(NEAR, (now.starts - time.time()) * SAME)
