@@ -141,6 +141,14 @@ class Cluster:
         os.kill(pid, signal.SIGTERM)
         until(lambda: not _lives(pid))
 
+    def forget(self) -> None:
+        """The controller dies, comes back, and knows nothing of any job."""
+        _kill(self._pid("slurmctld"))
+        for file in (self.root / "state").glob("job_state*"):
+            file.unlink()
+        self.start_controller()
+        until(lambda: self.ask("sinfo", "-h"))
+
     def fail(self, node: str) -> None:
         """The power of a node is gone: nothing of it lives, and Slurm knows."""
         self.cut_off(node)
@@ -164,7 +172,7 @@ class Cluster:
     def _steps(self, node: str = "") -> list[int]:
         """Those of our processes that carry out jobs, with all that descends from them."""
         steps = [pid for pid in _pids() if self._is_step(pid, node)]
-        return [pid for step in steps for pid in (step, *_below(step))]
+        return [pid for step in steps for pid in (step, *below(step))]
 
     def _is_step(self, pid: int, node: str) -> bool:
         with contextlib.suppress(OSError):
@@ -204,12 +212,13 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _below(pid: int) -> Iterator[int]:
+def below(pid: int) -> Iterator[int]:
+    """All processes that descend from one."""
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
                 yield child
-                yield from _below(child)
+                yield from below(child)
 
 
 def _kill(*pids: int) -> None:

@@ -37,6 +37,7 @@ LONGEST = (
     "executor_slurm",
     "slurm_drivers",
     "slurm_fencing",
+    "slurm_answers",
     "flights",
     "slurm_flights",
     "slurm_example",

@@ -6,7 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from on_slurm import again, kept
+from cluster import Cluster, below, until
+from on_slurm import again, jobs, kept, once, stand_in
 from workspace import Workspace
 
 
@@ -33,3 +34,84 @@ def test_a_recipe_does_not_outlive_its_wrapper(slurm: Workspace) -> None:
     slurm.wait_until(lambda: len(slurm.lines("began")) == 2)
     slurm.write("go", "")
     assert "after losing it" in kept(driver).out
+
+
+def test_a_controller_that_has_lost_what_it_knew(slurm: Workspace, cluster: Cluster) -> None:
+    """It knows nothing of a job that goes on, as its node shows by a sign of life. (It would end the job, if it could
+    reach the node.)"""
+    slurm.pipeline(once())
+    asked = slurm.root / "asked"
+    driver = slurm.start("model", env=stand_in(slurm, "squeue", f'echo >> {asked}\nexec /usr/bin/squeue "$@"'))
+    slurm.wait_for("running")
+    (node,) = slurm.lines("began")
+    cluster.cut_off(node)
+    cluster.forget()
+    try:
+        assert jobs(cluster) == []
+        before = len(slurm.lines("asked"))
+        slurm.wait_until(lambda: len(slurm.lines("asked")) > before + 3)
+        slurm.write("go", "")
+        kept(driver)
+    finally:
+        cluster.restore(node)
+    assert len(slurm.lines("began")) == 1
+
+
+def test_a_job_that_is_given_up_before_it_began_never_does(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(once())
+    slurm.write("mlbuild.toml", '[executors.gpu]\noptions = ["--hold"]\n')
+    ended = slurm.build("model", env=stand_in(slurm, "squeue", "echo 'JOBID|STATE|REASON|NODELIST|NAME'"))
+    assert "its job in Slurm came to nothing: Slurm knows nothing of it" in ended.out
+    (id,) = cluster.ask("squeue", "--noheader", "--format=%i").split()
+    cluster.ask("scontrol", "release", id)
+    until(lambda: jobs(cluster) == [])
+    (said,) = (slurm.root / ".mlbuild/jobs").glob("*/slurm.out")
+    assert said.read_text() == "this was called off before it began\n"
+    assert not slurm.exists("began")
+
+
+def test_what_was_given_up_comes_back(slurm: Workspace, cluster: Cluster) -> None:
+    """Nothing of a node moves for so long that its task is given up, by a driver that is killed then; after that it
+    goes on, and its recipe ends well before anybody can stop it."""
+    slurm.pipeline(again().replace("echo model >", 'echo "$SLURMD_NODENAME" >'))
+    driver = slurm.start("model")
+    slurm.wait_for("running")
+    (node,) = slurm.lines("began")
+    frozen = [pid for parent in wrappers(slurm)[:1] for pid in (parent, *below(parent))]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    cluster.cut_off(node)
+    cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        (folder,) = (each.parent for each in (slurm.root / ".mlbuild/jobs").glob("*/claim"))
+        slurm.wait_until(lambda: (folder / "stop").exists())
+        driver.kill()
+        driver.communicate()
+        slurm.write("go", "")
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+        slurm.wait_until(lambda: (folder.parent / "results" / folder.name).exists())
+        slurm.ok("summary")
+    finally:
+        cluster.restore(node)
+    assert sorted(slurm.lines("began")) == ["n1", "n2"], "what it came to was not taken"
+    assert slurm.lines("summary.txt") == [slurm.lines("began")[1]]
+
+
+def test_a_result_that_is_seen_late(slurm: Workspace) -> None:
+    """Slurm knows that a job is over before the file system shows what its node has written."""
+    slurm.pipeline(once().replace("delay = 1s", "delay = 60s"))
+    asked = slurm.root / "asked"
+    driver = slurm.start("summary", env=stand_in(slurm, "squeue", f'echo >> {asked}\nexec /usr/bin/squeue "$@"'))
+    slurm.wait_for("running")
+    os.kill(driver.pid, signal.SIGSTOP)
+    slurm.write("go", "")
+    slurm.wait_until(lambda: not wrappers(slurm))
+    (result,) = (slurm.root / ".mlbuild/jobs/results").iterdir()
+    result.rename(slurm.root / "late")
+    os.kill(driver.pid, signal.SIGCONT)
+    before = len(slurm.lines("asked"))
+    slurm.wait_until(lambda: len(slurm.lines("asked")) > before + 2)
+    (slurm.root / "late").rename(result)
+    kept(driver)
+    assert len(slurm.lines("began")) == 1

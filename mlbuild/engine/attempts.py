@@ -384,7 +384,7 @@ class Attempts:
     def undo(self, job: Job, had: tuple[str, ...], result: JobResult) -> JobResult:
         """As `abandon`, of a task that this build may not even know; its outputs are what they were to the job."""
         if result.reason is jobs.Reason.LOST:
-            result = replace(result, checkpoint=checkpoints.conclude(job))
+            result = checkpoints.conclude(job, result)
         self._outputs.roll_back(job.outputs, had, job.attempt)
         self._journal.ended(job.attempt, _outcome(result), None)
         self._journal.leases.give_back(job.task)

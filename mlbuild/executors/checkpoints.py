@@ -157,16 +157,17 @@ def ignored_under(job: Job, key: str) -> frozenset[str]:
     return frozenset()
 
 
-def conclude(job: Job) -> str:
-    """An attempt is over, and nobody has seen how it ended: write down what it left, and what its notes say it read.
+def conclude(job: Job, result: JobResult) -> JobResult:
+    """An attempt is over, and no node has seen how it ended: write down what it left, and what its notes say it read.
 
     Returns:
-        as `newest`.
+        the result with what is to say of its checkpoints.
     """
+    saved = 0
     if job.checkpoints:
         with contextlib.suppress(OSError):
-            Directory(job).conclude()
-    return newest(job)
+            saved = Directory(job).conclude()
+    return replace(result, saved=saved, checkpoint=newest(job))
 
 
 def call_off(job: Job) -> None:

@@ -277,8 +277,12 @@ class Directory:
             self._append(row)
         reach("checkpoints-ended")
 
-    def conclude(self) -> None:
-        """As `checkpoints.conclude`; nothing, if the end of the attempt is known here or it never began."""
+    def conclude(self) -> int:
+        """As `checkpoints.conclude`; nothing, if the end of the attempt is known here or it never began.
+
+        Returns:
+            how many whole checkpoints it has left.
+        """
         with self._held():
             lineage = self._adopt(self._lineage())
         begin = lineage.begins.get(self._job.attempt)
@@ -288,6 +292,7 @@ class Directory:
             ]
             made = len(lineage.put_by(self._job.attempt))
             self.close(Reason.LOST, failed=False, made=made, reads=reads)
+        return sum(row["attempt"] == self._job.attempt for row in lineage.puts.values())
 
     def belong_to(self) -> Owner | None:
         """As `checkpoints.belong_to`."""

@@ -47,6 +47,7 @@ class Claim:
 
     Attributes:
         id: of the cluster's job.
+        node: empty if a driver has seen to it that no node will.
         at: when, in epoch seconds.
         gpus: that the cluster lent it, as they are called on the node.
     """
@@ -88,12 +89,19 @@ class JobFolder:
         return JobResult.from_json(row) if row else None
 
     def claimant(self) -> Claim | None:
-        """The node that has taken it; None if it never began."""
+        """The node that has taken it; None if it never began. Raises OSError."""
         row = _read(self.at(CLAIM))
-        return Claim(**{**row, "gpus": tuple(row.get("gpus", ()))}) if row else None
+        return Claim(**{**row, "gpus": tuple(row.get("gpus", ()))}) if row and row["node"] else None
+
+    def withdraw(self) -> bool:
+        """See to it that it never begins; False if it has. Of this and a claim one comes first. Raises OSError."""
+        try:
+            return self.claim(Claim("", "")) or self.claimant() is None
+        except FileNotFoundError:  # the folder is gone: whoever begins finds nothing to do
+            return True
 
     def silence(self) -> float:
-        """For how many seconds its node has shown no sign of life, by the clock of the file system."""
+        """For how many seconds its node has shown no sign of life, by the clock of the file system. Raises OSError."""
         probe = self._beside(f".clock-{os.getpid()}")
         with open(probe, "w"):
             now = os.stat(probe).st_mtime
@@ -106,7 +114,7 @@ class JobFolder:
     # --- the node's part
 
     def claim(self, claim: Claim) -> bool:
-        """Take the job; False if another has: the cluster started it anew, or it was submitted twice.
+        """Take the job; False if another has: the cluster started it anew, or it was submitted twice, or withdrawn.
 
         Raises OSError.
         """

@@ -63,7 +63,8 @@ class Node:
         node = self._environment.get("SLURMD_NODENAME", os.uname().nodename)
         claim = Claim(own_id(self._environment), node, time.time(), lent(self._environment))
         if not self._folder.claim(claim):
-            print(f"this was begun before, by {self._folder.claimant()}: it runs once")
+            by = self._folder.claimant()
+            print(f"this was begun before, by {by}: it runs once" if by else "this was called off before it began")
             return TAKEN
         reach("node-claimed")
         status = 0

@@ -5,6 +5,7 @@ Blind to what is done about it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -63,6 +64,8 @@ UNSURE = (
 """What stands in a word of `sbatch` that says nothing about the job: it may have been taken."""
 ASK_FOR = 60.0
 """Seconds after which a command is not waited for any more."""
+TO_DIE = 1.0
+"""Seconds for which a command that was killed is waited for."""
 MOST = 1000
 """How many jobs a command is told at most, and how large an array is: as Slurm is delivered."""
 
@@ -94,6 +97,11 @@ class Answer:
         return self.status is None or any(word in self.err.lower() for word in UNSURE)
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether it says in Slurm's words why not; else it may have come to nothing after Slurm had done it."""
+        return "error:" in self.err
+
+    @property
     def word(self) -> str:
         """Its last word, for people."""
         if self.status is None:
@@ -106,16 +114,16 @@ class Command:
     """A command that is at work, in a session of its own: what ends this process by the terminal doesn't end it.
 
     Args:
-        longest: seconds after which it is given up.
+        longest: seconds after which it is given up; None: as long as all.
     """
 
-    def __init__(self, arguments: Sequence[str], longest: float = ASK_FOR) -> None:
+    def __init__(self, arguments: Sequence[str], longest: float | None = None) -> None:
         # Most builds ask Slurm nothing, and then nothing of this is loaded.
         import subprocess
         import tempfile
 
         self.began = time.monotonic()
-        self._longest = longest
+        self._longest = ASK_FOR if longest is None else longest
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self._problem = ""
         try:
@@ -148,9 +156,12 @@ class Command:
 
     def give_up(self) -> None:
         """End it: nobody wants to know any more."""
+        import subprocess
+
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in the kernel
+                self._process.wait(TO_DIE)
 
     def _close(self, status: int | None, problem: str = "") -> Answer:
         self._out.seek(0)

@@ -51,7 +51,7 @@ class SlurmExecutor:
         self._orders = Orders()
         self._queue = Queue(self._news)
         self._judge = Judge(self._queue, self._orders, self._news)
-        self._outbox = Outbox(self._known, sites, self._judge.lost_on, self._queue)
+        self._outbox = Outbox(self._known, sites, self._judge.lost_on, self._queue, self._orders)
         self._standings = Standings(self._queue)
         self._results: list[JobResult] = []
         self._next_listing = 0.0
@@ -220,10 +220,13 @@ class SlurmExecutor:
                 self._end([known.unseen(Reason.CANCELLED, "")])
             elif known.stop != REVOKED:
                 is_told = self._judge.ask(known, NOW if now else SOFT)
-                (begun if known.folder.claimant() else waiting).append(known.id)
-                if not is_told:
+                if known.withdraw():
+                    waiting.append(known.id)
+                    self._end([known.unseen(Reason.CANCELLED, "")])
+                elif is_told:
+                    begun.append(known.id)
+                else:
                     self._orders.give(["scancel", "--quiet"], [known.id])
-        # One that begins at this moment looks for what was asked before it runs anything.
         self._orders.give(["scancel", "--quiet", "--state=PENDING"], waiting)
         self._orders.give(["scancel", "--quiet", "--batch", "--signal=USR2"], begun)
         self._queue.look_soon()

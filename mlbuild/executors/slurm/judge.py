@@ -19,6 +19,8 @@ from mlbuild.executors.slurm.queue import Queue
 
 SILENT_BEATS = 4
 """A node is silent if so many of its signs of life have failed to come."""
+DOUBTFUL = ("", "CANCELLED")
+"""What Slurm also says of a job if its controller has lost what it knew, and the job goes on."""
 
 
 class Judge:
@@ -43,8 +45,11 @@ class Judge:
         result = known.held or known.folder.result(known.job.attempt)
         if result is None:
             return None
-        if REVOKED in (known.stop, known.folder.asked()):
-            return self._lost(known, "")
+        try:
+            if REVOKED in (known.stop, known.folder.asked()):
+                return self._lost(known, "")
+        except OSError:  # as long as the file system has a fault, nobody can tell
+            return None
         if result.reason is not Reason.PREEMPTED:
             return result
         if known.held is None:
@@ -64,7 +69,13 @@ class Judge:
             known.is_seen, known.gone = True, None
             return None
         result = self.result(known)
-        return result if result or known.held else self._bury(known, row)
+        if result or known.held:
+            return result
+        try:
+            return self._bury(known, row)
+        except OSError:  # or its disk is full
+            self._queue.look_soon()
+            return None
 
     def _judge_held(self, result: JobResult, row: Row | None) -> JobResult | None:
         """A signal of Slurm's ended it: was that somebody's wish, or does Slurm only want its node?"""
@@ -77,23 +88,27 @@ class Judge:
         return None
 
     def _bury(self, known: Known, row: Row | None) -> JobResult | None:
-        """It is over, or Slurm doesn't know it, and there is no result: be sure of that, and that nothing runs."""
+        """It is over, or Slurm doesn't know it, and there is no result: be sure of that, and that nothing runs.
+
+        Raises OSError.
+        """
         now = time.monotonic()
         # Of an array that was never seen, as of a build that died before it was sent, only the first is waited for.
         known.gone = known.gone or (now if known.is_seen else self._gone.setdefault(known.name, now))
         state = row.state if row else ""
-        claim = known.folder.claimant()
-        if claim is None and row and not row.node:  # it never had a node
-            return _never_began(known, state)
-        if now - known.gone < known.delay:
+        never_had_a_node = row is not None and not row.node
+        if not never_had_a_node and now - known.gone < known.delay:
             self._queue.look_soon()
             return None
-        if claim is None:
-            result = _never_began(known, state)
-            return result if self.ask(known, REVOKED) else None
+        if known.folder.withdraw():
+            return _never_began(known, state)
+        is_silent = known.folder.silence() > known.delay / 2 * SILENT_BEATS
+        if not is_silent and state in DOUBTFUL:
+            known.is_seen, known.gone = True, None
+            return None
         if known.stop != REVOKED and not self.ask(known, REVOKED):
             return None
-        if known.folder.silence() > known.delay / 2 * SILENT_BEATS:
+        if is_silent:
             return self._lost(known, state)
         self._queue.look_soon()
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlbuild.executors import checkpoints
 from mlbuild.executors.folder import JobFolder
@@ -37,10 +38,20 @@ class Known:
 
     def unseen(self, reason: Reason, detail: str) -> JobResult:
         """How it ended, if no node tells."""
-        # Of what is lost, whoever takes it in looks at what it left.
-        is_begun = reason is not Reason.LOST and self.folder.claimant()
-        left = checkpoints.conclude(self.job) if is_begun else ""
-        return JobResult(self.job.attempt, reason, detail=detail, ended=time.time(), checkpoint=left)
+        result = JobResult(self.job.attempt, reason, detail=detail, ended=time.time())
+        with contextlib.suppress(OSError):
+            if self.folder.claimant():
+                result = replace(result, ended=result.ended - self.folder.silence())
+                # Of what is lost, whoever takes it in looks at what it left.
+                return result if reason is Reason.LOST else checkpoints.conclude(self.job, result)
+        return result
+
+    def withdraw(self) -> bool:
+        """See to it that it never begins; False if it has, or if that can't be told."""
+        try:
+            return self.folder.withdraw()
+        except OSError:
+            return False
 
 
 def by_run(members: Iterable[Known]) -> list[list[Known]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mlbuild.executors.attempt import words
 from mlbuild.executors.folder import SCRIPT, Note
 from mlbuild.executors.job import Job, JobResult, Reason
-from mlbuild.executors.slurm.commands import MOST, Answer, Command
+from mlbuild.executors.slurm.commands import MOST, Answer, Command, Orders
 from mlbuild.executors.slurm.known import Known, by_run
 from mlbuild.executors.slurm.queue import Queue
 from mlbuild.executors.slurm.script import Site, limit, render, resources
@@ -36,6 +36,8 @@ class Submission:
     members: list[Known]
     failed: float | None = None
     """When it could not be told whether Slurm had taken them."""
+    word: str = ""
+    """Why it won't, if it hasn't; empty: that is asked again."""
 
 
 class Outbox:
@@ -49,12 +51,18 @@ class Outbox:
     """
 
     def __init__(
-        self, known: Mapping[str, Known], sites: Mapping[str, Site], lost_on: dict[str, set[str]], queue: Queue
+        self,
+        known: Mapping[str, Known],
+        sites: Mapping[str, Site],
+        lost_on: dict[str, set[str]],
+        queue: Queue,
+        orders: Orders,
     ) -> None:
         self._known = known
         self._sites = sites
         self._lost_on = lost_on
         self._queue = queue
+        self._orders = orders
         self._waiting: list[Known] = []
         self._since = 0.0
         """When one came last."""
@@ -199,6 +207,7 @@ class Outbox:
                 known.id = match[0] if known.index is None else f"{match[0]}_{known.index}"
                 self._ids[known.job.attempt] = known.id
                 known.sent = time.monotonic()
+            self._orders.give(["scancel", "--quiet"], [known.id for known in members if known.stop])
             self._queue.look_soon()
         elif answer.is_unsure or answer.status == 0:
             self._queue.silent(answer.word)
@@ -212,13 +221,15 @@ class Outbox:
             for task in lost:  # perhaps these were all nodes that there are
                 del self._lost_on[task]
             self._waiting += members
+        elif not answer.is_refusal:
+            self._submit_later(submission, answer.word)
         else:
-            return [known.unseen(Reason.NOT_STARTED, f"Slurm does not take it: {answer.word}") for known in members]
+            return _refused(submission, answer.word)
         return []
 
-    def _submit_later(self, submission: Submission) -> None:
-        """Submit these again, once Slurm has said that it does not have them."""
-        submission.failed = time.monotonic()
+    def _submit_later(self, submission: Submission, word: str = "") -> None:
+        """Submit these again, or tell by this word why not, once Slurm has said that it does not have them."""
+        submission.failed, submission.word = time.monotonic(), word
         self._put_off.append(submission)
         self._queue.look_soon()
 
@@ -233,7 +244,21 @@ class Outbox:
                 for known in submission.members:
                     known.sent = asked - 1
                 self._put_off.remove(submission)
+            elif submission.word:
+                ended += _refused(submission, submission.word)
+                self._put_off.remove(submission)
             elif all(known.stop for known in submission.members):
                 ended += [known.unseen(Reason.CANCELLED, "") for known in submission.members]
                 self._put_off.remove(submission)
         return ended
+
+
+def _refused(submission: Submission, word: str) -> list[JobResult]:
+    """The results of jobs that Slurm does not take. If it has taken them after all, those that run are watched."""
+    refused = []
+    for known in submission.members:
+        if known.withdraw():
+            refused.append(known.unseen(Reason.NOT_STARTED, f"Slurm does not take it: {word}"))
+        else:
+            known.sent = time.monotonic()
+    return refused
