@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BufferedIOBase
 
 import xxhash
@@ -17,6 +17,9 @@ ASIDE = ".mlbuild-aside"
 STREWN = frozenset({"__pycache__", ".ipynb_checkpoints", ".DS_Store"})
 """Names that editors and systems leave in folders; with `.nfs*` and our own asides they are no part of a directory."""
 
+FORMAT = "1"
+"""Of `digest_parts`. Raised only with a way to recompute old keys from their kept parts: a release must not make
+everything stale."""
 MARGIN = 20_000_000
 """Nanoseconds by which a change must be older than the look at it: kernels stamp files by a clock that ticks every 1 to
 10 ms, so two writes within a tick look alike."""
@@ -27,6 +30,12 @@ MARGIN_WHOLE_SECONDS = 2_000_000_000
 def digest_bytes(data: bytes) -> str:
     """32 hexadecimal digits."""
     return xxhash.xxh3_128_hexdigest(data)
+
+
+def digest_parts(parts: Mapping[str, str]) -> str:
+    """Of named texts, in whatever order they come."""
+    rows = "".join([f"{name}\0{value}\n" for name, value in sorted(parts.items())])
+    return digest_bytes(f"{FORMAT}\n{rows}".encode(errors="surrogateescape"))
 
 
 def digest_file(path: str) -> str:

@@ -7,12 +7,13 @@ import signal
 
 import pytest
 from cluster import Cluster
-from on_slurm import EXECUTOR, jobs
+from on_slurm import EXECUTOR, SCRIPT, jobs
 from workspace import Workspace
 
 CHAIN = """
     {executor}
     target raw:
+        inputs: "in.txt"
         outputs: "raw.txt"
         code: none
         on: gpu
@@ -20,7 +21,8 @@ CHAIN = """
             exec 9> lock; flock -n 9
             echo raw >> ran
             while ! test -e go; do sleep 0.05; done
-            cat in.txt > {{outputs}}
+            test ! -e fail
+            cat {{inputs}} > {{outputs}}
 
     target model:
         inputs: raw, "in.txt"
@@ -94,3 +96,162 @@ def test_as_json(chain: Workspace) -> None:
             {"task": "model", "executor": "gpu", "attempt": 1, "behind": ["raw"]},
         ],
     }
+
+
+# --- what does not go well
+
+
+def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace, cluster: Cluster) -> None:
+    chain.write("go", "")
+    chain.ok("model")
+    chain.write("in.txt", "new\n")
+    chain.write("fail", "")
+    assert chain.run("submit", "model").status == 0
+    wait_until_over(chain, cluster)
+    assert chain.lines("ran") == ["raw", "model", "raw"]
+    assert not chain.exists("model.txt"), "it was set aside"
+    ended = chain.build("model")
+    assert (ended.status, ended.failed) == (1, ["raw"])
+    assert chain.read("model.txt") == "in\nin\n", "it is back although nothing was made of what it needs"
+
+
+def test_what_was_submitted_is_cancelled(chain: Workspace, cluster: Cluster) -> None:
+    chain.run("submit", "model")
+    chain.wait_for("ran")
+    ended = chain.run("cancel")
+    assert ended.status == 0, ended.err
+    out = ended.out.splitlines()
+    assert out[0] == "run 1 had submitted" and out[1].startswith("    raw was stopped after ")
+    assert out[2].startswith("    model was stopped after ")
+    assert jobs(cluster) == []
+    chain.write("go", "")
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "raw", "model"]
+
+
+def test_code_that_was_edited_before_it_started_does_not_run(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        target raw:
+            outputs: "raw.txt"
+            code: none
+            on: gpu
+            run: touch running; while ! test -e go; do sleep 0.05; done; touch {{outputs}}
+        target model:
+            inputs: raw
+            outputs: "model.txt"
+            on: gpu
+            run: python train.py {{outputs}}
+    """)
+    script = "import sys\nopen('ran', 'a').write('{0}\\n')\nopen(sys.argv[1], 'w').write('{0}\\n')\n"
+    slurm.write("train.py", script.format("old"))
+    assert slurm.run("submit", "model").status == 0
+    slurm.wait_for("running")
+    slurm.write("train.py", script.format("new"))
+    slurm.write("go", "")
+    wait_until_over(slurm, cluster)
+    assert not slurm.exists("ran")
+    slurm.ok("model")
+    assert slurm.lines("ran") == ["new"]
+
+
+def test_what_read_something_else_than_is_in_place_is_made_again(chain: Workspace, cluster: Cluster) -> None:
+    chain.run("submit", "model")
+    chain.write("go", "")
+    wait_until_over(chain, cluster)
+    chain.write(
+        "Pipelinefile",
+        chain.read("Pipelinefile").replace("cat {inputs} > {outputs}", "sed s/i/o/ {inputs} > {outputs}", 1),
+    )
+    after = chain.ok("model")
+    assert chain.lines("ran") == ["raw", "model", "raw", "model"]
+    assert chain.read("model.txt") == "on\nin\n", after.out
+
+
+# --- going on
+
+
+def test_a_training_behind_what_it_reads_goes_on_from_its_checkpoint(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(f"""
+        {EXECUTOR.replace(")", ", time = 14s)")}
+        target raw:
+            outputs: "raw.txt"
+            on: gpu
+            run: echo raw > {{outputs}}
+        target train:
+            inputs: raw
+            outputs: "model.txt"
+            on: gpu
+            checkpoint: "ckpt/", signal = TERM, grace = 2s
+            run: python train.py {{checkpoint}} {{outputs}}
+    """)
+    slurm.write("train.py", SCRIPT)
+    assert slurm.run("submit", "train", env={"STEPS": "30"}).status == 0
+    wait_until_over(slurm, cluster)
+    assert slurm.lines("attempts") == ["0"], "nobody tries again"
+    slurm.ok("train", env={"STEPS": "30"})
+    first, second = map(int, slurm.lines("attempts"))
+    assert second > first, "it went on from the checkpoint that it left"
+
+
+def test_what_is_new_comes_behind_what_goes_on(chain: Workspace, cluster: Cluster) -> None:
+    chain.run("submit", "raw")
+    ended = chain.run("submit", "model")
+    assert ended.out.splitlines()[1] == "submit  model to gpu, behind raw"
+    assert len(jobs(cluster)) == 2
+    chain.write("go", "")
+    wait_until_over(chain, cluster)
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "model"]
+
+
+# --- what can't be submitted
+
+
+REFUSED = {
+    "here": (
+        'target t:\n    outputs: "t"\n    run: touch t\n',
+        "t can't be submitted: it runs on `local`, which is no cluster",
+    ),
+    "limit": (
+        'target t:\n    outputs: "t"\n    on: few\n    run: touch t\n',
+        "t can't be submitted: `few` takes only so much at once, which a build sees to",
+    ),
+    "max_active": (
+        'partition k: range(2)\ntarget t[k]:\n    outputs: "{k}"\n    on: gpu\n    max_active: 1\n    run: touch {k}\n',
+        "t[0] can't be submitted: only so many of its tasks may run at once, which a build sees to",
+    ),
+    "batch": (
+        'partition k: range(2)\ntarget t[k]:\n    outputs: "{k}"\n    on: gpu\n    batch: 2\n    run: touch {k}\n',
+        "t[0] can't be submitted: which of its tasks go together, a build finds out",
+    ),
+    "lists": (
+        'target all:\n    inputs: t[*]\ntarget split:\n    outputs: "keys"\n    on: gpu\n    run: echo a > {outputs}\n'
+        'partition k: lines(split)\ntarget t[k]:\n    outputs: "{k}"\n    on: gpu\n    run: touch {k}\n',
+        "split can't be submitted: it lists the keys of `k`, and what hangs on them is not known before",
+    ),
+    "check": (
+        'target t:\n    inputs: a\n    outputs: "t"\n    on: gpu\n    run: touch t\n'
+        'target a:\n    outputs: "a"\n    on: gpu\n    check: size(outputs) > 0\n    run: echo > {outputs}\n',
+        "t can't be submitted: it needs a, and whether the conditions of that hold, a build finds out",
+    ),
+    "stat": (
+        'target t:\n    inputs: stat("a")\n    outputs: "t"\n    on: gpu\n    run: touch t\n'
+        'target a:\n    outputs: "a"\n    on: gpu\n    run: touch a\n',
+        "t can't be submitted: of a, which is yet to be made, something else counts than its content",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_takes_a_build_that_waits_is_refused(workspace: Workspace, case: str) -> None:
+    text, said = REFUSED[case]
+    workspace.write("a", "")
+    workspace.pipeline(text + "\n" + EXECUTOR + "executor few: slurm(jobs = 1)\n")
+    dry = workspace.run("submit", "-n")
+    ended = workspace.run("submit")
+    assert (ended.status, ended.out) == (2, "")
+    assert (dry.status, dry.out, dry.err) == (2, "", ended.err)
+    assert f"error: {said}\n" in ended.err
+    assert "hint: `mlbuild --detach` builds it without a terminal" in ended.err
+    assert not workspace.exists(".mlbuild/jobs"), "nothing was submitted"

@@ -18,15 +18,18 @@ from mlbuild.app.workspace import Workspace, ordered, select_some
 from mlbuild.engine import events
 from mlbuild.engine.account import Account
 from mlbuild.engine.attempts import Attempts, request
+from mlbuild.engine.chain import Chain
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.growth import Course
 from mlbuild.engine.history import History
 from mlbuild.engine.preconditions import verify_variables
+from mlbuild.engine.refusals import refusal
 from mlbuild.engine.requests import Requests
 from mlbuild.engine.revision import Revision
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import OVER, State
 from mlbuild.engine.submission import Submission
+from mlbuild.engine.survey import Surveyed
 from mlbuild.errors import MlbuildError, StateError, UsageError
 from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
@@ -258,6 +261,17 @@ def misfits(workspace: Workspace, groups: Iterable[Iterable[Task]], on: str | No
                 _fit(executor, partial(request, workspace.graph, on), tasks)
             except UsageError as problem:
                 yield problem
+
+
+def verify_submission(workspace: Workspace, seen: Iterable[Surveyed], on: str | None = None) -> None:
+    """Raises PipelineError, as `build` would, if one of the tasks that run can't be submitted."""
+    tasks = [each.task for each in seen if each.runs and not (each.blocked or each.task.is_group)]
+    chain = Chain(workspace.graph, ordered(workspace, tasks))
+    for task in tasks:
+        problem = refusal(task, chain.behind(task), workspace.graph, on or task.target.on)
+        if problem:
+            raise problem
+        chain.add(task, "")
 
 
 def _executors(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -> Together:

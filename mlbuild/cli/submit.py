@@ -6,7 +6,7 @@ import json
 from functools import partial
 from socket import socket
 
-from mlbuild.app.building import Options, build, verify_executor, verify_room
+from mlbuild.app.building import Options, build, verify_executor, verify_room, verify_submission
 from mlbuild.app.looking import status
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.cli.driving import OnStart, Say, add_telling_options, as_typed, drive
@@ -28,6 +28,7 @@ def run(arguments: list[str], command: str, prepared: socket | None = None) -> i
     verify_executor(workspace, options.on)
     if options.dry_run:
         seen = status(workspace, goals)
+        verify_submission(workspace, [each.surveyed for each in seen], options.on)
         verify_room(workspace, [each.surveyed.task for each in seen], options.on)
         for line in dry_run_lines(seen):
             print(line)

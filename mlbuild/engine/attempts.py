@@ -254,11 +254,17 @@ class Attempts:
         )
         log = os.path.relpath(attempt.job.log, self._layout.workspace)
         reasons = [(reason.kind, reason.what, reason.old, reason.new) for reason in attempt.reasons]
-        kept = {each.key: each for each in (attempt.resume, attempt.fingerprint)} if attempt.resume else {}
+        kept = [attempt.resume, attempt.fingerprint] if attempt.resume and not _is_to_come(attempt) else []
         command = attempt.command if attempt.job.run == attempt.id else None
         self._journal.intend(record, log, command, reasons, kept)
         self._outputs.prepare(attempt.task.made, attempt.id)
         reach("prepared")
+
+    def complete(self, attempt: Attempt) -> None:
+        """What an attempt reads that was yet to be made when it was submitted is in place."""
+        if attempt.task.checkpoint and _is_to_come(attempt):
+            resume = self._inspector.resume_fingerprint(attempt.task, attempt.fingerprint)
+            self._journal.remember([resume, attempt.fingerprint])
 
     def _recipe(self, tasks: Sequence[Task], attempt: str, number: int, failures: int) -> str:
         lists: list[str] = []
@@ -393,6 +399,10 @@ class Attempts:
         self._drop_before(job)
         return result
 
+    def forget(self, job: Job) -> None:
+        """Drop what an attempt on another node and its build had to say to each other: nobody wants to know."""
+        self._layout.drop_job(job.attempt)
+
     def _drop_jobs(self, job: Job) -> None:
         """Drop what an attempt on another node and its build had to say to each other, unless one behind it is still to
         be told."""
@@ -526,6 +536,11 @@ def request(graph: Graph, on: str | None, task: Task, failures: int = 0) -> dict
         "executor": on or task.target.on,
         "pools": {name: scope.amount(name, value) for name, value in pools.items()},
     }
+
+
+def _is_to_come(attempt: Attempt) -> bool:
+    """Whether something that it reads was yet to be made when it was submitted."""
+    return any(read.maker for read in attempt.job.reads)
 
 
 def _is_within(path: str, output: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from msgspec import structs
 
 from mlbuild.engine.attempts import Attempt, Attempts
+from mlbuild.executors import behind
 from mlbuild.executors.job import Executor, Job, JobResult, Reason
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
@@ -46,7 +47,9 @@ class Recovery:
             else:
                 self._open.setdefault(record.task, []).append(record)
 
-    def take(self, task: Task, now: Callable[[], Fingerprint]) -> tuple[Attempt, str] | None:
+    def take(
+        self, task: Task, now: Callable[[], Fingerprint], before: Collection[str] = ()
+    ) -> tuple[Attempt, str] | None:
         """The attempt at a task that is taken over, and its handle; its result will come out of the executor.
 
         What was lost is undone: what stood in the place of its outputs is put back. So is what was submitted behind
@@ -54,14 +57,15 @@ class Recovery:
 
         Args:
             now: the task's fingerprint, with what was not known when the attempt was submitted.
+            before: the attempts that make what is not known now, either.
         """
         for record in self._open.pop(task.name, []):
             if record.job.get("after"):
                 completed = None if self._is_in_vain(record) else record.fingerprint.completed(now())
-                if completed is None:
+                if completed is None or not set(before) <= set(record.job["after"]):
                     self._end(record)
                     continue
-                record = structs.replace(record, fingerprint=completed)
+                record = structs.replace(record, fingerprint=completed, job=_completed(record, completed).as_json())
             if self._journal.lives(record.run) or not self._journal.adopt(record):
                 continue
             job = Job.from_json(record.job)
@@ -104,6 +108,13 @@ class Recovery:
         if handle := record.handle or self._executor.find(job):
             self._executor.end(handle, job)
         self._attempts.undo(job, record.had, JobResult(record.id, Reason.LOST, detail="its build died"))
+        self._attempts.forget(job)
+
+
+def _completed(record: OpenAttempt, fingerprint: Fingerprint) -> Job:
+    job = Job.from_json(record.job)
+    late = [read.path for read in job.reads if read.maker]
+    return behind.completed(job, {path: fingerprint.parts[f"input {path}"] for path in late})
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from mlbuild.engine.attempts import Behind
-from mlbuild.engine.facts import Inspector
 from mlbuild.errors import PipelineError
-from mlbuild.executors.observed import within
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 
 INSTEAD = "`mlbuild --detach` builds it without a terminal"
 
 
-def refusal(task: Task, behind: Behind, graph: Graph, inspector: Inspector, executor: str) -> PipelineError | None:
+def refusal(task: Task, behind: Behind, graph: Graph, executor: str) -> PipelineError | None:
     """Why a task that must run can't be submitted; None if it can.
 
     Args:
         executor: the name of the one that it runs on.
     """
-    problem = _problem(task, graph, executor) or _problem_behind(task, behind, graph, inspector)
+    problem = _problem(task, graph, executor) or _problem_behind(task, behind, graph)
     return PipelineError(f"{task.name} can't be submitted: {problem}", task.target.at, INSTEAD) if problem else None
 
 
@@ -38,7 +36,7 @@ def _problem(task: Task, graph: Graph, executor: str) -> str:
     return ""
 
 
-def _problem_behind(task: Task, behind: Behind, graph: Graph, inspector: Inspector) -> str:
+def _problem_behind(task: Task, behind: Behind, graph: Graph) -> str:
     """What stands in the way of its coming behind these, in words."""
     if checked := next((other for other in behind.tasks if other.target.checks), None):
         return f"it needs {checked.name}, and whether the conditions of that hold, a build finds out"
@@ -46,11 +44,4 @@ def _problem_behind(task: Task, behind: Behind, graph: Graph, inspector: Inspect
         for path, _ in source.reads if source.kind != "input" else ():
             if path in behind.makers:
                 return f"of {path}, which is yet to be made, something else counts than its content"
-    made = {path.rstrip("/") for other in behind.tasks for path in other.made}
-    pinned = (path for kind, path in inspector.reads(task) if kind == "requires")
-    for path in (*inspector.code(task).files, *pinned):
-        if path not in behind.makers and within(path, made):
-            return f"{path}, which counts as its code, is yet to be made"
-    if behind.attempts and task.checkpoint:
-        return "which checkpoints it may go on from is known once it starts"
     return ""

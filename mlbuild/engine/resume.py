@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlbuild.engine.scope import RecipeScope
@@ -12,7 +13,7 @@ from mlbuild.expression import Attribute, Index, Key, Name, Node, evaluate, writ
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.language.words import root
-from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.state.fingerprint import UNKNOWN, Fingerprint
 from mlbuild.values import kind_of
 
 Steps = list[list[object]]
@@ -31,6 +32,9 @@ def on_checkpoints(graph: Graph, task: Task, fingerprint: Fingerprint, resume: F
     key = f"{run} {resume.key}" if resume.problem else resume.key
     values = ignored(graph, task)
     where = Checkpoints(task.checkpoint, key, fingerprint.key, values, clause.keep, clause.complete)
+    if UNKNOWN in fingerprint.parts.values():
+        neutral = {name: text for name, text in resume.parts.items() if fingerprint.parts[name] != text}
+        where = replace(where, parts=dict(fingerprint.parts), neutral=neutral)
     return {"checkpoints": where, "signal": clause.signal, "grace": clause.grace}
 
 

@@ -284,6 +284,7 @@ class Scheduler:
     def _take_over(self, attempt: Attempt, handle: str) -> None:
         """Watch what a dead build started; stop it, unless it is one of a batch, if this build wants another."""
         self._watch(attempt, handle)
+        self._attempts.complete(attempt)
         self._tell_standing()
         if (
             not attempt.job.batch

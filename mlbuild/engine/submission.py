@@ -6,6 +6,7 @@ Whichever build comes next takes in the results. Blind to how an executor keeps 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from mlbuild.engine import events, told
 from mlbuild.engine.attempts import Attempt, Behind, InputChanged
@@ -47,8 +48,7 @@ class Submission(Scheduler):
         handles = self._executor.submit([attempt.job for attempt in chain.attempts])
         self._journal.submitted([(each.id, handle) for each, handle in zip(chain.attempts, handles, strict=True)])
         for attempt, handle in zip(chain.attempts, handles, strict=True):
-            self._running.add(attempt, handle, self._attempts.progress(attempt), "")
-            self.states.set(attempt.task, State.RUNNING)
+            self._watch(attempt, handle)
             self._say(told.submitted(attempt, chain.behind(attempt.task)))
 
     def _decide_all(self) -> None:
@@ -82,20 +82,21 @@ class Submission(Scheduler):
         """Put a task to those that are submitted, unless an attempt at it goes on."""
         behind = chain.behind(task)
         planned = {**self._absent, **dict.fromkeys(behind.makers, UNKNOWN)}
-        is_new = self.states[task] is not State.RUNNING
-        if is_new and (adopted := self._recovery.take(task, lambda: self._inspector.fingerprint(task, planned))):
-            self._watch(*adopted)
+        if self.states[task] is not State.RUNNING:
+            now = partial(self._inspector.fingerprint, task, planned)
+            if adopted := self._recovery.take(task, now, behind.attempts):
+                self._watch(*adopted)
         if self.states[task] is State.RUNNING:
             chain.add(task, self._running.of(task).id)
             return
+        if behind.makers:
+            self._verify(task, behind)
         facts = self._inspector.facts(task, planned)
         decision = decide(facts)
         if decision.verdict is Verdict.FRESH and decision.take is None:
             self.states.set(task, State.FRESH)  # it only comes after something
             return
-        problem = refusal(task, behind, self._graph, self._inspector, self._attempts.executor(task))
-        if problem:
-            raise problem
+        self._verify(task, behind)
         wanted = Wanted(task, facts.fingerprint, decision.edited, self._stamp(task), _reasons(decision, behind))
         if self.states[task] is State.PENDING:
             self._say(events.TaskReady(task.name, wanted.reasons, self._history.expected(task)))
@@ -108,6 +109,12 @@ class Submission(Scheduler):
             raise StateError(f"{task.name}: {error}", hint="submit it again") from None
         chain.attempts.append(attempt)
         chain.add(task, attempt.id)
+
+    def _verify(self, task: Task, behind: Behind) -> None:
+        """Raises PipelineError if a task that must run can't be submitted."""
+        problem = refusal(task, behind, self._graph, self._attempts.executor(task))
+        if problem:
+            raise problem
 
     def _open_all(self, attempts: list[Attempt]) -> None:
         """Have all ready for the attempts; if that can't be, nothing is left of them."""

@@ -25,33 +25,38 @@ def problem(job: Job, results: Mapping[str, JobResult | None]) -> str:
     return ""
 
 
-def completed(job: Job, results: Mapping[str, JobResult], patience: float) -> Job:
-    """The job, with the digests of what was yet to be made.
+def found(job: Job, results: Mapping[str, JobResult], patience: float) -> dict[str, str]:
+    """Path → digest of what was yet to be made.
 
     Args:
         results: of the attempts before it.
         patience: seconds after which the file system shows here what they have left, wherever they were.
     """
     until = time.monotonic() + patience
-    return replace(
-        job, reads=tuple(_known(job, read, results[read.maker], until) if read.maker else read for read in job.reads)
-    )
+    return {read.path: _digest(job, read, results[read.maker], until) for read in job.reads if read.maker}
 
 
-def found(job: Job) -> dict[str, str]:
-    """As `JobResult.found`, of a completed job."""
-    return {read.path: read.digest for read in job.reads if read.maker}
+def completed(job: Job, digests: Mapping[str, str]) -> Job:
+    """The job, with the digests of what was yet to be made."""
+    reads = tuple(replace(read, digest=digests[read.path]) if read.maker else read for read in job.reads)
+    own = job.checkpoints
+    if own and own.parts:
+        parts = own.parts | {f"input {path}": digest for path, digest in digests.items()}
+        # What stands before a key says that it holds for one build.
+        *only, _ = own.key.split()
+        key = " ".join((*only, digest.digest_parts(parts | own.neutral)))
+        own = replace(own, key=key, fingerprint=digest.digest_parts(parts), parts={}, neutral={})
+    return replace(job, reads=reads, checkpoints=own)
 
 
-def _known(job: Job, read: Read, result: JobResult, until: float) -> Read:
-    """A file or directory with its digest: as its maker tells; of one within a directory that it made, as it is now."""
+def _digest(job: Job, read: Read, result: JobResult, until: float) -> str:
+    """Of a file or directory: as its maker tells; of one within a directory that it made, as it is now."""
     path = os.path.join(job.workspace, read.path)
     told = next((made.digest for made in result.made if made.path == read.path), None)
     while True:
-        seen = digest.signature(path)
-        now = digest.digest_path(path) if seen else None
-        if seen and now and told in (None, now[0]):
-            return replace(read, digest=now[0], signature=seen[0])
+        now = digest.digest_path(path)
+        if now and told in (None, now[0]):
+            return now[0]
         if time.monotonic() > until:
-            return replace(read, digest=told or "")
+            return told or ""
         time.sleep(LOOK_EVERY)

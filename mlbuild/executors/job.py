@@ -93,6 +93,10 @@ class Checkpoints:
     ignored: dict[str, Any] = field(default_factory=dict)
     keep: int | None = None
     complete: str | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    """Of the fingerprint, if some of what it reads is yet to be made: both keys follow from these once it is."""
+    neutral: dict[str, str] = field(default_factory=dict)
+    """Those of them that are otherwise for the resume key."""
 
 
 @dataclass(frozen=True, slots=True)

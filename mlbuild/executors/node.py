@@ -96,12 +96,14 @@ class Node:
         if self._folder.asked():
             return [JobResult(job.attempt, Reason.CANCELLED, ended=time.time()) for job in self._note.jobs]
         first, *others = self._note.jobs
+        found: dict[str, str] = {}
         if first.after:
             before = self._results(first.after)
             if problem := behind.problem(first, before):
                 return [JobResult(first.attempt, Reason.NOT_STARTED, detail=problem, ended=time.time())]
             known = {attempt: result for attempt, result in before.items() if result}
-            first = behind.completed(first, known, self._note.delay)
+            found = behind.found(first, known, self._note.delay)
+            first = behind.completed(first, found)
         prepared = daemon.prepare(child=True)
         executor = LocalExecutor(self._folder.path, first.workspace, 1, math.inf, None, prepared)
         handle = executor.submit([self._here(first), *others])[0]
@@ -119,7 +121,7 @@ class Node:
                 self._outside = signal_name(ends[0])
                 executor.cancel([handle])
         executor.close()
-        return [replace(results[job.attempt], found=behind.found(first)) for job in self._note.jobs]
+        return [replace(results[job.attempt], found=found) for job in self._note.jobs]
 
     def _results(self, attempts: Sequence[str]) -> dict[str, JobResult | None]:
         """How these ended, as soon as the file system shows it here; None of one of which it does not in time."""

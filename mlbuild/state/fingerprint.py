@@ -11,10 +11,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlbuild.code.reach import changes
-from mlbuild.digest import digest_bytes
+from mlbuild.digest import digest_parts
 
-FORMAT = "1"
-"""Raised only with a way to recompute old keys from their kept parts: a release must not make everything stale."""
 UNKNOWN = "unknown"
 """The digest of what is yet to be made: equal to none."""
 DECLARING = ("input", "requires", "code")
@@ -44,8 +42,7 @@ class Fingerprint(Struct, frozen=True, dict=True):
     @cached_property
     def key(self) -> str:
         """32 hexadecimal digits."""
-        rows = "".join([f"{name}\0{value}\n" for name, value in sorted(self.named().items())])
-        return digest_bytes(f"{FORMAT}\n{rows}".encode(errors="surrogateescape"))
+        return digest_parts(self.named())
 
     def named(self) -> Mapping[str, str]:
         """All that makes the key."""

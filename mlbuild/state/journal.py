@@ -406,7 +406,7 @@ class Journal:
         log: str,
         command: str | None,
         reasons: Sequence[Why] = (),
-        resume: Mapping[str, Fingerprint] | None = None,
+        resume: Iterable[Fingerprint] = (),
     ) -> None:
         """Say what is going to be submitted, before anything of it happens.
 
@@ -415,8 +415,7 @@ class Journal:
             resume: what the keys stand for under which its checkpoints will be written.
         """
         with self._transaction():
-            rows = [(key, _pack(fingerprint)) for key, fingerprint in (resume or {}).items()]
-            self._db.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", rows)
+            self._remember(resume)
             self._db.execute(
                 "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log, begun, executor,"
                 " command, reasons, carrier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -438,6 +437,15 @@ class Journal:
                 ),
             )
         reach("intended")
+
+    def remember(self, fingerprints: Iterable[Fingerprint]) -> None:
+        """Keep what the keys stand for under which checkpoints are written."""
+        with self._transaction():
+            self._remember(fingerprints)
+
+    def _remember(self, fingerprints: Iterable[Fingerprint]) -> None:
+        rows = [(fingerprint.key, _pack(fingerprint)) for fingerprint in fingerprints]
+        self._db.executemany("INSERT OR IGNORE INTO fingerprints VALUES (?, ?)", rows)
 
     def submitted(self, handles: Iterable[tuple[str, str]]) -> None:
         """(attempt, handle) of each that the executor has taken."""
