@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any
 
 import pytest
 from cluster import Cluster
-from on_slurm import EXECUTOR, kept
+from on_slurm import EXECUTOR, kept, stand_in
 from workspace import Workspace
 
 HELD = "somebody holds it back (`scontrol release` lets it go)"
@@ -41,7 +42,13 @@ def rows(workspace: Workspace, event: str) -> list[dict[str, Any]]:
     return [row for row in workspace.events("events.jsonl") if row["event"] == event]
 
 
-def test_a_build_tells_why_tasks_wait_and_where_they_run(held: Workspace, cluster: Cluster) -> None:
+def standings(workspace: Workspace) -> dict[str, Any]:
+    """What `status` says of how tasks stand."""
+    targets = json.loads(workspace.run("status", "--json").out)["targets"]
+    return {task["task"]: task["standing"] for target in targets for task in target["tasks"] if "standing" in task}
+
+
+def test_what_waits_says_why_and_what_runs_says_where(held: Workspace, cluster: Cluster) -> None:
     driver = held.start("all", events="events.jsonl")
     held.wait_until(lambda: any(row["reason"] == "JobHeldUser" for row in rows(held, "tasks_queued")))
     assert rows(held, "task_started") == []
@@ -50,15 +57,34 @@ def test_a_build_tells_why_tasks_wait_and_where_they_run(held: Workspace, cluste
     del first["time"], last["time"]
     assert first == {"tasks": both, "reason": "", "why": "", **of_cluster}
     assert last == {"tasks": both, "reason": "JobHeldUser", "why": HELD, **of_cluster}
+
+    waits = {"reason": "JobHeldUser", "why": HELD, "starts": None}
+    assert standings(held) == {"model[a]": waits, "model[b]": waits}
+    told = f"model  2 queued\nall    stale\nqueued  model[a] and 1 more task: {HELD}\n"
+    assert held.run("status").out == told
+    assert f"model[a]  queued      {HELD}; it was never built here\n" in held.run("status", "--tasks").out
+    follower = held.start("log", "-F", "model[a]")
+    assert follower.stderr and follower.stdout
+    assert follower.stderr.readline() == f"model[a] is queued: {HELD}\n"
+
     release(cluster)
     held.wait_until(lambda: len(rows(held, "task_started")) == 2)
+    place = {
+        row["task"]: {"since": None, "node": row["node"], "gpus": row["gpus"]} for row in rows(held, "task_started")
+    }
+    assert len(set(map(str, place.values()))) == 2
+    assert {task: {**row, "since": None} for task, row in standings(held).items()} == place
+    where = {task: f"{each['node']}, GPU {each['gpus'][0]}" for task, each in place.items()}
+    assert f"running model[a]: {where['model[a]']}\n" in held.run("status").out
+    assert follower.stdout.readline() == "begun a\n", "what is printed there is seen while it runs"
+
     held.write("go", "")
     out = kept(driver).out
     assert f"queued  model[a] and 1 more task: {HELD}\n" in out
-    places = {row["task"]: (row["node"], row["gpus"]) for row in rows(held, "task_started")}
-    for task, (node, (gpu,)) in places.items():
-        assert f"start   {task} on {node}, GPU {gpu}\n" in out
-    assert len(set(map(str, places.values()))) == 2
+    assert all(f"start   {task} on {text}\n" in out for task, text in where.items())
+    runs, done = kept(follower).err.splitlines()[-2:]
+    assert runs == f"model[a] runs on {where['model[a]']}" and done.startswith("model[a]: done, after ")
+    assert standings(held) == {}
 
 
 def test_what_a_killed_build_has_queued_is_queued_in_the_next(held: Workspace, cluster: Cluster) -> None:
@@ -66,16 +92,22 @@ def test_what_a_killed_build_has_queued_is_queued_in_the_next(held: Workspace, c
     held.wait_until(lambda: rows(held, "tasks_queued"))
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
+    assert {row["reason"] for row in standings(held).values()} == {"JobHeldUser"}, "Slurm is asked"
+    assert "model  2 queued" in held.run("status", env=stand_in(held, "squeue", "sleep 1000")).out
+
     second = held.start("all", events="events.jsonl")
     held.wait_until(lambda: any(row["reason"] == "JobHeldUser" for row in rows(held, "tasks_queued")))
     assert rows(held, "task_started") == []
+    assert "    model[a] is queued since " in held.run("cancel", "-n").out
+    assert "    model[a] was taken out of its queue after " in held.run("cancel", "model[a]").out
     release(cluster)
-    held.wait_until(lambda: len(rows(held, "task_started")) == 2)
+    held.wait_until(lambda: rows(held, "task_started"))
     held.write("go", "")
-    assert "2 tasks run" in kept(second).out
-    for row in rows(held, "task_started"):
-        assert row["taken_over_from"] == 1
-        assert row["ran"] < row["time"] - rows(held, "build_started")[0]["time"], "the time in the queue is none of it"
+    out, err = second.communicate(timeout=60)
+    assert second.returncode == 1, out + err
+    (started,) = rows(held, "task_started")
+    assert (started["task"], started["taken_over_from"]) == ("model[b]", 1)
+    assert started["ran"] < started["time"] - rows(held, "build_started")[0]["time"], "not the time in the queue"
 
 
 def test_a_terminal_shows_what_waits_and_then_where_it_runs(held: Workspace, cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import PATIENCE, Answer, Request, ask
@@ -23,6 +24,7 @@ class Stopped(Struct, frozen=True):
 
     Attributes:
         attempt: its number; None if it was still to start.
+        queued: it waited in the queue of a cluster, since it `started`.
         reason: how the attempt ended; None: it goes on, since nothing was to be stopped.
         checkpoint: the one that it could go on from when it ended; empty without any.
     """
@@ -33,6 +35,7 @@ class Stopped(Struct, frozen=True):
     ended: float | None = None
     reason: str | None = None
     checkpoint: str = ""
+    queued: bool = False
 
 
 class Cancelled(Struct, frozen=True):
@@ -131,7 +134,8 @@ class _Asker:
         if self._request.stop:
             self._wait_until(lambda: self._is_over(id) or not self._journal.lives(run.number))
             attempt = self._journal.past.attempt(id) or attempt
-        return Stopped(task, attempt.number, attempt.started, attempt.ended, attempt.reason, attempt.checkpoint)
+        how = attempt.ended, attempt.reason, attempt.checkpoint, attempt.standing.queued
+        return Stopped(task, attempt.number, attempt.began, *how)
 
     def _is_over(self, id: str) -> bool:
         attempt = self._journal.past.attempt(id)
@@ -169,5 +173,9 @@ def _taken_over(executor: Together, record: OpenAttempt) -> str | None:
 
 def _stopped(record: OpenAttempt, result: JobResult | None) -> Stopped:
     """An attempt with its end, if it was to have one."""
-    known = record.task, record.number, record.started
-    return Stopped(*known, result.ended, str(result.reason), result.checkpoint) if result else Stopped(*known)
+    stopped = Stopped(record.task, record.number, record.started, queued=record.standing.queued)
+    if record.standing.since:
+        stopped = replace(stopped, started=record.standing.since)
+    if result is None:
+        return stopped
+    return replace(stopped, ended=result.ended, reason=str(result.reason), checkpoint=result.checkpoint)

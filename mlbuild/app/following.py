@@ -14,7 +14,7 @@ from mlbuild.executors.slurm.executor import still_runs
 from mlbuild.state.journal import Journal
 from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Attempted, Run
-from mlbuild.ui.words import duration, failed
+from mlbuild.ui.words import duration, failed, standing_text
 
 CHUNK = 1 << 16
 
@@ -86,15 +86,34 @@ class _Follower:
     def _attempt(self, attempt: Attempted) -> Iterator[bytes]:
         """What an attempt prints, until it has ended, or nobody is left who could tell."""
         path = os.path.join(self._layout.workspace, attempt.log)
-        yield from _grown(path, lambda: self._is_over(attempt.id), self._say)
+        told = ""
+
+        def is_over() -> bool:
+            nonlocal told
+            if told != (text := self._standing(attempt.id)):
+                told = text
+                self._say(f"{self._task} {text}")
+            return self._is_over(attempt.id)
+
+        yield from _grown(path, is_over, self._say)
         found = self._journal.past.attempt(attempt.id) or attempt
         if found.reason is None:
             self._say(f"{self._task}: its run {found.run} was killed; the next one sees how the attempt ended")
         else:
             how = "done" if found.reason == "ok" else failed(found.reason, found.exit_status or 0, found.message)
             # Of one that was lost nobody knows how long it ran: it is over since that was seen.
-            took = found.seconds or (found.ended or found.started) - found.started
+            took = found.seconds or (found.ended or found.began) - found.began
             self._say(f"{self._task}: {how}, after {duration(took)}")
+
+    def _standing(self, id: str) -> str:
+        """That it waits in a cluster, or where it runs; empty if there is nothing to say of it."""
+        attempt = self._journal.past.attempt(id)
+        if attempt is None:
+            return ""
+        text = standing_text(attempt.standing)
+        if attempt.standing.queued:
+            return f"is queued: {text}" if text else "is queued"
+        return f"runs on {text}" if text else ""
 
     def _is_over(self, id: str) -> bool:
         attempt = self._journal.past.attempt(id)

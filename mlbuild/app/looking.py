@@ -18,6 +18,7 @@ from mlbuild.engine.impact import Impact
 from mlbuild.engine.impact import impact as added_up
 from mlbuild.engine.orphans import orphans
 from mlbuild.engine.provenance import Shown
+from mlbuild.engine.standings import standings
 from mlbuild.engine.survey import Seen, Survey, see, unknown_keys
 from mlbuild.engine.vanished import Vanished, vanished
 from mlbuild.errors import Doubt, Location, MlbuildError, Source, UsageError
@@ -143,8 +144,8 @@ def _side(workspace: Workspace, files: EarlierFiles, revision: str, now: Stats) 
 def seen(survey: Survey, workspace: Workspace, journal: Journal | None, order: Order) -> dict[Task, Seen]:
     """The tasks of a survey with what happened to them before."""
     history = History(journal, order)
-    running = journal.running_tasks() if journal else set()
     left = orphans(journal, workspace.layout) if journal else {}
+    running = {**standings(left, workspace.layout), **journal.running()} if journal else {}
     return {task: see(survey, surveyed, journal, history, running, left) for task, surveyed in survey.tasks.items()}
 
 

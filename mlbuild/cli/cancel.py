@@ -59,7 +59,7 @@ def _row(each: Cancelled) -> dict[str, Any]:
 def _task_row(stopped: Stopped) -> dict[str, Any]:
     return {
         "task": stopped.task,
-        "state": "waiting" if stopped.attempt is None else "running",
+        "state": "waiting" if stopped.attempt is None else "queued" if stopped.queued else "running",
         "attempt": stopped.attempt,
         "started": stopped.started,
         "ended": stopped.ended,
@@ -93,12 +93,12 @@ def _how(stopped: Stopped, dry: bool) -> str:
         return "has not started" if dry else "will not start"
     began = stopped.started or 0.0
     if dry:
-        return f"runs since {when(began)} ({duration(time.time() - began)})"
+        return f"{'is queued' if stopped.queued else 'runs'} since {when(began)} ({duration(time.time() - began)})"
     took = duration((stopped.ended or began) - began)
     if stopped.reason == "ok":
         return f"was done before it could be stopped, after {took}"
     how = (
-        "was stopped"
+        ("was taken out of its queue" if stopped.queued else "was stopped")
         if stopped.reason == "cancelled"
         else f"ended by itself ({(stopped.reason or '').replace('_', ' ')})"
     )

@@ -8,7 +8,7 @@ from mlbuild.app.looking import gone, status
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.cli.screen import colored, is_screen
 from mlbuild.engine.survey import unknown_keys
-from mlbuild.ui.survey import status_json, status_lines, unknown_lines, vanished_lines
+from mlbuild.ui.survey import standing_lines, status_json, status_lines, unknown_lines, vanished_lines
 
 
 def run(arguments: list[str], command: str) -> int:
@@ -24,7 +24,8 @@ def run(arguments: list[str], command: str) -> int:
     if options.json:
         print(json.dumps(status_json(seen, unknown, vanished), indent=2, ensure_ascii=False))
         return 0
-    rest = (*unknown_lines(unknown), *vanished_lines(vanished))
+    standing = () if options.tasks else standing_lines(seen)
+    rest = (*standing, *unknown_lines(unknown), *vanished_lines(vanished))
     if is_screen() and not options.tasks:
         from mlbuild.ui.picture import show_status
 

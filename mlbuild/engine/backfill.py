@@ -14,7 +14,11 @@ from mlbuild.graph.task import Task
 MODES = ("missing", "failed", "stale")
 """The kinds of tasks that a backfill makes unless it is told which."""
 KINDS = ("fresh", *MODES)
-KIND_OF = {"fresh": "fresh", "absent": "fresh", "stale": "stale", "running": "stale", "failed": "failed"}
+KIND_OF = {
+    **dict.fromkeys(("fresh", "absent"), "fresh"),
+    **dict.fromkeys(("stale", "queued", "running"), "stale"),
+    "failed": "failed",
+}
 """By the state of a task; in all other states it is missing."""
 
 

@@ -46,14 +46,16 @@ class Running:
         if attempt.id == run:
             self._reports.follow(run, attempt.task.name, progress)
 
-    def waiting(self, id: str) -> Attempt | None:
-        """An attempt that is not known to have begun; None if this is no such."""
-        return self._attempts.get(id) if id in self._to_begin else None
+    def waits(self, id: str) -> bool:
+        """Whether an attempt is one of ours that is not known to have begun."""
+        return id in self._to_begin
 
-    def begin(self, id: str) -> tuple[Attempt, str] | None:
-        """An attempt runs: it, and the checkpoint from which it goes on; None if that was known, or it is not ours."""
-        resumed_from = self._to_begin.pop(id, None)
-        return None if resumed_from is None else (self._attempts[id], resumed_from)
+    def attempt(self, id: str) -> Attempt:
+        return self._attempts[id]
+
+    def begin(self, id: str) -> tuple[Attempt, str]:
+        """An attempt that waited runs: it, and the checkpoint from which it goes on."""
+        return self._attempts[id], self._to_begin.pop(id)
 
     def pop(self, id: str) -> tuple[Attempt, list[TaskProgress]] | None:
         """An attempt that has ended, and what it reported last; None if it did not run here."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -25,18 +25,20 @@ from mlbuild.engine.recovery import Recovery
 from mlbuild.engine.requests import Answer, Request, Requests, standing
 from mlbuild.engine.room import Room
 from mlbuild.engine.running import Running
+from mlbuild.engine.standings import as_kept
 from mlbuild.engine.states import ACTIVE, IN_PLACE, MUST_RUN, NOTHING, OVER, State, States
 from mlbuild.engine.temporaries import Temporaries
 from mlbuild.errors import MlbuildError, PipelineError
 from mlbuild.executors import checkpoints
 from mlbuild.executors import job as jobs
 from mlbuild.executors.attempt import words
-from mlbuild.executors.job import Began, Executor, JobResult
+from mlbuild.executors.job import Began, Executor, JobResult, Waits
 from mlbuild.files import Files
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
 from mlbuild.killpoint import reach
 from mlbuild.state.journal import Journal
+from mlbuild.state.standing import HERE
 from mlbuild.state.store import Action, Damaged
 
 SLICE = 0.02
@@ -485,19 +487,22 @@ class Scheduler:
 
     def _tell_standing(self) -> None:
         """Say which of the attempts that were submitted run now, and why others wait."""
+        self._stand(self._executor.standing())
+
+    def _stand(self, standings: Sequence[Waits | Began]) -> None:
+        """So these stand now, those among them that were not known to have begun."""
+        news = [one for one in standings if self._running.waits(one.attempt)]
+        elsewhere = {one.attempt: kept for one in news if (kept := as_kept(one)) != HERE}
+        if elsewhere:
+            self._journal.stand(elsewhere)
         waiting = []
-        for one in self._executor.standing():
+        for one in news:
             if isinstance(one, Began):
-                self._begun(one)
-            elif attempt := self._running.waiting(one.attempt):
-                waiting.append((attempt, one))
+                self._say(told.started(*self._running.begin(one.attempt), one))
+            else:
+                waiting.append((self._running.attempt(one.attempt), one))
         for event in told.queued(waiting):
             self._say(event)
-
-    def _begun(self, began: Began) -> None:
-        if known := self._running.begin(began.attempt):
-            attempt, resumed_from = known
-            self._say(told.started(attempt, began, resumed_from))
 
     # --- other builds
 
@@ -596,7 +601,7 @@ class Scheduler:
 
     def _take_in(self, result: JobResult) -> None:
         if result.started:  # it was over before anybody saw it run
-            self._begun(Began(result.attempt, result.started, result.node))
+            self._stand([Began(result.attempt, result.started, result.node)])
         known = self._running.pop(result.attempt)
         if known is None:
             return

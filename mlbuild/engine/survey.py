@@ -17,6 +17,7 @@ from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import UNKNOWN
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.runs import Attempted
+from mlbuild.state.standing import Standing
 
 
 class Surveyed(Struct, frozen=True):
@@ -52,6 +53,8 @@ class Seen(Struct, frozen=True):
     """What it would find of checkpoints, if it would run and it is known on what."""
     orphan: Orphan | None = None
     """What a build that died has left running of it."""
+    standing: Standing | None = None
+    """How it stands, if it is queued or runs."""
 
 
 class Survey:
@@ -190,21 +193,22 @@ def see(
     surveyed: Surveyed,
     journal: Journal | None,
     history: History,
-    running: Collection[str],
+    running: Mapping[str, Standing],
     left: Mapping[str, OpenAttempt],
 ) -> Seen:
     """A surveyed task with what happened to it before.
 
     Args:
-        running: the names of the tasks that run now, in another build.
-        left: those that still run though their build died, with what runs.
+        running: how the tasks stand, by name, that are queued or run now, in another build or though theirs died.
+        left: those of them whose build died, with what runs.
     """
     name = surveyed.task.name
     last = journal.past.last_attempt(name) if journal and surveyed.runs else None
     orphan = survey.orphan(surveyed.task, left[name], journal) if journal and name in left else None
-    state = "running" if name in running or orphan else _state(surveyed, last)
-    lies = survey.lying(surveyed.task, journal) if journal and state != "running" else None
-    return Seen(surveyed, state, last, history.expected(surveyed.task), lies, orphan)
+    standing = running.get(name)
+    state = ("queued" if standing.queued else "running") if standing else _state(surveyed, last)
+    lies = survey.lying(surveyed.task, journal) if journal and not standing else None
+    return Seen(surveyed, state, last, history.expected(surveyed.task), lies, orphan, standing)
 
 
 def _fails(surveyed: Surveyed) -> bool:

@@ -37,7 +37,7 @@ def queued(waiting: Sequence[tuple[Attempt, Waits]]) -> list[TasksQueued]:
     ]
 
 
-def started(attempt: Attempt, began: Began, resumed_from: str) -> TaskStarted:
+def started(attempt: Attempt, resumed_from: str, began: Began) -> TaskStarted:
     """It runs, from now on or since a build that died had started it."""
     since = (attempt.began if attempt.adopted else None) if began.at is None else began.at
     ran = 0.0 if since is None else max(0.0, time.time() - since)

@@ -24,6 +24,7 @@ from mlbuild.state.living import Living
 from mlbuild.state.memory import Memory
 from mlbuild.state.runs import Outcome, Runs
 from mlbuild.state.schema import migrate
+from mlbuild.state.standing import HERE, Standing, unpacked
 from mlbuild.state.store import Stored
 
 AT_ONCE = 500
@@ -118,6 +119,7 @@ class OpenAttempt(Struct, frozen=True):
     """Those of them that were edited by hand: never dropped."""
     started: float
     """Epoch seconds."""
+    standing: Standing = HERE
 
 
 class Journal:
@@ -453,6 +455,12 @@ class Journal:
             self._db.executemany("UPDATE attempts SET handle = ? WHERE id = ?", [(h, a) for a, h in handles])
         reach("submitted")
 
+    def stand(self, standings: Mapping[str, Standing]) -> None:
+        """How attempts stand now, by their ids."""
+        with self._transaction():
+            rows = [(standing.packed(), id) for id, standing in standings.items()]
+            self._db.executemany("UPDATE attempts SET standing = ? WHERE id = ?", rows)
+
     def ended(
         self, attempt: str, outcome: dict[str, Any], trace: Trace | None, metrics: Mapping[str, Any] | None = None
     ) -> None:
@@ -479,12 +487,12 @@ class Journal:
         """Attempts without an end, of dead builds and of living ones, the oldest first."""
         return self._attempts("job NOT NULL AND ended IS NULL")
 
-    def running_tasks(self) -> set[str]:
-        """The tasks on which living builds work now."""
+    def running(self) -> dict[str, Standing]:
+        """How the tasks stand on which living builds work now."""
         rows = self._db.execute(
-            "SELECT DISTINCT task, run FROM attempts WHERE job NOT NULL AND ended IS NULL"
+            "SELECT task, run, standing FROM attempts WHERE job NOT NULL AND ended IS NULL"
         ).fetchall()
-        return {task for task, run in rows if self.lives(run)}
+        return {task: unpacked(standing) for task, run, standing in rows if self.lives(run)}
 
     def unpublished(self) -> list[OpenAttempt]:
         """Attempts that succeeded, by builds that may have died before they dropped what those replaced."""
@@ -492,7 +500,8 @@ class Journal:
 
     def _attempts(self, which: str) -> list[OpenAttempt]:
         rows = self._db.execute(
-            f"SELECT id, task, run, number, detail, handle, job, started FROM attempts WHERE {which} ORDER BY started"
+            f"SELECT id, task, run, number, detail, handle, job, started, standing"
+            f" FROM attempts WHERE {which} ORDER BY started"
         ).fetchall()
         return [_open_attempt(row) for row in rows]
 
@@ -524,7 +533,8 @@ class Journal:
 
 def _open_attempt(row: tuple[Any, ...]) -> OpenAttempt:
     job, had, edited = json.loads(zlib.decompress(row[6]))
-    return OpenAttempt(row[0], row[1], row[2], row[3], _unpack(row[4]), row[5], job, tuple(had), tuple(edited), row[7])
+    known = row[0], row[1], row[2], row[3], _unpack(row[4]), row[5], job, tuple(had), tuple(edited)
+    return OpenAttempt(*known, row[7], unpacked(row[8]))
 
 
 def _reasons(data: bytes | None) -> tuple[Why, ...]:

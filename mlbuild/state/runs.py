@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from mlbuild.state.database import Database
 from mlbuild.state.fingerprint import Fingerprint
+from mlbuild.state.standing import Standing, unpacked
 
 INTERRUPTED = 130
 """The exit status that is recorded for a build that was interrupted, by whatever signal."""
@@ -101,14 +102,20 @@ class Attempted(Struct, frozen=True):
     grown_from: tuple[str, ...]
     batch: int
     command: str
+    standing: Standing
+
+    @property
+    def began(self) -> float:
+        """When it began, in epoch seconds: after its time in the queue of a cluster, if it was in one."""
+        return self.standing.since or self.started
 
     def state(self, run: int, *, lives: bool) -> str:
-        """What it was to a run, which may go on: `built`, `failed`, `cancelled`, `preempted`, `running`, `unfinished`,
-        or `taken over` by another run."""
+        """What it was to a run, which may go on: `built`, `failed`, `cancelled`, `preempted`, `queued`, `running`,
+        `unfinished`, or `taken over` by another run."""
         if self.run != run:
             return "taken over"
         if self.reason is None:
-            return "running" if lives else "unfinished"
+            return ("queued" if self.standing.queued else "running") if lives else "unfinished"
         if self.reason in ("timeout", "stalled") and self.saved and self.checkpoint:
             return "preempted"
         return {"ok": "built", "cancelled": "cancelled", "preempted": "preempted"}.get(self.reason, "failed")
@@ -119,19 +126,21 @@ ATTEMPTED = (
     " cpu_seconds, gpu_utilization, max_gpu_memory, coalesce(begun, run), coalesce(executor, 'local'),"
     " coalesce(resumed_from, ''), coalesce(saved, 0), coalesce(checkpoint, ''), coalesce(grown_from, ''),"
     " max(1, (SELECT count(*) FROM attempts AS other WHERE other.carrier = attempts.carrier)),"
-    " coalesce(command, (SELECT command FROM attempts AS other WHERE other.id = attempts.carrier)) FROM attempts"
+    " coalesce(command, (SELECT command FROM attempts AS other WHERE other.id = attempts.carrier)), standing"
+    " FROM attempts"
 )
 """Asks for what `attempted` reads."""
 
 
 def attempted(row: tuple[Any, ...]) -> Attempted:
-    *rest, grown_from, batch, command = row
+    *rest, grown_from, batch, command, standing = row
     return Attempted(
         *[
             *rest,
             tuple(grown_from.split()),
             batch,
             zlib.decompress(command).decode(errors="surrogateescape") if command else "",
+            unpacked(standing),
         ]
     )
 

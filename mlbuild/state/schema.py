@@ -70,6 +70,7 @@ ALTER TABLE runs ADD COLUMN part_of INTEGER;
 ALTER TABLE attempts ADD COLUMN carrier TEXT;
 CREATE INDEX attempts_by_carrier ON attempts (carrier) WHERE carrier NOT NULL;
 """,
+    "ALTER TABLE attempts ADD COLUMN standing TEXT",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 

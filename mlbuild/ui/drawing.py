@@ -15,7 +15,7 @@ from mlbuild.ui.survey import states_text
 COLORS = {
     **dict.fromkeys(("fresh", "absent"), "#d5ecd4"),
     "restorable": "#d3e5f5",
-    **dict.fromkeys(("stale", "missing", "running"), "#fbeac1"),
+    **dict.fromkeys(("stale", "missing", "queued", "running"), "#fbeac1"),
     **dict.fromkeys(("failed", "blocked"), "#f5cfcf"),
 }
 """Of a state, for boxes; a box of several states has the colour of the last of them in this order."""

@@ -23,6 +23,7 @@ from mlbuild.ui.words import (
     orphan_text,
     reason_json,
     reason_text,
+    standing_text,
     written_with,
 )
 
@@ -106,8 +107,8 @@ def _attempted(seen: Seen, count: int) -> list[str]:
     """How the last attempt ended, if the task is called failed for it."""
     if seen.orphan:
         return [orphan_text(seen.orphan)]
-    if seen.state == "running":
-        return ["another build is at it"]
+    if seen.standing:
+        return [": ".join(filter(None, ["another build is at it", standing_text(seen.standing)]))]
     if seen.state != "failed" or seen.last is None or seen.last.reason == "ok":
         return []
     last, task = seen.last, seen.surveyed.task.name

@@ -22,6 +22,7 @@ SIGNS = {
     "absent": "·",
     "restorable": "↺",
     "running": "▸",
+    "queued": "◦",
     "stale": "▒",
     "missing": "□",
     "blocked": "!",

@@ -18,6 +18,7 @@ COLORS = {
     "absent": "#767676",
     "restorable": "#008787",
     "running": "#0087ff",
+    "queued": "#5f87af",
     "stale": "#af8700",
     "missing": "#d75f00",
     "blocked": "#af00af",

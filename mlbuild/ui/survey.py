@@ -10,9 +10,23 @@ from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Seen, Surveyed, Unknown
 from mlbuild.engine.vanished import Vanished
 from mlbuild.graph.task import Task
-from mlbuild.ui.words import and_more, anew_text, counted, duration, orphan_text, reason_json, reasons_text
+from mlbuild.ui.words import (
+    and_more,
+    anew_text,
+    counted,
+    duration,
+    orphan_text,
+    reason_json,
+    reasons_text,
+    standing_json,
+    standing_text,
+)
 
-ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "failed", "blocked")
+ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "queued", "failed", "blocked")
+
+
+STANDING = 8
+"""Lines on what waits or runs elsewhere that are shown before the rest is counted."""
 
 
 def dry_run_lines(seen: Sequence[Seen]) -> list[str]:
@@ -114,12 +128,23 @@ def states_text(counts: Mapping[str, int]) -> str:
     return ", ".join(state if one else f"{counts[state]} {state}" for state in ORDER if counts.get(state))
 
 
+def standing_lines(seen: Sequence[Seen]) -> list[str]:
+    """For what tasks wait in a cluster, and where others run: a line for all tasks of a target that stand alike."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for each in seen:
+        if each.standing and (text := standing_text(each.standing)):
+            alike.setdefault((each.surveyed.task.target.name, each.state, text), []).append(each.surveyed.task.name)
+    lines = [f"{state:<8}{and_more(tasks)}: {text}" for (_, state, text), tasks in alike.items()]
+    hidden = len(lines) - STANDING
+    return lines if hidden <= 0 else [*lines[:STANDING], f"        and {hidden} more; --tasks has them all"]
+
+
 def _why(each: Seen) -> str:
     reasons = "" if each.state == "fresh" else reasons_text(each.surveyed.decision.reasons)
-    if not each.orphan:
-        return reasons
-    left = orphan_text(each.orphan)
-    return left if each.orphan.wanted else f"{reasons}; {left}"
+    if each.orphan:
+        left = orphan_text(each.orphan)
+        reasons = left if each.orphan.wanted else f"{reasons}; {left}"
+    return "; ".join(filter(None, [standing_text(each.standing) if each.standing else "", reasons]))
 
 
 def by_target(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
@@ -149,13 +174,16 @@ def status_json(seen: Sequence[Seen], unknown: Sequence[Unknown], vanished: Sequ
 def task_json(each: Seen) -> dict[str, Any]:
     """A task as every JSON document about states holds it."""
     task = each.surveyed.task
-    return {
+    row = {
         "task": task.name,
         "keys": {name: key.text for name, key in zip(task.target.partitions, task.keys, strict=True)},
         "state": each.state,
         "reasons": [reason_json(reason) for reason in each.surveyed.decision.reasons],
         "outputs": list(task.made),
     }
+    if each.standing:
+        row["standing"] = standing_json(each.standing)
+    return row
 
 
 def accepted_lines(

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlbuild.engine.decide import Reason
 from mlbuild.engine.orphans import Orphan
+from mlbuild.state.standing import Standing
 
 SHOWN = 3
 """How many reasons a line names before it counts the rest."""
@@ -145,6 +146,7 @@ DONE = {
     "failed": "failed",
     "blocked": "blocked",
     "running": "running",
+    "queued": "queued",
     "unfinished": "unfinished",
 }
 
@@ -183,6 +185,20 @@ def waits_text(why: str, starts: float | None) -> str:
     """Why something waits in a cluster, and until when: `others come first; expected to start at 14:05`"""
     expected = f"expected to start at {clock(starts)}" if starts else ""
     return "; ".join(filter(None, [why, expected]))
+
+
+def standing_text(standing: Standing) -> str:
+    """For what an attempt waits, or where it runs; empty if it runs here, or nobody knows."""
+    if standing.queued:
+        return waits_text(standing.why, standing.starts)
+    return place_text(standing.node, standing.gpus)
+
+
+def standing_json(standing: Standing) -> dict[str, Any]:
+    """The same as JSON documents hold it."""
+    if standing.queued:
+        return {"reason": standing.reason, "why": standing.why, "starts": standing.starts}
+    return {"since": standing.since, "node": standing.node, "gpus": list(standing.gpus)}
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

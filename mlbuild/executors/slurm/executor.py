@@ -227,7 +227,8 @@ class SlurmExecutor:
                     begun.append(known.id)
                 else:
                     self._orders.give(["scancel", "--quiet"], [known.id])
-        self._orders.give(["scancel", "--quiet", "--state=PENDING"], waiting)
+        # Not by their state: of an array all that wait would be taken, whichever was named (Slurm 22.05).
+        self._orders.give(["scancel", "--quiet"], waiting)
         self._orders.give(["scancel", "--quiet", "--batch", "--signal=USR2"], begun)
         self._queue.look_soon()
 

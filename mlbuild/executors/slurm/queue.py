@@ -95,6 +95,16 @@ class Queue:
             self._asking.give_up()
 
 
+def ask_once(patience: float) -> Picture | None:
+    """What is in it, after waiting for that at most so many seconds; None if Slurm gives no answer."""
+    asked, command = time.monotonic(), queue()
+    answer = command.answer(patience)
+    if answer is None:
+        command.give_up()
+    found = rows(answer) if answer else None
+    return None if found is None else Picture(asked, _by_name(found))
+
+
 def _by_name(found: Sequence[Row]) -> dict[tuple[str, int | None], Row]:
     """Each job by its name and its place in its array. Of one that was submitted twice, the one that is not over."""
     jobs: dict[tuple[str, int | None], Row] = {}

@@ -5,14 +5,18 @@ Blind to how they end.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+from mlbuild.executors.folder import Claim, JobFolder
 from mlbuild.executors.job import Began, Waits
 from mlbuild.executors.slurm.commands import AGAIN, ENDED, WAITING, Row
 from mlbuild.executors.slurm.known import Known
-from mlbuild.executors.slurm.queue import Queue
+from mlbuild.executors.slurm.queue import Queue, ask_once
 
+PATIENCE = 3.0
+"""Seconds for which whoever only looks waits for an answer of Slurm's."""
 AT_ONCE = 50
 """Of so many jobs at once is looked whether they have begun."""
 SAME = 0.1
@@ -58,15 +62,52 @@ class Standings:
 
     def _has_begun(self, known: Known) -> bool:
         """Whether its node has taken it."""
-        claim = known.folder.claimant()
-        if claim:
-            self._tell(known, Began(known.job.attempt, claim.at, claim.node, claim.gpus))
+        if claim := _claim(known.folder):
+            self._tell(known, _began(known.job.attempt, claim))
         return claim is not None
 
     def _tell(self, known: Known, standing: Waits | Began) -> None:
         before = known.told
         if not (isinstance(before, Waits) and isinstance(standing, Waits) and _is_same(before, standing)):
             known.told = self._news[standing.attempt] = standing
+
+
+def ask(jobs: str, runs: Mapping[str, str]) -> list[Waits | Began]:
+    """How attempts stand that a process has submitted which is no more, as far as their nodes or Slurm tell now.
+
+    Args:
+        jobs: the folder of all jobs.
+        runs: attempt → the one in whose run it is.
+    """
+    found: list[Waits | Began] = []
+    waiting: list[Known] = []
+    for attempt, run in runs.items():
+        folder = JobFolder(os.path.join(jobs, run))
+        if claim := _claim(folder):
+            found.append(_began(attempt, claim))
+        elif note := folder.read():
+            job = next(job for job in note.jobs if job.attempt == attempt)
+            waiting.append(Known(job, folder, note.name, note.index))
+    picture = ask_once(PATIENCE) if waiting else None
+    for known in waiting:
+        row = picture.of(known) if picture else None
+        if row and row.state not in ENDED:
+            found.append(_waits(known.job.attempt, row))
+        elif picture:  # it was never submitted, or is over: the next build finds that out
+            found.append(Waits(known.job.attempt))
+    return found
+
+
+def _claim(folder: JobFolder) -> Claim | None:
+    """What its node says; None if it says nothing, or nobody can tell."""
+    try:
+        return folder.claimant()
+    except OSError:
+        return None
+
+
+def _began(attempt: str, claim: Claim) -> Began:
+    return Began(attempt, claim.at, claim.node, claim.gpus)
 
 
 def _waits(attempt: str, row: Row) -> Waits:
