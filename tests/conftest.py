@@ -38,6 +38,7 @@ LONGEST = (
     "slurm_drivers",
     "slurm_fencing",
     "slurm_answers",
+    "slurm_accounting",
     "flights",
     "slurm_flights",
     "slurm_example",

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from subprocess import Popen
 
-from cluster import Cluster
+from cluster import Cluster, below
 from workspace import Ended, Workspace
 
 EXECUTOR = 'executor gpu: slurm(queue = "main", delay = 1s)\n'
@@ -96,3 +96,17 @@ def kept(process: Popen[str]) -> Ended:
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, out + err
     return Ended(0, out, err, [])
+
+
+def wrappers(slurm: Workspace) -> list[int]:
+    """The processes that watch over recipes on nodes, their parents first."""
+    word = f"executors.node\0{slurm.root}/".encode()
+    found = [int(name) for name in os.listdir("/proc") if name.isdigit() and word in _command(int(name))]
+    return sorted(found, key=lambda pid: any(pid in below(other) for other in found))
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

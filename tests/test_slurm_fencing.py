@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 from cluster import Cluster, below, until
-from on_slurm import again, jobs, kept, once, stand_in
+from on_slurm import again, jobs, kept, once, stand_in, wrappers
 from workspace import Workspace
-
-
-def wrappers(slurm: Workspace) -> list[int]:
-    """The processes that watch over recipes on nodes, their parents first."""
-    word = f"executors.node\0{slurm.root}/".encode()
-    pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-    return [pid for pid in pids if word in _command(pid)]
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def test_a_recipe_does_not_outlive_its_wrapper(slurm: Workspace) -> None:

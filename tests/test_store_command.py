@@ -183,18 +183,21 @@ def test_leftovers(built: Workspace) -> None:
     stay = [f"clock-{os.getpid()}", "something else"]
     for name in (*gone, *stay):
         (tmp / name).write_text("")
+    jobs = built.root / ".mlbuild/jobs"
     for name, days in (("old", 40), ("new", 20)):
-        (failed / name / "data").mkdir(parents=True)
-        os.utime(failed / name, (time.time() - days * DAY,) * 2)
+        for folder in (failed, jobs, jobs / "results"):
+            (folder / name / "data").mkdir(parents=True)
+            os.utime(folder / name, (time.time() - days * DAY,) * 2)
     (place,) = {path.parent for path in files(built) if path.stat().st_size == 100_000}
     (place / ("0" * 30)).write_text("an object that nothing names")
     expected = [f".mlbuild/tmp/{name}" for name in gone]
     assert sorted(facts(built, "gc", "--max-size", "1G", "-n")["leftovers"]) == sorted(expected)
     done = facts(built, "gc", "--older-than", "30d")
-    assert sorted(done["leftovers"]) == sorted([*expected, ".mlbuild/failed/old"])
+    old = [f".mlbuild/{folder}/old" for folder in ("failed", "jobs", "jobs/results")]
+    assert sorted(done["leftovers"]) == sorted([*expected, *old])
     assert done["objects"] == 1
     assert sorted(os.listdir(tmp)) == sorted(stay)
-    assert os.listdir(failed) == ["new"]
+    assert (os.listdir(failed), sorted(os.listdir(jobs))) == (["new"], ["new", "results"])
     assert len(files(built)) == 4
 
 

@@ -9,7 +9,9 @@ import contextlib
 import errno
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from glob import escape, glob
 from typing import Any
 
 from mlbuild.executors.job import Job, JobResult
@@ -175,6 +177,22 @@ def ended(jobs: str) -> set[str]:
         return set(os.listdir(os.path.join(jobs, RESULTS)))
     except OSError:
         return set()
+
+
+def lost(jobs: str, since: float) -> Iterator[tuple[str, str]]:
+    """The tasks that were given up while they ran, each with its node, as far as can be told.
+
+    Args:
+        jobs: the folder of all.
+        since: in epoch seconds.
+    """
+    for path in glob(os.path.join(escape(jobs), "*", STOP)):
+        place = JobFolder(os.path.dirname(path))
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_mtime > since and place.asked() == REVOKED:
+                note, claim = place.read(), place.claimant()
+                if note and claim:
+                    yield from ((job.task, claim.node) for job in note.jobs)
 
 
 def _read(path: str) -> Any:

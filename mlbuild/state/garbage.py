@@ -163,10 +163,12 @@ class Garbage:
                     dead = NEW_OBJECT.fullmatch(entry.name) is not None
                 if dead:
                     yield entry.path
-        with os.scandir(self._layout.failed) as entries:
-            for entry in entries:
-                if older_than is not None and now - entry.stat(follow_symlinks=False).st_mtime > older_than:
-                    yield entry.path
+        for folder in (self._layout.failed, self._layout.jobs, self._layout.job_results):
+            with suppress(FileNotFoundError), os.scandir(folder) as entries:
+                for entry in entries:
+                    is_old = older_than is not None and now - entry.stat(follow_symlinks=False).st_mtime > older_than
+                    if is_old and entry.name not in open_attempts and entry.path != self._layout.job_results:
+                        yield entry.path
 
 
 def chosen(

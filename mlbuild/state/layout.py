@@ -30,6 +30,7 @@ class Layout:
         self.tmp = os.path.join(self.root, "tmp")
         self.jobs = os.path.join(self.root, "jobs")
         """Where attempts on other nodes meet their builds, each in a folder of its own."""
+        self.job_results = os.path.join(self.jobs, "results")
 
     def create(self) -> None:
         """Make the folders, ignoring themselves for git. Raises StateError if the disk does not let us."""
@@ -110,7 +111,7 @@ class Layout:
         if os.path.isdir(self.jobs):
             rmtree(os.path.join(self.jobs, attempt), ignore_errors=True)
             with suppress(FileNotFoundError):
-                os.unlink(os.path.join(self.jobs, "results", attempt))
+                os.unlink(os.path.join(self.job_results, attempt))
 
     def drop_empty_run(self, run: int) -> None:
         """A build in which nothing ran leaves no folder."""

@@ -64,6 +64,8 @@ UNSURE = (
 """What stands in a word of `sbatch` that says nothing about the job: it may have been taken."""
 ASK_FOR = 60.0
 """Seconds after which a command is not waited for any more."""
+ACCOUNTING = 15.0
+"""Seconds after which accounting is not waited for any more."""
 TO_DIE = 1.0
 """Seconds for which a command that was killed is waited for."""
 MOST = 1000
@@ -224,6 +226,18 @@ def _moment(text: str) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
+
+
+def accounting(id: str) -> Command:
+    """Ask for a job, or for all of an array, whatever became of them."""
+    options = ("--noheader", "--parsable2", "--allocations", "--format=JobID,JobName,State")
+    return Command(["sacct", *options, f"--jobs={id}"], ACCOUNTING)
+
+
+def accounted(answer: Answer) -> dict[str, str]:
+    """The states in which jobs ended, by id and name; of `CANCELLED by 1000` the first word."""
+    states = {f"{id} {name}": state.partition(" ")[0] for id, name, state in _fields(answer.out, 3)}
+    return {job: state for job, state in states.items() if state in ENDED}
 
 
 def _fields(text: str, count: int) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """Runs jobs on the nodes of a Slurm cluster: the executor's protocol, and the one loop behind it.
 
 What is known of a job is what its folder and `squeue` say of it, by a name that no other submission has: so nothing is
-forgotten with this process. Blind to what a task is, and to accounting, which many clusters don't have.
+forgotten with this process. Blind to what a task is.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ LISTINGS, LIST_EVERY = 0.2, 1.0
 """As a part of the pause between two questions to Slurm, and at most, the seconds between two looks for results."""
 PATIENCE = 60.0
 """Seconds for which an answer of Slurm's is waited for where nothing can be done without it."""
+AVOID = 86400.0
+"""Seconds for which a task that was lost on a node keeps away from it, also if another build goes on with it."""
 UNLIMITED = Limits()
 
 
@@ -56,6 +58,7 @@ class SlurmExecutor:
         self._results: list[JobResult] = []
         self._next_listing = 0.0
         self._nodes: list[nodes.Nodes] | None = None
+        self._has_submitted = False
 
     # --- what there is room for
 
@@ -83,6 +86,10 @@ class SlurmExecutor:
 
     def submit(self, jobs: Sequence[Job]) -> list[str]:
         """Take these; they are submitted, as arrays where they are alike, while `finished` is waited in."""
+        if not self._has_submitted:
+            self._has_submitted = True
+            for task, node in folder.lost(self._jobs, time.time() - AVOID):
+                self._judge.lost_on[task].add(node)
         taken = {job.attempt: Known(job, self._folder(job), delay=self._outbox.site(job).delay) for job in jobs}
         self._known.update(taken)
         self._outbox.put([*taken.values()])
@@ -182,7 +189,7 @@ class SlurmExecutor:
         self._end([self._judge.result(known)])
         if job.attempt in self._known and not known.held:
             self._find_out(known)
-        return job.attempt in self._known or self._is_told_by_node(job.attempt)
+        return job.attempt in self._known or self._is_told(job.attempt)
 
     def _find_out(self, known: Known) -> None:
         """Wait until it is clear whether a job goes on. Raises StateError if Slurm does not say."""
@@ -199,10 +206,10 @@ class SlurmExecutor:
             time.sleep(TICK)
             self._go_on()
 
-    def _is_told_by_node(self, attempt: str) -> bool:
+    def _is_told(self, attempt: str) -> bool:
         """Whether the result that has just come says how it ended; one that tells of no end is dropped."""
         (result,) = (result for result in self._results if result.attempt == attempt)
-        if result.node:
+        if result.node or result.reason not in (Reason.LOST, Reason.NOT_STARTED):
             return True
         self._results.remove(result)
         return False

@@ -13,6 +13,7 @@ from dataclasses import replace
 from mlbuild.executors.attempt import words
 from mlbuild.executors.folder import NOW, REVOKED, SOFT
 from mlbuild.executors.job import JobResult, Reason
+from mlbuild.executors.slurm.accounting import Accounting
 from mlbuild.executors.slurm.commands import AGAIN, ENDED, Orders, Row
 from mlbuild.executors.slurm.known import Known
 from mlbuild.executors.slurm.queue import Queue
@@ -37,6 +38,7 @@ class Judge:
         self._queue = queue
         self._orders = orders
         self._news = news
+        self._accounting = Accounting()
         self._gone: dict[str, float] = {}
         """Since when it is known that there is nothing of this name, or nothing any more."""
 
@@ -108,8 +110,8 @@ class Judge:
             return None
         if known.stop != REVOKED and not self.ask(known, REVOKED):
             return None
-        if is_silent:
-            return self._lost(known, state)
+        if is_silent and (ended := state or self._accounting.state(known)) is not None:
+            return self._lost(known, ended)
         self._queue.look_soon()
         return None
 
