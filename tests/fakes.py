@@ -28,6 +28,9 @@ class FakeExecutor:
     def has_room(self, job: Job) -> bool:
         return len(self.running) < self.jobs
 
+    def queues(self, executor: str) -> bool:
+        return False
+
     def too_large(self, job: Job) -> str | None:
         return None
 

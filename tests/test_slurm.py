@@ -57,6 +57,31 @@ def test_some_targets_run_there_and_the_rest_here(slurm: Workspace) -> None:
     assert os.listdir(slurm.root / ".mlbuild/jobs") == ["results"], "nothing is left of jobs that went well"
 
 
+def test_no_more_run_at_once_than_may_over_all_arrays_of_a_target(slurm: Workspace) -> None:
+    """Those behind others come a few at a time, so that there are several arrays of them."""
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        partition k: range(7)
+        target first[k]:
+            outputs: "first/{{k}}"
+            code: none
+            on: gpu
+            run: echo + >> first.log; sleep 0.3; touch {{outputs}}; echo - >> first.log
+        target second[k]:
+            inputs: first
+            outputs: "second/{{k}}"
+            code: none
+            on: gpu
+            max_active: 2
+            run: echo + >> second.log; sleep 0.6; touch {{outputs}}; echo - >> second.log
+    """)
+    slurm.ok("second", "--max-active", "3")
+    for target, most in ("first", 3), ("second", 2):
+        lines = slurm.lines(f"{target}.log")
+        counts = [lines[:end].count("+") - lines[:end].count("-") for end in range(len(lines) + 1)]
+        assert lines.count("+") == 7 and max(counts) <= most
+
+
 def test_a_task_fails_as_it_does_here(slurm: Workspace) -> None:
     slurm.pipeline(f'{EXECUTOR}\ntarget t:\n    on: gpu\n    outputs: "t"\n    run: echo word; exit 3\n')
     ended = slurm.build("t")

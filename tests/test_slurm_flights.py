@@ -1,15 +1,22 @@
-"""The flights on a real Slurm: the models trained on a cluster that `mlbuild.toml` names, and the rest here."""
+"""The flights on a real Slurm: the models trained on a cluster that `mlbuild.toml` names, the rest here; a backfill."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flights import MODELS, first_days, lay_out
-from on_slurm import kept
+from on_slurm import kept, stand_in
 from workspace import Workspace, names
 
+DAYS = first_days(int(os.environ.get("MLBUILD_TEST_DAYS", 10)))
+"""Of the year. The soak has all of them."""
+MOST = 3 if len(DAYS) < 100 else 8
+"""So many days are worked on at once."""
 SITE = """
     [executors.gpu]
     kind = "slurm"
@@ -29,19 +36,39 @@ WAITS = f"""\
 TRAIN = names("train", MODELS)
 
 
+NOTES = """\
+import atexit
+import sys
+print("+", sys.argv[1], file=open("ran", "a"))
+atexit.register(lambda: print("-", sys.argv[1], file=open("ran", "a")))
+"""
+"""A day's work tells when it begins and when it ends."""
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = Workspace(tmp_path_factory.mktemp("flights"))
+    lay_out(workspace, DAYS)
+    return workspace.root
+
+
 @pytest.fixture
-def flights(slurm: Workspace) -> Iterator[Workspace]:
-    """The first days, and trainings that say where they are and wait until there is a file `go`."""
-    lay_out(slurm, first_days(6))
-    text = slurm.read("Pipelinefile")
+def flights(slurm: Workspace, tables: Path) -> Iterator[Workspace]:
+    """The first days; trainings say where they are, and wait until there is a file `go`."""
+    shutil.copytree(tables, slurm.root, dirs_exist_ok=True)
     # A node of the cluster has 4 GB.
-    (slurm.root / "Pipelinefile").write_text(text.replace("memory = 2G", "memory = 1G"))
-    train = slurm.read("pipeline/train.py")
-    assert FIT in train
-    (slurm.root / "pipeline/train.py").write_text(train.replace(FIT, WAITS))
+    replace(slurm, "Pipelinefile", "memory = 2G", "memory = 1G")
+    replace(slurm, "pipeline/features.py", "import sys\n", NOTES)
+    replace(slurm, "pipeline/train.py", FIT, WAITS)
     slurm.write("mlbuild.toml", SITE)
     yield slurm
     slurm.write("go", "")
+
+
+def replace(flights: Workspace, path: str, old: str, new: str) -> None:
+    text = flights.read(path)
+    assert text.count(old) == 1
+    (flights.root / path).write_text(text.replace(old, new))
 
 
 def results(flights: Workspace) -> list[bytes]:
@@ -70,3 +97,23 @@ def test_the_models_are_trained_on_the_cluster_and_come_out_as_here(flights: Wor
     again = flights.ok("--on", "local", *(word for task in TRAIN for word in ("--force", task)))
     assert again.ran == TRAIN, "what needs the models does not run, since they came out as they were"
     assert results(flights) == there
+
+
+def test_a_backfill_whose_build_is_killed_runs_each_day_once(flights: Workspace) -> None:
+    assert len(flights.ok("extract").ran) == len(DAYS)
+    log = flights.root / "sbatch.log"
+    environment = stand_in(flights, "sbatch", f'echo "$@" >> {log}\nexec /usr/bin/sbatch "$@"')
+    backfill = ("backfill", "features", "--on", "gpu", "--max-active", str(MOST))
+    build = flights.start(*backfill, env=environment)
+    flights.wait_until(lambda: len(flights.lines("ran")) > len(DAYS))
+    build.kill()
+    build.communicate()
+    ended = flights.ok(*backfill, env=environment)
+    assert ended.out.startswith("goes on with run ")
+    assert sorted(flights.lines("ran")) == [*(f"+ {day}" for day in DAYS), *(f"- {day}" for day in DAYS)]
+    running = 0
+    for line in flights.lines("ran"):
+        running += 1 if line.startswith("+") else -1
+        assert running <= MOST
+    assert len(log.read_text().splitlines()) == 1, "all days are one array"
+    assert set(flights.states("features").values()) == {"fresh"}

@@ -52,6 +52,8 @@ exec /opt/python -m mlbuild.executors.node "$folder"
 def test_the_script_of_an_array() -> None:
     folders = [f"/work/.mlbuild/jobs/5-{number}" for number in (1, 2, 3)]
     text = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib")
+    limited = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib", width=2)
+    assert limited == text.replace("--array=0-2", "--array=0-2%2")
     assert "#SBATCH --array=0-2\n" in text and "#SBATCH --output=/dev/null\n" in text
     assert text.endswith("""\
 attempts=(5-1 5-2 5-3)

@@ -26,6 +26,7 @@ from mlbuild.engine.preconditions import verify_variables
 from mlbuild.engine.refusals import refusal
 from mlbuild.engine.requests import Requests
 from mlbuild.engine.revision import Revision
+from mlbuild.engine.room import at_once
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import OVER, State
 from mlbuild.engine.submission import Submission
@@ -162,7 +163,7 @@ def build_tasks(
         attempts = Attempts(graph, layout, inspector, stats, journal, store, word, options.on, observe=observe)
         run = stack.enter_context(_begun(journal, options.command, _overridden(workspace), work))
         jobs = options.jobs or workspace.config.jobs or available_cpus()
-        executor = stack.enter_context(closing(_executors(workspace, run, jobs, prepared)))
+        executor = stack.enter_context(closing(_executors(workspace, run, jobs, prepared, options.max_active)))
         requests = stack.enter_context(closing(Requests(layout.run(run))))
 
         def fit(tasks: Iterable[Task]) -> None:
@@ -274,14 +275,18 @@ def verify_submission(workspace: Workspace, seen: Iterable[Surveyed], on: str | 
         chain.add(task, "")
 
 
-def _executors(workspace: Workspace, run: int, jobs: int, prepared: socket | None) -> Together:
+def _executors(
+    workspace: Workspace, run: int, jobs: int, prepared: socket | None, max_active: int | None = None
+) -> Together:
     layout, folder, most = workspace.layout, workspace.layout.run(run), max(available_cpus(), jobs)
     executors = workspace.pipeline.executors.values()
     limits = {one.name: Limits(one.cpus, one.memory, one.gpus, one.disk, one.jobs, one.pools) for one in executors}
     gpus = workspace.config.gpus
     here = LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits, gpus)
     sites = {one.name: Site(**one.settings) for one in executors if one.kind == "slurm"}
-    return Together(here, SlurmExecutor(layout.jobs, sites, limits), frozenset(sites))
+    targets = workspace.pipeline.targets.values()
+    active = {target.name: each for target in targets if (each := at_once(target, max_active)) is not None}
+    return Together(here, SlurmExecutor(layout.jobs, sites, limits, active), frozenset(sites))
 
 
 def _fit(executor: Together, asked: Callable[[Task], dict[str, Any]], tasks: Iterable[Task]) -> dict[Task, str]:

@@ -52,7 +52,7 @@ class Room:
     def line(self, wanted: Wanted) -> str | None:
         """Where a task must wait so that others need not: for one of its target, or for what not all take."""
         target, executor = wanted.task.target, self._attempts.executor(wanted.task)
-        if self._is_full(target):
+        if self._is_full(target) and not self._executor.queues(executor):
             return target.name
         resources = target.resources
         scarce = [name for name in SCARCE if getattr(resources, name)]
@@ -62,10 +62,16 @@ class Room:
 
     def _is_full(self, target: Target) -> bool:
         """Whether as many of its tasks run as may."""
-        limits = (target.max_active, self._max_active if target.partitions else None)
-        return any(most is not None and self._running.count(target) >= most for most in limits)
+        most = at_once(target, self._max_active)
+        return most is not None and self._running.count(target) >= most
 
     def _asked(self, wanted: Wanted) -> Job:
         """What the next attempt asks for, as a job without anything to do."""
         request = self._attempts.request(wanted.task, self._failures.of(wanted.task))
         return Job("", wanted.task.name, "", "", **request)
+
+
+def at_once(target: Target, max_active: int | None) -> int | None:
+    """How many tasks of a target may run at once, by its clause and by `--max-active`; None: any number."""
+    limits = (target.max_active, max_active if target.partitions else None)
+    return min((most for most in limits if most is not None), default=None)

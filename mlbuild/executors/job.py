@@ -278,6 +278,10 @@ class Executor(Protocol):
         """Whether the job could start now, beside what was submitted and has not finished."""
         ...
 
+    def queues(self, executor: str) -> bool:
+        """Whether what is submitted waits there for its turn, so that only so many of a target run at once as may."""
+        ...
+
     def too_large(self, job: Job) -> str | None:
         """What the job asks for that can never be had here, in words; None if it fits."""
         ...

@@ -74,6 +74,10 @@ class LocalExecutor:
         """Those that run, one of each batch."""
         return [*{job.run: job for job, _ in self._running.values()}.values()]
 
+    def queues(self, executor: str) -> bool:
+        """Never: what is submitted starts."""
+        return False
+
     def cut_short(self, job: Job) -> str | None:
         """What the job asks for and gets less of, in words: more CPUs than there are count as all of them."""
         return self._capacity.cut_short(job)

@@ -46,6 +46,10 @@ class Together:
         """Whether the job could start now, beside what was submitted and has not finished."""
         return self._of(job).has_room(job)
 
+    def queues(self, executor: str) -> bool:
+        """Whether what is submitted waits there for its turn, so that only so many of a target run at once as may."""
+        return executor in self._remote
+
     def cut_short(self, job: Job) -> str | None:
         """What the job asks for and gets less of, in words."""
         return None if self.is_remote(job) else self._here.cut_short(job)

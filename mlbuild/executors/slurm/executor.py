@@ -23,6 +23,7 @@ from mlbuild.executors.slurm.outbox import Outbox
 from mlbuild.executors.slurm.queue import SHORTEST, Queue
 from mlbuild.executors.slurm.script import Site
 from mlbuild.executors.slurm.standing import Standings
+from mlbuild.executors.slurm.widths import Widths
 
 PREFIX = "slurm/"
 TICK = 0.02
@@ -43,9 +44,12 @@ class SlurmExecutor:
         jobs: the folder in which each job gets its own; nodes see it, too.
         sites: what each executor says, by name.
         limits: of them, by name.
+        most: target → at most so many of its jobs run at once; the others have no limit.
     """
 
-    def __init__(self, jobs: str, sites: Mapping[str, Site], limits: Mapping[str, Limits]) -> None:
+    def __init__(
+        self, jobs: str, sites: Mapping[str, Site], limits: Mapping[str, Limits], most: Mapping[str, int] | None = None
+    ) -> None:
         self._jobs = os.path.abspath(jobs)
         self._limits = limits
         self._news: list[str] = []
@@ -53,7 +57,8 @@ class SlurmExecutor:
         self._orders = Orders()
         self._queue = Queue(self._news)
         self._judge = Judge(self._queue, self._orders, self._news)
-        self._outbox = Outbox(self._known, sites, self._judge.lost_on, self._queue, self._orders)
+        self._widths = Widths(most or {}, self._known, self._orders)
+        self._outbox = Outbox(self._known, sites, self._judge.lost_on, self._queue, self._orders, self._widths)
         self._standings = Standings(self._queue)
         self._results: list[JobResult] = []
         self._next_listing = 0.0
@@ -69,6 +74,10 @@ class SlurmExecutor:
             return True
         beside = {known.job.run: known.job for known in self._known.values() if known.job.executor == job.executor}
         return limits.hold([job, *beside.values()])
+
+    def queues(self, executor: str) -> bool:
+        """Always: Slurm has the queue."""
+        return True
 
     def too_large(self, job: Job) -> str | None:
         """What the job asks for that can never be had there, in words; None if it fits, or Slurm doesn't tell."""
@@ -150,10 +159,11 @@ class SlurmExecutor:
 
     def _end(self, results: Iterable[JobResult | None]) -> None:
         """These jobs are over, as far as they are."""
-        for result in filter(None, results):
-            if self._known.pop(result.attempt, None):
-                self._results.append(result)
-                self._queue.look_soon()
+        ended = [result for result in results if result and self._known.pop(result.attempt, None)]
+        if ended:
+            self._results += ended
+            self._queue.look_soon()
+            self._widths.widen()
 
     def standing(self) -> list[Waits | Began]:
         """How attempts stand that Slurm has and that have not ended, where that is not what was told before."""

@@ -36,6 +36,10 @@ class Known:
     told: Waits | Began | None = None
     """How it stands, as was told."""
 
+    @property
+    def target(self) -> str:
+        return self.job.task.partition("[")[0]
+
     def unseen(self, reason: Reason, detail: str) -> JobResult:
         """How it ended, if no node tells."""
         result = JobResult(self.job.attempt, reason, detail=detail, ended=time.time())

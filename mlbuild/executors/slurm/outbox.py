@@ -19,6 +19,7 @@ from mlbuild.executors.slurm.commands import MOST, Answer, Command, Orders
 from mlbuild.executors.slurm.known import Known, by_run
 from mlbuild.executors.slurm.queue import Queue
 from mlbuild.executors.slurm.script import Site, limit, render, resources
+from mlbuild.executors.slurm.widths import Widths
 from mlbuild.killpoint import reach
 
 KILL_POINTS = ("slurm-written", "slurm-sending", "slurm-sent")
@@ -48,6 +49,7 @@ class Outbox:
         sites: what each executor says, by name.
         lost_on: task → nodes on which it was lost.
         queue: tells what Slurm has taken.
+        widths: of arrays.
     """
 
     def __init__(
@@ -57,16 +59,20 @@ class Outbox:
         lost_on: dict[str, set[str]],
         queue: Queue,
         orders: Orders,
+        widths: Widths,
     ) -> None:
         self._known = known
         self._sites = sites
         self._lost_on = lost_on
         self._queue = queue
         self._orders = orders
+        self._widths = widths
         self._waiting: list[Known] = []
         self._since = 0.0
         """When one came last."""
         self._size = 0
+        self._tried: tuple[int, int] | None = None
+        """How many waited, and how many were known, when none of them could be submitted."""
         self._most = MOST
         self._ids: dict[str, str] = {}
         """How Slurm calls the runs that it was given here."""
@@ -76,7 +82,7 @@ class Outbox:
     @property
     def is_empty(self) -> bool:
         """Whether Slurm was given all there is, though it may not have taken it."""
-        return not (self._waiting or self._sending)
+        return not (self._sending or any(self._widths.free(target) != 0 for target in self._targets()))
 
     @property
     def is_unsure(self) -> bool:
@@ -105,7 +111,7 @@ class Outbox:
             answer = command.answer()
             if answer is None:
                 return []
-            self._sending = None
+            self._sending, self._tried = None, None
             refused += self._sent(submission, answer)
         if again := next((submission for submission in self._put_off if submission.failed is None), None):
             self._put_off.remove(again)
@@ -128,17 +134,29 @@ class Outbox:
         """Whether there are jobs, and no more of them keep coming."""
         is_growing = len(self._waiting) > self._size
         self._size = len(self._waiting)
-        return bool(self._waiting) and not (is_growing and time.monotonic() - self._since < GATHER)
+        if not self._waiting or self._tried == (len(self._waiting), len(self._known)):
+            return False
+        return not (is_growing and time.monotonic() - self._since < GATHER)
 
     def _take_alike(self) -> list[Known]:
         """All jobs of the first run that can be submitted, and of all others that can be one array with it."""
-        ready = (run for run in by_run(self._waiting) if None not in self._before(run[0].job).values())
+        free = {target: self._widths.free(target) for target in self._targets()}
+        ready = (
+            run
+            for run in by_run(self._waiting)
+            if free[run[0].target] != 0 and None not in self._before(run[0].job).values()
+        )
         first = next(ready, None)
         if first is None:
+            self._tried = len(self._waiting), len(self._known)
             return []
         alike = self._alike(first[0].job)
         chosen = [first, *(run for run in ready if self._alike(run[0].job) == alike)][: self._most]
         return self._take([known for run in chosen for known in run])
+
+    def _targets(self) -> set[str]:
+        """Those of which something waits."""
+        return {known.target for known in self._waiting}
 
     def _take(self, members: list[Known]) -> list[Known]:
         taken = set(members)
@@ -183,6 +201,7 @@ class Outbox:
         """Write down what is going to be submitted: the path of the script. Raises OSError."""
         runs, job = by_run(members), members[0].job
         site = self.site(job)
+        width = self._widths.free(members[0].target)
         name = f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', job.task)[:60]}.{job.attempt}.{os.urandom(6).hex()}"
         for index, run in enumerate(runs):
             place = index if len(runs) > 1 else None
@@ -194,7 +213,8 @@ class Outbox:
         script = members[0].folder.at(SCRIPT)
         with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
             after = [*filter(None, self._before(job).values())]
-            file.write(render(name, folders, job, site, self._away(job), sys.executable, ROOT, after))
+            file.write(render(name, folders, job, site, self._away(job), sys.executable, ROOT, after, width))
+        self._widths.note(name, width)
         reach("slurm-written")
         return script
 
@@ -216,11 +236,11 @@ class Outbox:
             self._submit_later(submission)  # it has as many of our jobs as it takes at once
         elif "array" in answer.word and len(runs := by_run(members)) > 1:
             self._most = len(runs) // 2
-            self._waiting += members
+            self._put_back(members)
         elif lost := {known.job.task for known in members} & self._lost_on.keys():
             for task in lost:  # perhaps these were all nodes that there are
                 del self._lost_on[task]
-            self._waiting += members
+            self._put_back(members)
         elif not answer.is_refusal:
             self._submit_later(submission, answer.word)
         else:
@@ -232,6 +252,12 @@ class Outbox:
         submission.failed, submission.word = time.monotonic(), word
         self._put_off.append(submission)
         self._queue.look_soon()
+
+    def _put_back(self, members: list[Known]) -> None:
+        """Submit these anew."""
+        for known in members:
+            known.name, known.index = "", None
+        self._waiting += members
 
     def settle(self) -> list[JobResult]:
         """See by a new picture what Slurm had taken. The results are of jobs that it hasn't, and that nobody wants."""

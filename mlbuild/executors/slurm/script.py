@@ -80,6 +80,7 @@ def render(
     python: str,
     root: str,
     after: Sequence[str] = (),
+    width: int | None = None,
 ) -> str:
     """The script of one job, or of an array of jobs that ask for the same.
 
@@ -90,11 +91,13 @@ def render(
         python: the interpreter.
         root: the folder in which `mlbuild` lies.
         after: what Slurm calls the jobs that must have succeeded before.
+        width: at most so many of an array run at once.
     """
     first, jobs = folders[0], os.path.dirname(folders[0])
     away = ",".join(filter(None, (site.exclude, *exclude)))
     # Of an array each job has a folder of its own, which Slurm doesn't know.
     output = os.path.join(first, OUTPUT).replace("%", "%%") if len(folders) == 1 else os.devnull
+    at_once = f"%{width}" if width and width < len(folders) else ""
     options = [
         f"--job-name={name}",
         f"--output={output}",
@@ -104,7 +107,7 @@ def render(
         "--no-requeue",
         *resources(job, site),
         *([f"--exclude={away}"] if away else []),
-        *([f"--array=0-{len(folders) - 1}"] if len(folders) > 1 else []),
+        *([f"--array=0-{len(folders) - 1}{at_once}"] if len(folders) > 1 else []),
         # Behind one that failed it would wait for ever.
         *([f"--dependency=afterok:{':'.join(after)}", "--kill-on-invalid-dep=yes"] if after else []),
         *site.options,
