@@ -65,6 +65,8 @@ def test_the_first_word(typed: Workspace) -> None:
 def test_later_words(typed: Workspace) -> None:
     assert candidates(typed, "status", "") == ["epochs=", "lr=", "report", "train", "tidy", "hourly"]
     assert candidates(typed, "-k", "r") == ["report"]
+    assert candidates(typed, "executors", "") == ["local", "small"]
+    assert candidates(typed, "executors", "--t") == ["--test"]
     assert candidates(typed, "completion", "") == ["bash", "zsh", "fish"]
     assert candidates(typed, "fmt", "") == []
     assert candidates(typed, "-C", ".", "st") == ["status", "store"]

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import Cluster
-from workspace import Ended, Workspace
+from cluster import Cluster, until
+from on_slurm import jobs, stand_in
+from workspace import ROOT, Ended, Workspace
 
+from mlbuild.engine.sites import Described, judged
 from mlbuild.executors.mounts import Mount, mount
+from mlbuild.executors.slurm import cluster as found
 from mlbuild.executors.slurm.cluster import seconds
+from mlbuild.executors.slurm.trial import Tried
 
 PIPELINE = """
     executor gpu: slurm(queue = "main", time = 4h)
@@ -143,7 +154,8 @@ def test_what_was_found_of_a_cluster(workspace: Workspace, cluster: Cluster) -> 
     [
         ('queue = "mian"', "error: Slurm has no queue `mian`: it has main, spot (did you mean `main`?)"),
         ('gpu = "a100"', "error: the queue `main` has no GPUs of the type `a100`: it has GPUs without a type"),
-        ('queue = "spot", qos = "high"', None),
+        ('queue = "spot,fast"', "error: Slurm has no queue `fast`: it has main, spot"),
+        ('queue = "spot,main", qos = "high"', None),
     ],
 )
 def test_settings_that_the_cluster_does_not_know(
@@ -307,6 +319,180 @@ def test_a_slurm_that_hangs(workspace: Workspace) -> None:
     row = described(workspace, "gpu", env=stand_ins(workspace, **commands))["gpu"]
     assert row["found"]["silence"] == "it gave no answer"
     assert [each["message"] for each in row["wrong"]] == ["Slurm's controller does not answer: it gave no answer"]
+
+
+# --- a job to see
+
+TRY = """
+    executor gpu: slurm(queue = "main", delay = 1s, {settings})
+
+    target train:
+        outputs: "model"
+        on: gpu
+        resources: gpus = 2
+        run: touch {{outputs}}
+"""
+
+
+TESTED = re.compile(r"(\w+: )the test of (\w+) (.*)")
+
+
+@pytest.fixture
+def site(workspace: Workspace, cluster: Cluster) -> Iterator[Workspace]:
+    """A workspace on a cluster, where nothing is left of a test."""
+    yield workspace
+    assert not workspace.exists(".mlbuild"), "nothing is left of it"
+    until(lambda: jobs(cluster) == [])
+
+
+def other_node(workspace: Workspace, pattern: str) -> dict[str, str]:
+    """The environment in which scripts are changed by `sed` before Slurm gets them: their nodes have other paths."""
+    script = f'sed {shlex.quote(pattern)} "${{@: -1}}" > other.sh\nexec /usr/bin/sbatch "${{@:1:$#-1}}" other.sh'
+    return stand_in(workspace, "sbatch", script)
+
+
+def test_a_job_shows_that_all_is_well(site: Workspace) -> None:
+    site.pipeline(TRY.format(settings='setup = "export WORD=word; test $WORD = word"'))
+    ended = site.run("executors", "gpu", "--test", "--json")
+    (row,) = json.loads(ended.out)["executors"]
+    assert (ended.status, row["wrong"], row["doubtful"]) == (0, [], []), "nor is the workspace doubtful any more"
+    test = row["test"]
+    assert test["node"] in ("n1", "n2") and test["python"] == platform.python_version() and len(test["gpus"]) == 1
+    assert 0 <= test["delay"] < 60 and 0 < test["waited"] < 60 and test["waits"] is None
+    assert ended.err == "tries gpu by a job of a second, for which it waits 1m at most\n"
+
+
+def test_each_executor_is_tried_and_what_was_built_stays(workspace: Workspace, cluster: Cluster) -> None:
+    two = 'executor two: slurm(queue = "spot", delay = 1s)\n    target data:\n        run: true\n'
+    workspace.pipeline(TRY.format(settings="") + f"\n    {two}")
+    workspace.ok("data")
+    before = sorted(os.listdir(workspace.root / ".mlbuild"))
+    ended = workspace.run("executors", "--test")
+    assert ended.status == 0, ended.out
+    began = re.findall(
+        r"^  test       began on n[12] after \S+, by Python (\S+?)(, was lent GPU [01])?; ", ended.out, re.M
+    )
+    assert began == [(platform.python_version(), began[0][1]), (platform.python_version(), "")] and began[0][1]
+    assert sorted(os.listdir(workspace.root / ".mlbuild")) == before
+
+
+BROKEN = {
+    "module": (
+        'setup = "module load cuda"',
+        r"failed: setup failed by exit status 127: module load cuda, on n[12] \(.*: module: command not found\) \(where"
+        r" a script does not have `module`, begin with what defines it: `source /etc/profile`, on most clusters\)",
+    ),
+    "setup": (
+        'setup = "export A=1; false || true; ls /nowhere > out"',
+        r"failed: setup failed by exit status 2: ls /nowhere > out, on n[12] \(.*No such file.*\)",
+    ),
+    "feature": (
+        'constraint = "fast"',
+        r"failed: Slurm does not take it: Batch job submission failed: Invalid feature specification \(no node has what"
+        r" `constraint` says\); `mlbuild executors feature` says what it has",
+    ),
+    "option": (
+        'options = ["--nonsense"]',
+        r"failed: Slurm does not take it: sbatch: unrecognized option '--nonsense' \(one of `options` is none that it"
+        r" knows\); `mlbuild executors option` says what it has",
+    ),
+    "held": (
+        'options = ["--hold"]',
+        r"would wait for ever: somebody holds it back \(`scontrol release` lets it go\)",
+    ),
+    "later": (
+        'options = ["--begin=now+1hour"]',
+        r"had not begun after 1s: its time has not come \(`--wait 1h` waits for longer\)",
+    ),
+}
+"""Executors by name: what they say, and what a job shows."""
+
+
+def test_jobs_show_what_is_wrong(site: Workspace) -> None:
+    lines = (f"    executor {name}: slurm(delay = 1s, {settings})\n" for name, (settings, _) in BROKEN.items())
+    site.pipeline("".join(lines) + "    target t:\n        run: true\n")
+    ended = site.run("executors", *BROKEN, "--test", "--wait", "1s")
+    problems = {match[2]: match[1] + match[3] for each in wrong(ended) if (match := TESTED.fullmatch(each))}
+    for name, (_, said) in BROKEN.items():
+        assert re.fullmatch(("doubtful: " if name == "later" else "error: ") + said, problems[name])
+    assert ended.status == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (
+            "s#{workspace}#/nowhere#g",
+            r"error: the test of gpu failed: its job in Slurm came to nothing: it ended as FAILED, and n[12] does not"
+            r" see {workspace}, it seems",
+        ),
+        ("s#{python}#/nowhere/python#g", r"error: the test of gpu failed: there is no /nowhere/python, on n[12]"),
+        (
+            "s#cd {root}#cd /nowhere#",
+            r"error: the test of gpu failed: there is no {root}, where mlbuild lies, on n[12] \(.*\)",
+        ),
+        (
+            "s#{python} -m.*#python3 -c \"raise SystemExit('too old')\"#",
+            r"error: the test of gpu failed: its job in Slurm came to nothing: it ended as FAILED \(too old\)",
+        ),
+    ],
+)
+def test_a_node_that_is_not_as_this_machine(site: Workspace, pattern: str, said: str) -> None:
+    site.pipeline(TRY.format(settings=""))
+    paths = {"workspace": site.root, "python": sys.executable, "root": ROOT}
+    ended = site.run("executors", "gpu", "--test", env=other_node(site, pattern.format(**paths)))
+    (problem,) = (each for each in wrong(ended) if "the test of" in each)
+    assert re.fullmatch(said.format(**{name: re.escape(str(path)) for name, path in paths.items()}), problem)
+    assert ended.status == 1
+
+
+def test_what_is_interrupted_leaves_nothing_behind(site: Workspace, cluster: Cluster) -> None:
+    site.pipeline(TRY.format(settings='options = ["--hold"]'))
+    process = site.start("executors", "gpu", "--test")
+    until(lambda: len(jobs(cluster)) == 1)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_what_does_not_answer_is_not_tried(workspace: Workspace) -> None:
+    workspace.pipeline(PIPELINE)
+    ended = workspace.run("executors", "--test", env=stand_ins(workspace))
+    assert (ended.status, ended.err) == (1, "there is nothing to try: none of these is on a cluster that answers\n")
+
+
+@pytest.mark.parametrize(
+    ("tried", "wrong", "doubtful"),
+    [
+        ({"delay": 1.0, "asked": 1, "gpus": ("0",), "shown": 2}, [], []),
+        (
+            {"delay": 12.2},
+            [
+                "what n1 wrote was seen here after 13s, and `delay` is 10s (say `delay = 39s`: what is later than"
+                " that is taken for lost)"
+            ],
+            [],
+        ),
+        ({"delay": 1.0, "asked": 1}, ["a GPU was asked for, and n1 lent none"], []),
+        (
+            {"delay": 1.0, "asked": 1, "gpus": ("0",), "shown": 0},
+            ["n1 lent a GPU, and its driver shows none: `nvidia-smi -L` there lists nothing"],
+            [],
+        ),
+        (
+            {"delay": 1.0, "python": "3.9.1"},
+            [],
+            [f"n1 has Python 3.9.1 where this machine has {platform.python_version()}: {sys.executable}"],
+        ),
+    ],
+)
+def test_what_a_job_shows_is_judged(tried: dict[str, Any], wrong: list[str], doubtful: list[str]) -> None:
+    one = Described(
+        "gpu", "slurm", (), (), found.Cluster((), None, "", (), (), None, None, False, None), None, None, (), ()
+    )
+    seen = judged(one, Tried(waited=1.0, node="n1", **tried), 60)
+    assert [each.message + (f" ({each.hint})" if each.hint else "") for each in seen.wrong] == wrong
+    assert [each.message for each in seen.doubtful] == doubtful
 
 
 # --- file systems

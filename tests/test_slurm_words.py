@@ -42,8 +42,12 @@ def test_the_script_of_a_job() -> None:
 
 trap '' USR1
 folder='/work/my flights/.mlbuild/jobs/5-1'
+refuse() { echo "$1, on ${SLURMD_NODENAME:-$HOSTNAME}" | tee "$folder/refused"; exit 1; }
+trap 'refuse "setup failed by exit status $?: $BASH_COMMAND"' ERR
 module load cuda
-cd /opt/lib || exit 1
+trap - ERR
+[ -x /opt/python ] || refuse 'there is no /opt/python'
+cd /opt/lib || refuse 'there is no /opt/lib, where mlbuild lies'
 exec /opt/python -m mlbuild.executors.node "$folder"
 """
     )
@@ -59,7 +63,9 @@ def test_the_script_of_an_array() -> None:
 attempts=(5-1 5-2 5-3)
 folder=/work/.mlbuild/jobs/"${attempts[$SLURM_ARRAY_TASK_ID]}"
 exec >> "$folder/slurm.out" 2>&1
-cd /opt/lib || exit 1
+refuse() { echo "$1, on ${SLURMD_NODENAME:-$HOSTNAME}" | tee "$folder/refused"; exit 1; }
+[ -x /opt/python ] || refuse 'there is no /opt/python'
+cd /opt/lib || refuse 'there is no /opt/lib, where mlbuild lies'
 exec /opt/python -m mlbuild.executors.node "$folder"
 """)
 

@@ -299,9 +299,10 @@ def _fit(executor: Together, asked: Callable[[Task], dict[str, Any]], tasks: Ite
     asks: dict[str, bool] = {}
     for task in tasks:
         target = task.target
-        if target.name not in asks:
+        is_first = target.name not in asks
+        if is_first:
             asks[target.name] = replace(target.resources, at=None) != Resources()
-        if not asks[target.name]:
+        if not (is_first or asks[target.name]):  # of a target that asks for nothing, one task tells of all
             continue
         job = Job("", task.name, "", "", **asked(task))
         if problem := executor.too_large(job):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 from msgspec.structs import replace
 
 from mlbuild.app.building import misfits
 from mlbuild.app.workspace import Workspace
-from mlbuild.engine.sites import Described, Machine, described
-from mlbuild.errors import UsageError
+from mlbuild.engine.sites import Described, Machine, described, judged, span
+from mlbuild.errors import StateError, UsageError
 from mlbuild.executors.lender import Lender
 from mlbuild.executors.machine import available_cpus, available_memory, disk_space
 from mlbuild.executors.slurm import cluster
+from mlbuild.executors.slurm.script import Site
+from mlbuild.executors.slurm.trial import Trials
 from mlbuild.target import Executor
 from mlbuild.values import nearest
 
@@ -34,6 +37,42 @@ def executors(workspace: Workspace, names: Sequence[str]) -> list[Described]:
     # A cluster is asked only if an executor is on it.
     found = {kind: look(workspace) for kind, look in LOOKS.items() if any(one.kind == kind for one in chosen)}
     return [_described(workspace, one, found[one.kind]) for one in chosen]
+
+
+def tried(
+    workspace: Workspace, found: Sequence[Described], longest: float, say: Callable[[str], None]
+) -> list[Described]:
+    """The same, and how a job went on each that is on a cluster which can be asked.
+
+    Args:
+        longest: for so many seconds it is waited for that a job begins.
+        say: is told what there is to say meanwhile.
+
+    Raises:
+        StateError: nothing can be written in the workspace.
+    """
+    known = workspace.pipeline.executors
+    asked = {one.name: known[one.name] for one in found if isinstance(one.found, cluster.Cluster) and one.found.answers}
+    if not asked:
+        say("there is nothing to try: none of these is on a cluster that answers")
+        return [*found]
+    layout = workspace.layout
+    folder = os.path.join(layout.root, f"test-{os.getpid()}")
+    sites = {name: Site(**executor.settings) for name, executor in asked.items()}
+    gpus = {name: int(_uses_gpus(workspace, name) or site.gpu is not None) for name, site in sites.items()}
+    say(f"tries {', '.join(sites)} by a job of a second, for which it waits {span(longest)} at most")
+    try:
+        how = Trials(folder, layout.workspace, sites, gpus, say).run(longest)
+    except OSError as error:
+        raise StateError(f"can't write to {folder}: {error.strerror}") from None
+    finally:
+        with suppress(OSError):  # where nothing was built yet there was none before
+            os.rmdir(layout.root)
+    return [judged(one, how[one.name], longest) if one.name in how else one for one in found]
+
+
+def _uses_gpus(workspace: Workspace, name: str) -> bool:
+    return any(one.on == name and one.resources.gpus != 0 for one in workspace.pipeline.targets.values())
 
 
 def _described(workspace: Workspace, executor: Executor, found: Machine | cluster.Cluster) -> Described:

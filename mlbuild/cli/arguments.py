@@ -20,6 +20,7 @@ OVERRIDE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)*)=(?P<value>.*)", re.DOTA
 
 
 PARTITION = re.compile(r"--(?P<name>[A-Za-z_]\w*)(?:=(?P<keys>.*))?", re.DOTALL | re.ASCII)
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 GOALS = ("GOAL or NAME=value", "targets, tasks, named outputs, paths; overrides")
 
 
@@ -104,6 +105,14 @@ def add_key_option(parser: Parser) -> None:
     """`--key NAME=KEYS`, as which `parse` reads `--NAME KEYS` too."""
     help = "only these keys of the goals that have the partition; also --NAME KEYS"
     parser.add_argument("--key", action="append", default=[], metavar="NAME=KEYS", help=help)
+
+
+def as_duration(text: str) -> float:
+    """The value of an option as seconds. Raises ArgumentTypeError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text} is no duration; write it as 90s, 30m, 4h or 2d")
+    return float(match[1]) * UNITS[match[2]]
 
 
 def _with_keys(parser: Parser, arguments: list[str]) -> list[str]:

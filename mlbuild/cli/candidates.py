@@ -40,7 +40,7 @@ OPTIONS = {
     "runs": ("--limit", "--json"),
     "show": ("--json",),
     "metrics": ("--key", "--against", "--format", "--json"),
-    "executors": ("--json",),
+    "executors": ("--test", "--wait", "--json"),
     "check": ("--observed", "--fix", "--json"),
     "fmt": ("--check",),
 }
@@ -63,6 +63,7 @@ NUMBERS = (
     "--older-than",
     "--max-size",
     "--limit",
+    "--wait",
     "--against",
     "--from",
     "--to",
@@ -95,11 +96,12 @@ def _all(before: list[str], current: str) -> Iterator[Candidate]:
     command = next((word for word in before[at : at + 1] if word in COMMANDS), "")
     if last in PATHS or last in NUMBERS or "=" in (last, current):
         return
-    if last == "--on":
+    is_option = current.startswith("-") and "--" not in before
+    if last == "--on" or (command == "executors" and not is_option):
         yield from ((name, "") for name in dict.fromkeys(["local", *_executors(before)]))
     elif values := VALUES.get(last) or VALUES.get(f"{command} {last}"):
         yield from ((value, "") for value in values)
-    elif current.startswith("-") and "--" not in before:
+    elif is_option:
         yield from ((option, "") for option in (*OPTIONS.get(command, ()), *COMMON))
     elif command in WORDS:
         yield from ((word, "") for word in WORDS[command])

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 
 from mlbuild.app.looking import impact
-from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
+from mlbuild.cli.arguments import Parser, add_key_option, as_duration, parse, workspace_and_goals
 from mlbuild.ui.impact import impact_json, impact_lines, over_lines
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def run(arguments: list[str], command: str) -> int:
     """Returns the exit status: 1 above the budget."""
     parser = Parser(command, "What the edits in the working tree would make run, and what that costs.")
     parser.add_argument("--since", metavar="REV", help="compare with this revision of git, not with what was built")
-    parser.add_argument("--budget", type=_duration, metavar="TIME", help="exit 1 if it is more work than this: 4h, 90m")
+    parser.add_argument(
+        "--budget", type=as_duration, metavar="TIME", help="exit 1 if it is more work than this: 4h, 90m"
+    )
     parser.add_argument("--gpu-hours", type=_number, metavar="N", help="exit 1 if it is more GPU-hours than this")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_key_option(parser)
@@ -31,14 +30,6 @@ def run(arguments: list[str], command: str) -> int:
         for line in (*impact_lines(found), *over):
             print(line)
     return int(bool(over))
-
-
-def _duration(text: str) -> float:
-    """Seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text} is no duration; write it as 90s, 30m, 4h or 2d")
-    return float(match[1]) * UNITS[match[2]]
 
 
 def _number(text: str) -> float:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlbuild.errors import ConfigError, Doubt, Location, MlbuildError
 from mlbuild.executors.gpus import Gpu
 from mlbuild.executors.machine import size
 from mlbuild.executors.mounts import Mount, mount
-from mlbuild.executors.slurm.cluster import NEEDED, Cluster, Queue
+from mlbuild.executors.slurm.cluster import NEEDED, Cluster, QueueFacts
 from mlbuild.executors.slurm.script import Site
+from mlbuild.executors.slurm.trial import Tried
 from mlbuild.target import Executor, Target
 from mlbuild.values import nearest
 
 LIMITS = ("cpus", "memory", "gpus", "disk", "jobs")
-DOWN = frozenset({"down", "drained", "draining", "fail", "failing", "error", "inval", "unknown", "powered_down"})
+FOR_EVER = frozenset(
+    {
+        *("PartitionDown", "PartitionInactive", "PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints"),
+        *("JobHeldUser", "JobHeldAdmin", "InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed"),
+    }
+)
+"""Slurm's reasons for which a job waits that don't pass by themselves."""
+MODULE = "where a script does not have `module`, begin with what defines it: `source /etc/profile`, on most clusters"
+DOWN = frozenset({"down", "drained", "draining", "fail", "failing", "error", "inval", "unknown"})
 """States of nodes that start no jobs."""
 SILENCES = (
     ("there is no `", "Slurm's commands are not all here", "mlbuild runs where they are: on a login node, for example"),
@@ -38,6 +51,10 @@ OUTAGE = (
     "Slurm's controller does not answer",
     "`scontrol ping` tells when it does; a build waits for it, and nothing fails",
 )
+
+
+class Unseen(Doubt):
+    """That nodes may not see the workspace. A job that went well shows that they do."""
 
 
 class Machine(Struct, frozen=True):
@@ -76,10 +93,12 @@ class Described(Struct, frozen=True):
     settings: tuple[Setting, ...]
     targets: tuple[str, ...]
     found: Machine | Cluster
-    queue: Queue | None
+    queue: QueueFacts | None
     mount: Mount | None
     wrong: tuple[MlbuildError, ...]
     doubtful: tuple[Doubt, ...]
+    tried: Tried | None = None
+    """How a job went that was submitted to see."""
 
 
 def described(executor: Executor, targets: Sequence[Target], found: Machine | Cluster, workspace: str) -> Described:
@@ -101,9 +120,21 @@ def described(executor: Executor, targets: Sequence[Target], found: Machine | Cl
     return Described(executor.name, executor.kind, settings, names, found, queue, where, tuple(wrong), tuple(doubtful))
 
 
+def judged(one: Described, tried: Tried, longest: float) -> Described:
+    """With how a job went that was submitted to see.
+
+    Args:
+        longest: for so many seconds it was waited for that it began.
+    """
+    before = (doubt for doubt in one.doubtful if tried.delay is None or not isinstance(doubt, Unseen))
+    doubtful = *before, *_doubtful_trial(one, tried, longest)
+    return replace(one, tried=tried, wrong=(*one.wrong, *_wrong_with_trial(one, tried)), doubtful=doubtful)
+
+
 def _settings(executor: Executor) -> Iterator[Setting]:
     limits = {name: value for name in LIMITS if (value := getattr(executor, name)) is not None}
-    for name, value in {**executor.settings, **limits, **executor.pools}.items():
+    kind = {"kind": executor.kind} if "kind" in executor.at else {}  # as the configuration has it
+    for name, value in {**kind, **executor.settings, **limits, **executor.pools}.items():
         yield Setting(name, value, executor.at.get(name))
 
 
@@ -123,14 +154,14 @@ def _doubtful_amounts(executor: Executor, machine: Machine) -> Iterator[Doubt]:
             yield Doubt(message, executor.at.get(name))
 
 
-def _doubtful_mount(workspace: str, where: Mount | None) -> Iterator[Doubt]:
+def _doubtful_mount(workspace: str, where: Mount | None) -> Iterator[Unseen]:
     if where and where.is_shared is False:
         message = f"nodes may not see the workspace: {workspace} is on this machine's own {where.kind}"
         hint = "put it where all nodes see it, under the same path; `mlbuild executors --test` shows whether they do"
-        yield Doubt(message, None, hint)
+        yield Unseen(message, None, hint)
 
 
-def _doubtful_limit(executor: Executor, queue: Queue | None, targets: Sequence[Target]) -> Iterator[Doubt]:
+def _doubtful_limit(executor: Executor, queue: QueueFacts | None, targets: Sequence[Target]) -> Iterator[Doubt]:
     """Jobs that Slurm would end before they know that their time is over."""
     limit = (queue.default or queue.longest) if queue and "time" not in executor.settings else None
     endless = [target.name for target in targets if target.timeout is None]
@@ -140,7 +171,7 @@ def _doubtful_limit(executor: Executor, queue: Queue | None, targets: Sequence[T
         yield Doubt(message, None, hint)
 
 
-def _wrong_with_site(executor: Executor, cluster: Cluster, queue: Queue | None) -> Iterator[MlbuildError]:
+def _wrong_with_site(executor: Executor, cluster: Cluster, queue: QueueFacts | None) -> Iterator[MlbuildError]:
     missing = [name for name in NEEDED if name not in cluster.commands]
     if missing:
         message = f"there is no {', '.join(f'`{name}`' for name in missing)} here: nothing can run on `{executor.name}`"
@@ -153,6 +184,38 @@ def _wrong_with_site(executor: Executor, cluster: Cluster, queue: Queue | None) 
         yield from _wrong_with_account(executor, cluster, queue)
 
 
+def _wrong_with_trial(one: Described, tried: Tried) -> Iterator[MlbuildError]:
+    delay, at = _setting(one, "delay", Site().delay), {each.name: each.at for each in one.settings}
+    if tried.problem:
+        place = at.get("setup") if tried.problem.startswith("setup ") else None
+        hint = MODULE if "module: command not found" in tried.problem else None
+        yield ConfigError(f"the test of {one.name} failed: {tried.problem}", place, hint)
+    elif tried.waited is None and tried.waits and tried.waits.reason in FOR_EVER:
+        yield ConfigError(f"the test of {one.name} would wait for ever: {tried.waits.why}")
+    elif tried.delay is not None and tried.delay > delay:
+        message = f"what {tried.node} wrote was seen here after {span(ceil(tried.delay))}, and `delay` is {span(delay)}"
+        hint = f"say `delay = {span(ceil(tried.delay) * 3)}`: what is later than that is taken for lost"
+        yield ConfigError(message, at.get("delay"), hint)
+    if tried.delay is not None and tried.asked > len(tried.gpus):
+        yield ConfigError(f"a GPU was asked for, and {tried.node} lent none", at.get("gpu"))
+    elif tried.asked and tried.shown == 0:
+        yield ConfigError(f"{tried.node} lent a GPU, and its driver shows none: `nvidia-smi -L` there lists nothing")
+
+
+def _doubtful_trial(one: Described, tried: Tried, longest: float) -> Iterator[Doubt]:
+    ours = platform.python_version()
+    if tried.python and tried.python.split(".")[:2] != ours.split(".")[:2]:
+        yield Doubt(f"{tried.node} has Python {tried.python} where this machine has {ours}: {sys.executable}")
+    if tried.waited is None and not tried.problem and tried.waits and tried.waits.reason not in FOR_EVER:
+        why = tried.waits.why or "Slurm has not taken it"
+        message = f"the test of {one.name} had not begun after {span(longest)}: {why}"
+        yield Doubt(message, None, "`--wait 1h` waits for longer")
+
+
+def _setting(one: Described, name: str, default: Any) -> Any:
+    return next((each.value for each in one.settings if each.name == name), default)
+
+
 def _silence(word: str) -> MlbuildError:
     """Why Slurm can't be asked."""
     told = (each[1:] for each in SILENCES if each[0] in word.lower())
@@ -160,13 +223,13 @@ def _silence(word: str) -> MlbuildError:
     return ConfigError(f"{what}: {word}", None, hint)
 
 
-def _wrong_with_queue(executor: Executor, cluster: Cluster, queue: Queue | None) -> Iterator[MlbuildError]:
+def _wrong_with_queue(executor: Executor, cluster: Cluster, queue: QueueFacts | None) -> Iterator[MlbuildError]:
     site, at = Site(**executor.settings), executor.at
     names = [one.name for one in cluster.queues]
-    if queue is None and site.queue:
-        near = nearest(site.queue, names)
+    for name in (name for name in (site.queue or "").split(",") if name and name not in names):
+        near = nearest(name, names)
         hint = f"did you mean `{near}`?" if near else None
-        yield ConfigError(f"Slurm has no queue `{site.queue}`: it has {', '.join(names)}", at.get("queue"), hint)
+        yield ConfigError(f"Slurm has no queue `{name}`: it has {', '.join(names)}", at.get("queue"), hint)
     if queue is None and not site.queue:
         hint = f'choose one of {", ".join(names)}: `queue = "{names[0]}"`'
         yield ConfigError(f"`{executor.name}` names no queue, and Slurm has none for those that don't", None, hint)
@@ -187,7 +250,7 @@ def _wrong_with_queue(executor: Executor, cluster: Cluster, queue: Queue | None)
         yield ConfigError(f"{where} has no GPUs of the type `{site.gpu}`: it has {there}", at.get("gpu"))
 
 
-def _wrong_with_account(executor: Executor, cluster: Cluster, queue: Queue | None) -> Iterator[MlbuildError]:
+def _wrong_with_account(executor: Executor, cluster: Cluster, queue: QueueFacts | None) -> Iterator[MlbuildError]:
     site, at, known = Site(**executor.settings), executor.at, cluster.associations
     if known == () and cluster.enforces:
         yield ConfigError(

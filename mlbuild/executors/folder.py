@@ -17,7 +17,7 @@ from typing import Any
 from mlbuild.executors.job import Job, JobResult
 
 JOB, SCRIPT, OUTPUT = "job.json", "script.sh", "slurm.out"
-CLAIM, STOP = "claim", "stop"
+CLAIM, STOP, REFUSED = "claim", "stop", "refused"
 RESULTS = "results"
 """Beside the folders of the jobs: one listing of it tells of all that have ended."""
 SOFT, NOW, REVOKED = "soft", "now", "revoked"
@@ -90,6 +90,14 @@ class JobFolder:
             return None
         return JobResult.from_json(row) if row else None
 
+    def refusal(self) -> str:
+        """Why its node could not begin; empty if it could, or if that isn't told."""
+        try:
+            with open(self.at(REFUSED), encoding="utf-8", errors="replace") as file:
+                return file.read().strip()
+        except OSError:
+            return ""
+
     def claimant(self) -> Claim | None:
         """The node that has taken it; None if it never began. Raises OSError."""
         row = _read(self.at(CLAIM))
@@ -104,12 +112,19 @@ class JobFolder:
 
     def silence(self) -> float:
         """For how many seconds its node has shown no sign of life, by the clock of the file system. Raises OSError."""
+        return self._age(self.at(CLAIM))
+
+    def age(self, attempt: str) -> float:
+        """How many seconds ago its node has told how an attempt ended, by that clock. Raises OSError."""
+        return self._age(self._beside(RESULTS, attempt))
+
+    def _age(self, path: str) -> float:
         probe = self._beside(f".clock-{os.getpid()}")
         with open(probe, "w"):
             now = os.stat(probe).st_mtime
         os.unlink(probe)
         try:
-            return now - os.stat(self.at(CLAIM)).st_mtime
+            return now - os.stat(path).st_mtime
         except FileNotFoundError:
             return float("inf")
 

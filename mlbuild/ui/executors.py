@@ -11,9 +11,10 @@ from mlbuild.engine.sites import Described, Machine, Setting, span
 from mlbuild.errors import Location, MlbuildError
 from mlbuild.executors.machine import size
 from mlbuild.executors.mounts import Mount
-from mlbuild.executors.slurm.cluster import COMMANDS, NEEDED, Cluster, Queue
+from mlbuild.executors.slurm.cluster import COMMANDS, NEEDED, Cluster, QueueFacts
 from mlbuild.executors.slurm.nodes import Nodes
-from mlbuild.ui.words import counted, table
+from mlbuild.executors.slurm.trial import Tried
+from mlbuild.ui.words import counted, duration, table
 
 WRITTEN = {"memory": size, "disk": size, "time": span, "delay": span}
 """How the values of settings are written that are no numbers or texts."""
@@ -70,6 +71,8 @@ def _facts(one: Described) -> Iterator[tuple[str, str]]:
         yield from _cluster_facts(one.found, one.queue)
         if one.mount:
             yield "workspace", _mount_text(one.mount)
+    if one.tried and one.tried.delay is not None:
+        yield "test", _tried_text(one.tried)
 
 
 def _machine_facts(machine: Machine) -> Iterator[tuple[str, str]]:
@@ -79,7 +82,7 @@ def _machine_facts(machine: Machine) -> Iterator[tuple[str, str]]:
     yield "disk", f"{size(machine.disk_free)} free of {size(machine.disk)}"
 
 
-def _cluster_facts(cluster: Cluster, queue: Queue | None) -> Iterator[tuple[str, str]]:
+def _cluster_facts(cluster: Cluster, queue: QueueFacts | None) -> Iterator[tuple[str, str]]:
     missing = [name for name in COMMANDS if name not in (*cluster.commands, *NEEDED)]
     without = f"; no {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not needed" if missing else ""
     if cluster.commands:
@@ -97,7 +100,7 @@ def _cluster_facts(cluster: Cluster, queue: Queue | None) -> Iterator[tuple[str,
             yield next(names, ""), f"{states.total()} with {kind}: {_states(states)}"
 
 
-def _queue_text(queue: Queue) -> str:
+def _queue_text(queue: QueueFacts) -> str:
     default = ", the default one," if queue.is_default else ""
     longest = f"of at most {span(queue.longest)}" if queue.longest else "of any length"
     unsaid = f"; one that doesn't say is ended after {span(queue.default)}" if queue.default else ""
@@ -116,6 +119,14 @@ def _kinds(nodes: Sequence[Nodes]) -> dict[str, Counter[str]]:
 
 def _states(states: Counter[str]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+
+def _tried_text(tried: Tried) -> str:
+    """How the job went that was submitted to see; times are for people."""
+    gpus = f", was lent GPU {' '.join(tried.gpus)}" if tried.gpus else ""
+    seen = duration(max(0.0, tried.delay or 0.0))
+    began = f"began on {tried.node} after {duration(tried.waited or 0.0)}, by Python {tried.python}{gpus}"
+    return f"{began}; what it wrote was seen here {seen} later"
 
 
 def _mount_text(mount: Mount) -> str:
@@ -139,6 +150,7 @@ def _row(one: Described) -> dict[str, Any]:
         "targets": one.targets,
         "settings": [_setting_row(each) for each in one.settings],
         "found": _machine_row(one.found) if isinstance(one.found, Machine) else _cluster_row(one.found, one),
+        "test": _tried_row(one.tried) if one.tried else None,
         "wrong": [problem_row(each) for each in one.wrong],
         "doubtful": [problem_row(each) for each in one.doubtful],
     }
@@ -185,7 +197,18 @@ def _cluster_row(cluster: Cluster, one: Described) -> dict[str, Any]:
     }
 
 
-def _queue_row(queue: Queue, nodes: Sequence[Nodes]) -> dict[str, Any]:
+def _tried_row(tried: Tried) -> dict[str, Any]:
+    return {
+        "waited": tried.waited,
+        "node": tried.node or None,
+        "python": tried.python or None,
+        "gpus": tried.gpus,
+        "delay": tried.delay,
+        "waits": (tried.waits.reason or None) if tried.waits and tried.waited is None else None,
+    }
+
+
+def _queue_row(queue: QueueFacts, nodes: Sequence[Nodes]) -> dict[str, Any]:
     kinds = [
         {"cpus": each.cpus, "memory": each.memory, "gpus": each.gpus, "count": each.count, "state": each.state}
         for each in nodes

@@ -22,7 +22,7 @@ TIME = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueFacts:
     """What Slurm calls a partition.
 
     Attributes:
@@ -66,16 +66,22 @@ class Cluster:
     commands: tuple[str, ...]
     version: str | None
     silence: str
-    queues: tuple[Queue, ...]
+    queues: tuple[QueueFacts, ...]
     nodes: tuple[Nodes, ...]
     most: int | None
     has_accounting: bool | None
     enforces: bool
     associations: tuple[Association, ...] | None
 
-    def queue(self, name: str | None) -> Queue | None:
-        """The queue that is called so, the default one if it has no name; None if there is none."""
-        return next((one for one in self.queues if (one.name == name if name else one.is_default)), None)
+    @property
+    def answers(self) -> bool:
+        """Whether jobs can be given to it."""
+        return not self.silence and set(NEEDED) <= {*self.commands}
+
+    def queue(self, name: str | None) -> QueueFacts | None:
+        """The queue of that name, the first of several; the default one without a name. None if there is none."""
+        names = name.split(",") if name else ()
+        return next((one for one in self.queues if (one.name in names if names else one.is_default)), None)
 
     def of(self, name: str) -> list[Nodes]:
         """The nodes of a queue."""
@@ -126,11 +132,11 @@ def _read_associations(answer: Answer) -> Iterator[Association]:
             yield Association(account, name, tuple(filter(None, qos.split(","))))
 
 
-def _queues(answer: Answer) -> Iterator[Queue]:
+def _queues(answer: Answer) -> Iterator[QueueFacts]:
     for line in answer.out.splitlines() if answer.status == 0 else ():
         told = _pairs(line, r"(?:^|(?<= ))(\w+)=(\S*)")
         if name := told.get("PartitionName"):
-            yield Queue(
+            yield QueueFacts(
                 name,
                 told.get("Default") == "YES",
                 told.get("State", "UP"),

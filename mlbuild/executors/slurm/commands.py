@@ -44,9 +44,39 @@ WAITING = {
     "PartitionNodeLimit": "it asks for more nodes than its queue allows",
     "JobHeldUser": "somebody holds it back (`scontrol release` lets it go)",
     "JobHeldAdmin": "an administrator holds it back",
+    "Licenses": "for licenses",
+    "Reservation": "its reservation has not begun",
+    "JobArrayTaskLimit": "as many of its array run as may at once",
+    "AssocMaxJobsLimit": "your account runs as many jobs as it may",
+    "AssocGrpJobsLimit": "your account runs as many jobs as it may",
+    "AssocGrpCpuLimit": "your account uses as many CPUs as it may",
+    "AssocGrpMemLimit": "your account uses as much memory as it may",
+    "AssocGrpGRES": "your account uses as many GPUs as it may",
+    "QOSMaxJobsPerUserLimit": "you run as many jobs as your qos allows",
+    "QOSMaxCpuPerUserLimit": "you use as many CPUs as your qos allows",
+    "QOSMaxGRESPerUser": "you use as many GPUs as your qos allows",
+    "QOSGrpGRES": "all GPUs that your qos may use are in use",
+    "BadConstraints": "no node has what it asks for",
+    "InvalidAccount": "its account may not be used",
+    "InvalidQOS": "its qos may not be used",
+    "AccountNotAllowed": "its queue is not open to its account",
+    "QOSNotAllowed": "its queue is not open to its qos",
     "None": "Slurm has not looked at it yet",
 }
 """Slurm's reasons for which a job is still to start, in words. Those that aren't here say enough."""
+REFUSALS = (
+    ("partition name", "`queue` is none that it has"),
+    ("account", "its `account` or `queue` is not open to you"),
+    ("qos", "its `qos` is not open to you"),
+    ("feature", "no node has what `constraint` says"),
+    ("node configuration", "no node of its queue has all that it asks for"),
+    ("memory specification", "no node of its queue has so much memory"),
+    ("time limit", "its queue allows no job of that length: see `time`, and `timeout:`"),
+    ("node name", "`exclude`, or one of `options`, names a node that there isn't"),
+    ("option", "one of `options` is none that it knows"),
+    ("license", "it has no such license"),
+)
+"""What stands in a word of `sbatch` that refuses a job, and what that means in the words of an executor."""
 UNSURE = (
     "timed out",
     "timeout",
@@ -108,7 +138,7 @@ class Answer:
         """Its last word, for people."""
         if self.status is None:
             return "it gave no answer"
-        lines = [line for line in self.err.splitlines() if line.strip()]
+        lines = [line for line in self.err.splitlines() if line.strip() and not line.startswith("Try ")]
         return lines[-1].partition("error: ")[2] or lines[-1] if lines else f"exit status {self.status}"
 
 

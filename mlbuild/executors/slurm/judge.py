@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from mlbuild.executors.attempt import words
-from mlbuild.executors.folder import NOW, REVOKED, SOFT
+from mlbuild.executors.folder import NOW, OUTPUT, REVOKED, SOFT
 from mlbuild.executors.job import JobResult, Reason
 from mlbuild.executors.slurm.accounting import Accounting
 from mlbuild.executors.slurm.commands import AGAIN, ENDED, Orders, Row
@@ -98,12 +98,13 @@ class Judge:
         # Of an array that was never seen, as of a build that died before it was sent, only the first is waited for.
         known.gone = known.gone or (now if known.is_seen else self._gone.setdefault(known.name, now))
         state = row.state if row else ""
+        refusal = known.folder.refusal()
         never_had_a_node = row is not None and not row.node
-        if not never_had_a_node and now - known.gone < known.delay:
+        if not (refusal or never_had_a_node) and now - known.gone < known.delay:
             self._queue.look_soon()
             return None
         if known.folder.withdraw():
-            return _never_began(known, state)
+            return _never_began(known, row, refusal)
         is_silent = known.folder.silence() > known.delay / 2 * SILENT_BEATS
         if not is_silent and state in DOUBTFUL:
             known.is_seen, known.gone = True, None
@@ -145,15 +146,27 @@ class Judge:
         return True
 
 
-def _never_began(known: Known, state: str) -> JobResult:
+def _never_began(known: Known, row: Row | None, refusal: str) -> JobResult:
+    """Args: refusal: why its node says that it could not."""
     if known.stop in (SOFT, NOW):
         return known.unseen(Reason.CANCELLED, "")
-    if state == "CANCELLED":
+    if row and row.state == "CANCELLED":
         return known.unseen(Reason.NOT_STARTED, "its job in Slurm was cancelled")
-    output = os.path.relpath(known.folder.path, known.job.workspace)
-    word = f"it ended as {state}" if state else "Slurm knows nothing of it"
-    return known.unseen(Reason.NOT_STARTED, f"its job in Slurm came to nothing: {word}; see {output}")
+    if refusal:
+        return known.unseen(Reason.NOT_STARTED, f"{refusal}; see {_shown(known, OUTPUT)}")
+    word = f"it ended as {row.state}" if row else "Slurm knows nothing of it"
+    # Before anything else the node writes there.
+    if row and row.node and not os.path.exists(known.folder.at(OUTPUT)):
+        more = f", and {row.node} does not see {known.job.workspace}, it seems"
+    else:
+        more = f"; see {_shown(known)}"
+    return known.unseen(Reason.NOT_STARTED, f"its job in Slurm came to nothing: {word}{more}")
 
 
 def _by_hand(result: JobResult) -> JobResult:
     return replace(result, reason=Reason.SIGNAL, exit_status=-15, detail="its job in Slurm was cancelled")
+
+
+def _shown(known: Known, name: str = "") -> str:
+    """A file in its folder, or that, as people call it."""
+    return os.path.relpath(known.folder.at(name), known.job.workspace)

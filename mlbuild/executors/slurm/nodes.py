@@ -73,7 +73,9 @@ def too_large(job: Job, site: Site, nodes: list[Nodes]) -> str | None:
     """What the job asks for that no node of its queue has, in words; None if it fits, or nobody knows."""
     if not nodes:
         return None
-    of_queue = [each for each in nodes if (each.queue == site.queue if site.queue else each.is_default)]
+    # Slurm takes several, and chooses.
+    names = site.queue.split(",") if site.queue else ()
+    of_queue = [each for each in nodes if (each.queue in names if names else each.is_default)]
     if not of_queue:
         if site.queue is None:
             return None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mlbuild.executors.attempt import words
 from mlbuild.executors.folder import SCRIPT, Note
 from mlbuild.executors.job import Job, JobResult, Reason
-from mlbuild.executors.slurm.commands import MOST, Answer, Command, Orders
+from mlbuild.executors.slurm.commands import MOST, REFUSALS, Answer, Command, Orders
 from mlbuild.executors.slurm.known import Known, by_run
 from mlbuild.executors.slurm.queue import Queue
 from mlbuild.executors.slurm.script import Site, limit, render, resources
@@ -281,10 +281,16 @@ class Outbox:
 
 def _refused(submission: Submission, word: str) -> list[JobResult]:
     """The results of jobs that Slurm does not take. If it has taken them after all, those that run are watched."""
-    refused = []
+    refused, why = [], f"Slurm does not take it: {word}{_meaning(word, submission.members[0].job.executor)}"
     for known in submission.members:
         if known.withdraw():
-            refused.append(known.unseen(Reason.NOT_STARTED, f"Slurm does not take it: {word}"))
+            refused.append(known.unseen(Reason.NOT_STARTED, why))
         else:
             known.sent = time.monotonic()
     return refused
+
+
+def _meaning(word: str, executor: str) -> str:
+    """What a refusal of `sbatch` means, if that is known, and who knows more."""
+    told = next((f" ({meaning})" for what, meaning in REFUSALS if what in word.lower()), "")
+    return f"{told}; `mlbuild executors {executor}` says what it has"

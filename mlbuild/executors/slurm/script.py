@@ -8,11 +8,15 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlbuild.executors.folder import OUTPUT
+from mlbuild.executors.folder import OUTPUT, REFUSED
 from mlbuild.executors.job import Job
 from mlbuild.executors.node import EARLY, TO_CLOSE
 
 MEBIBYTE = 1 << 20
+REFUSE = f'refuse() {{ echo "$1, on ${{SLURMD_NODENAME:-$HOSTNAME}}" | tee "$folder/{REFUSED}"; exit 1; }}'
+"""How a script says why nothing can run on its node, and ends."""
+WATCH = """trap 'refuse "setup failed by exit status $?: $BASH_COMMAND"' ERR"""
+"""A line of the setup that fails ends the job, but not one within a function, as `module` is one."""
 LONGEST_WARNING = 65_535
 """Seconds before the end of a job's time at which Slurm can warn it."""
 
@@ -121,8 +125,10 @@ def render(
         lines.append(f"attempts=({' '.join(shlex.quote(os.path.basename(each)) for each in folders)})")
         lines.append(f'folder={shlex.quote(jobs)}/"${{attempts[$SLURM_ARRAY_TASK_ID]}}"')
         lines.append(f'exec >> "$folder/{OUTPUT}" 2>&1')
-    lines += [site.setup] if site.setup else []
+    lines.append(REFUSE)
+    lines += [WATCH, site.setup, "trap - ERR"] if site.setup else []
+    lines.append(f"[ -x {shlex.quote(python)} ] || refuse {shlex.quote(f'there is no {python}')}")
     # `-m` finds mlbuild where we are, and the recipe's PYTHONPATH stays its own.
-    lines.append(f"cd {shlex.quote(root)} || exit 1")
+    lines.append(f"cd {shlex.quote(root)} || refuse {shlex.quote(f'there is no {root}, where mlbuild lies')}")
     lines.append(f'exec {shlex.quote(python)} -m mlbuild.executors.node "$folder"')
     return "\n".join(lines) + "\n"
