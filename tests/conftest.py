@@ -39,6 +39,7 @@ LONGEST = (
     "slurm_fencing",
     "slurm_answers",
     "slurm_accounting",
+    "slurm_files",
     "flights",
     "slurm_flights",
     "slurm_example",

@@ -233,7 +233,7 @@ def test_slurm_does_not_answer_for_a_while(slurm: Workspace, cluster: Cluster) -
     cluster.stop_controller()
     slurm.write("go", "")
     slurm.wait_for("model.txt")
-    time.sleep(4)
+    time.sleep(float(os.environ.get("MLBUILD_TEST_OUTAGE", "4")))
     cluster.start_controller()
     kept(driver)
     assert (len(slurm.lines("began")), slurm.lines("after.txt")) == (1, ["model"])
@@ -278,11 +278,15 @@ def test_scancel_by_hand_is_a_death_by_a_signal(slurm: Workspace, cluster: Clust
 
 
 def test_a_training_goes_through_limits_that_are_shorter(slurm: Workspace) -> None:
-    slurm.pipeline(TRAIN.format(executor=EXECUTOR.replace(")", ", time = 14s)")))
+    """Two limits of a few seconds, or as many minutes as were asked for."""
+    minutes = int(os.environ.get("MLBUILD_TEST_MINUTES", "0"))
+    limit, count = (60, minutes) if minutes else (14, 2)
+    slurm.pipeline(TRAIN.format(executor=EXECUTOR.replace(")", f", time = {limit}s)")))
     slurm.write("train.py", SCRIPT)
-    ended = slurm.ok("train", env={"STEPS": "50"})
+    steps = (limit - 12) * 10 * count + 10
+    ended = slurm.ok("train", env={"STEPS": str(steps)})
     starts = [int(line) for line in slurm.lines("attempts")]
-    assert len(starts) >= 3 and starts == sorted(set(starts)) and starts[0] == 0
+    assert len(starts) > count and starts == sorted(set(starts)) and starts[0] == 0
     assert ended.out.count("after timeout") == len(starts) - 1
 
 

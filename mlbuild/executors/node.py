@@ -72,7 +72,7 @@ class Node:
         for result in reversed(self._carry_out()):
             result = replace(self._judged(result), node=node)
             self._publish(result)
-            print(f"{result.attempt}: {result.reason} {result.detail}".rstrip())
+            _say(f"{result.attempt}: {result.reason} {result.detail}".rstrip())
             status = status or (0 if result.ok else max(1, result.exit_status))
         return status
 
@@ -82,7 +82,7 @@ class Node:
             try:
                 self._folder.publish(result)
             except OSError as error:
-                print(f"the result can't be written down (yet): {error}", flush=True)
+                _say(f"the result can't be written down (yet): {error}")
                 self._folder.beat()
                 time.sleep(self._note.delay / 2)
             else:
@@ -187,6 +187,12 @@ def own_id(environment: Mapping[str, str]) -> str:
 def lent(environment: Mapping[str, str]) -> tuple[str, ...]:
     """The GPUs that Slurm has lent this job, as they are called on the node."""
     return tuple(filter(None, environment.get("SLURM_JOB_GPUS", "").split(",")))
+
+
+def _say(text: str) -> None:
+    """For people, if there is room on the disk."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 def main() -> int:
