@@ -49,6 +49,8 @@ A_TARGET = "\ntarget a_target:\n    run: true\n"
 VOLATILE = (
     (re.compile(r"\b\d+(?:\.\d)?s\b"), "0.0s"),
     (re.compile(r"\b\d+(?:\.\d)?M of memory"), "9M of memory"),
+    (re.compile(r"\b\d+(?:\.\d)?M of (\d\.\dG)(?: \(\d+%\))?"), r"9M of \1"),
+    (re.compile(r"\b\d\.\d of 1 \(\d+%\)"), "0.0 of 1 (0%)"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "2026-01-01 00:00:00"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b"), "1970-01-01 00:00"),
     (re.compile(r'("(?:time|started|seconds|max_rss|cpu_seconds|expected|mlbuild)": )[^,}\s]+'), r"\1…"),

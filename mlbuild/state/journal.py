@@ -420,7 +420,7 @@ class Journal:
             self._remember(resume)
             self._db.execute(
                 "INSERT INTO attempts (id, task, run, number, fingerprint, job, detail, started, log, begun, executor,"
-                " command, reasons, carrier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " command, reasons, carrier, asked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     attempt.id,
                     attempt.task,
@@ -436,6 +436,7 @@ class Journal:
                     None if command is None else _packed(command),
                     _packed(json.dumps(reasons)),
                     attempt.job["batch"] and attempt.job["batch"]["carrier"],
+                    json.dumps([attempt.job[name] for name in ("cpus", "memory", "gpus", "nodes")]),
                 ),
             )
         reach("intended")

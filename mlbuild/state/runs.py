@@ -64,6 +64,15 @@ class Run(Struct, frozen=True):
         return {0: "ok", 1: "failed", 2: "refused", INTERRUPTED: "interrupted"}[self.exit_status]
 
 
+class Asked(Struct, frozen=True):
+    """What an attempt asked for: memory in bytes, None if it asked for none."""
+
+    cpus: float
+    memory: int | None
+    gpus: int
+    nodes: int
+
+
 class Attempted(Struct, frozen=True):
     """One attempt as it is remembered. Times are epoch seconds, memory is in bytes.
 
@@ -77,6 +86,7 @@ class Attempted(Struct, frozen=True):
         saved: how many new whole checkpoints it left.
         checkpoint: the one that the next attempt could go on from when it ended.
         grown_from: the keys of the other fingerprints under which what it went on from was written.
+        asked: None if an older mlbuild made it.
     """
 
     id: str
@@ -103,6 +113,7 @@ class Attempted(Struct, frozen=True):
     batch: int
     command: str
     standing: Standing
+    asked: Asked | None
 
     @property
     def began(self) -> float:
@@ -126,14 +137,14 @@ ATTEMPTED = (
     " cpu_seconds, gpu_utilization, max_gpu_memory, coalesce(begun, run), coalesce(executor, 'local'),"
     " coalesce(resumed_from, ''), coalesce(saved, 0), coalesce(checkpoint, ''), coalesce(grown_from, ''),"
     " max(1, (SELECT count(*) FROM attempts AS other WHERE other.carrier = attempts.carrier)),"
-    " coalesce(command, (SELECT command FROM attempts AS other WHERE other.id = attempts.carrier)), standing"
+    " coalesce(command, (SELECT command FROM attempts AS other WHERE other.id = attempts.carrier)), standing, asked"
     " FROM attempts"
 )
 """Asks for what `attempted` reads."""
 
 
 def attempted(row: tuple[Any, ...]) -> Attempted:
-    *rest, grown_from, batch, command, standing = row
+    *rest, grown_from, batch, command, standing, asked = row
     return Attempted(
         *[
             *rest,
@@ -141,6 +152,7 @@ def attempted(row: tuple[Any, ...]) -> Attempted:
             batch,
             zlib.decompress(command).decode(errors="surrogateescape") if command else "",
             unpacked(standing),
+            Asked(*json.loads(asked)) if asked else None,
         ]
     )
 

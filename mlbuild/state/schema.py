@@ -71,6 +71,7 @@ ALTER TABLE attempts ADD COLUMN carrier TEXT;
 CREATE INDEX attempts_by_carrier ON attempts (carrier) WHERE carrier NOT NULL;
 """,
     "ALTER TABLE attempts ADD COLUMN standing TEXT",
+    "ALTER TABLE attempts ADD COLUMN asked TEXT",
 )
 """The schema, as scripts that were added one after another; a journal's `user_version` says how many it has seen."""
 

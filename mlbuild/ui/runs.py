@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlbuild.state.runs import Attempted, Outcome, Run
-from mlbuild.ui.words import did_text, duration, failed, size, table, when
+from mlbuild.ui.usage import usage_json, usage_lines
+from mlbuild.ui.words import did_text, duration, failed, size, standing_text, table, when
 
 
 def runs_lines(runs: Sequence[Run]) -> list[str]:
@@ -60,13 +61,13 @@ def run_lines(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcom
         facts.append(("commit", commit_text(run.commit, run.dirty)))
     lines = [f"run {run.number}: {run.end}", *table(facts)]
     rows = [_attempt_row(run, each, attempts) for each in attempts]
-    rows += [(each.task, each.state, "", "", each.detail, "", "") for each in outcomes]
+    rows += [(each.task, each.state, "", "", "", each.detail, "", "") for each in outcomes]
     if rows:
-        columns = zip(("task", "state", "took", "attempt", "why", "log", "used"), *rows, strict=True)
+        columns = zip(("task", "state", "took", "attempt", "on", "why", "log", "used"), *rows, strict=True)
         told = [column for column in columns if any(column[1:])]
         right = [number for number, column in enumerate(told) if column[0] in ("took", "attempt")]
         lines += ["", *table(list(zip(*told, strict=True)), right)]
-    return lines
+    return [*lines, *usage_lines(_own(run, attempts))]
 
 
 def commit_text(commit: str, dirty: bool | None) -> str:
@@ -86,7 +87,9 @@ def _state(run: Run, attempt: Attempted, attempts: Sequence[Attempted]) -> str:
 def _attempt_row(run: Run, attempt: Attempted, attempts: Sequence[Attempted]) -> tuple[str, ...]:
     state = _state(run, attempt, attempts)
     took = "" if attempt.seconds is None else duration(attempt.seconds)
-    return (attempt.task, state, took, str(attempt.number), _why(run, attempt), attempt.log, used(attempt))
+    where, waits = standing_text(attempt.standing), state == "queued"
+    known = attempt.task, state, took, str(attempt.number), "" if waits else where
+    return (*known, where if waits else _why(run, attempt), attempt.log, used(attempt))
 
 
 def used(attempt: Attempted) -> str:
@@ -117,13 +120,18 @@ def _why(run: Run, attempt: Attempted) -> str:
 def run_json(run: Run, attempts: Sequence[Attempted], outcomes: Sequence[Outcome]) -> dict[str, Any]:
     rows = [_attempt_json(run, each, attempts) for each in attempts]
     rows += [dict.fromkeys(KEYS) | {"task": each.task, "state": each.state, "detail": each.detail} for each in outcomes]
-    return _run_json(run) | {"tasks": rows}
+    return _run_json(run) | {"tasks": rows, "used": usage_json(_own(run, attempts))}
+
+
+def _own(run: Run, attempts: Sequence[Attempted]) -> list[Attempted]:
+    """Those whose results it took."""
+    return [each for each in attempts if each.run == run.number]
 
 
 KEYS = (
     *("task", "state", "attempt", "seconds", "max_rss", "cpu_seconds", "executor", "reason", "exit_status", "detail"),
     *("gpu_utilization", "max_gpu_memory", "batch"),
-    *("log", "resumed_from", "checkpoint", "taken_over_from", "taken_over_by"),
+    *("node", "gpus", "log", "resumed_from", "checkpoint", "taken_over_from", "taken_over_by"),
 )
 
 
@@ -137,6 +145,8 @@ def _attempt_json(run: Run, attempt: Attempted, attempts: Sequence[Attempted]) -
         "log": attempt.log or None,
         "resumed_from": attempt.resumed_from or None,
         "checkpoint": attempt.checkpoint or None,
+        "node": attempt.standing.node or None,
+        "gpus": list(attempt.standing.gpus),
         "taken_over_from": attempt.begun if attempt.begun != run.number else None,
         "taken_over_by": attempt.run if attempt.run != run.number else None,
     }
