@@ -26,6 +26,8 @@ PATIENCE = 300.0
 """Seconds after which a test gives up on a process."""
 COLD = "MLBUILD_TEST_COLD" in os.environ
 """Each command is a Python of its own, also where nothing is done to it while it runs."""
+READ_EARLY = ("PYTHON", "LC_", "XDG_CACHE_HOME", "MLBUILD_TEST_KILL")
+"""How the variables begin that are read as Python and mlbuild are loaded."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,8 @@ class Workspace:
 
     def _end(self, arguments: Sequence[str], env: dict[str, str] | None) -> tuple[int, str, str]:
         """(exit status, stdout, stderr) of a command that ends by itself."""
-        # Some of an environment is read as Python and mlbuild are loaded.
-        if env is None and not COLD:
-            return next(_warm()).run(arguments, self.root, self._environment(), PATIENCE)
+        if not COLD and not any(name.startswith(READ_EARLY) for name in env or {}):
+            return next(_warm()).run(arguments, self.root, {**self._environment(), **(env or {})}, PATIENCE)
         process = self.start(*arguments, env=env)
         out, err = process.communicate(timeout=PATIENCE)
         return process.returncode, out, err
