@@ -59,6 +59,9 @@ class FakeExecutor:
     def news(self) -> list[str]:
         return []
 
+    def hold_back(self) -> None:
+        pass
+
     def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
         before = self.act
         self.act = lambda job: JobResult(job.attempt, Reason.CANCELLED) if job.attempt in handles else before(job)

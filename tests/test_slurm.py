@@ -82,6 +82,26 @@ def test_no_more_run_at_once_than_may_over_all_arrays_of_a_target(slurm: Workspa
         assert lines.count("+") == 7 and max(counts) <= most
 
 
+def test_what_waits_in_slurm_does_not_begin_after_a_failure(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        partition k: range(9)
+        target t[k]:
+            outputs: "t/{{k}}"
+            code: none
+            on: gpu
+            max_active: 1
+            run: echo {{k}} >> began; test {{k}} != 0; while ! test -e go; do sleep 0.05; done; touch {{outputs}}
+    """)
+    driver = slurm.start("t")
+    slurm.wait_for("began")
+    until(lambda: len(jobs(cluster)) <= 1)
+    slurm.write("go", "")
+    out, err = driver.communicate()
+    assert driver.returncode == 1 and "1 task failed" in out + err
+    assert slurm.lines("began") in (["0"], ["0", "1"]), "the next may have begun before anybody knew"
+
+
 def test_a_task_fails_as_it_does_here(slurm: Workspace) -> None:
     slurm.pipeline(f'{EXECUTOR}\ntarget t:\n    on: gpu\n    outputs: "t"\n    run: echo word; exit 3\n')
     ended = slurm.build("t")

@@ -109,6 +109,7 @@ class Scheduler:
         self._unwanted: set[Task] = set()
         """Somebody has asked to give them up."""
         self._stopping = self._stopped = 0
+        self._is_held_back = False
         self._began = time.time()
 
     # --- the loop
@@ -128,6 +129,9 @@ class Scheduler:
             if self._stopped < self._stopping:
                 self._stopped = self._stopping
                 self._executor.cancel(self._running.handles(), now=self._stopping > 1)
+            if self._winding_down and not self._is_held_back:
+                self._is_held_back = True
+                self._executor.hold_back()
             if not self._running and (self._winding_down or self._others.yielding or self._is_idle):
                 self._conditions.test_now()
             if not self._goes_on():

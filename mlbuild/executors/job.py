@@ -326,6 +326,10 @@ class Executor(Protocol):
         come."""
         ...
 
+    def hold_back(self) -> None:
+        """Don't begin what was submitted and has not begun; the results of that come, as cancelled."""
+        ...
+
     def end(self, handle: str, job: Job) -> None:
         """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
         ...

@@ -253,6 +253,9 @@ class LocalExecutor:
             if folder in self._channels and name in self._running:
                 self._channels[folder].send([{"do": "stop", "attempt": name, "now": now}])
 
+    def hold_back(self) -> None:
+        """There is nothing: what is submitted starts."""
+
     def end(self, handle: str, job: Job) -> None:
         """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
         if self.reattach(handle, job):

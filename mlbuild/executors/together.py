@@ -96,6 +96,10 @@ class Together:
         for executor in (self._here, self._cluster):
             executor.cancel([handle for handle in handles if self._at(handle) is executor], now=now)
 
+    def hold_back(self) -> None:
+        """Don't begin what has not begun; the results of that come, as cancelled."""
+        self._cluster.hold_back()
+
     def end(self, handle: str, job: Job) -> None:
         """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
         self._at(handle).end(handle, job)

@@ -249,6 +249,12 @@ class SlurmExecutor:
         self._orders.give(["scancel", "--quiet", "--batch", "--signal=USR2"], begun)
         self._queue.look_soon()
 
+    def hold_back(self) -> None:
+        """Don't begin what has not begun; the results of that come, as cancelled."""
+        waiting = [each for each in [*self._known.values()] if self._outbox.withdraw(each) or each.withdraw()]
+        self._end([known.unseen(Reason.CANCELLED, "") for known in waiting])
+        self._orders.give(["scancel", "--quiet"], [known.id for known in waiting])
+
     def end(self, handle: str, job: Job) -> None:
         """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
         if self.reattach(handle, job):
