@@ -446,13 +446,21 @@ def test_a_node_that_is_not_as_this_machine(site: Workspace, pattern: str, said:
     assert ended.status == 1
 
 
-def test_what_is_interrupted_leaves_nothing_behind(site: Workspace, cluster: Cluster) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_is_interrupted_leaves_nothing_behind(site: Workspace, cluster: Cluster, number: int) -> None:
     site.pipeline(TRY.format(settings='options = ["--hold"]'))
     process = site.start("executors", "gpu", "--test")
     until(lambda: len(jobs(cluster)) == 1)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
+
+
+def test_waiting_belongs_to_a_test(workspace: Workspace) -> None:
+    workspace.pipeline(PIPELINE)
+    ended = workspace.run("executors", "--wait", "1h")
+    said = "error: --wait says how long --test waits\n  hint: mlbuild executors --test --wait 1h\n"
+    assert (ended.status, ended.err) == (2, said)
 
 
 def test_what_does_not_answer_is_not_tried(workspace: Workspace) -> None:

@@ -18,10 +18,10 @@ from mlbuild.executors.mounts import Mount, mount
 from mlbuild.executors.slurm.cluster import NEEDED, Cluster, QueueFacts
 from mlbuild.executors.slurm.script import Site
 from mlbuild.executors.slurm.trial import Tried
+from mlbuild.language.executors import LIMITS
 from mlbuild.target import Executor, Target
 from mlbuild.values import nearest
 
-LIMITS = ("cpus", "memory", "gpus", "disk", "jobs")
 FOR_EVER = frozenset(
     {
         *("PartitionDown", "PartitionInactive", "PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints"),
@@ -30,8 +30,10 @@ FOR_EVER = frozenset(
 )
 """Slurm's reasons for which a job waits that don't pass by themselves."""
 MODULE = "where a script does not have `module`, begin with what defines it: `source /etc/profile`, on most clusters"
+"""What to do about a `setup` that does not find it."""
 DOWN = frozenset({"down", "drained", "draining", "fail", "failing", "error", "inval", "unknown"})
 """States of nodes that start no jobs."""
+DISBELIEF = "Slurm does not believe who we are", "is `munged` running here, and is this machine's clock right?"
 SILENCES = (
     ("there is no `", "Slurm's commands are not all here", "mlbuild runs where they are: on a login node, for example"),
     (
@@ -39,12 +41,8 @@ SILENCES = (
         "Slurm's commands don't find the cluster",
         "the variable SLURM_CONF names its slurm.conf; those who run the cluster know which machines are set up for it",
     ),
-    (
-        "authentication",
-        "Slurm does not believe who we are",
-        "is `munged` running here, and is this machine's clock right?",
-    ),
-    ("munge", "Slurm does not believe who we are", "is `munged` running here, and is this machine's clock right?"),
+    ("authentication", *DISBELIEF),
+    ("munge", *DISBELIEF),
 )
 """What stands in the words of a Slurm that does not answer, what that means, and what to do."""
 OUTAGE = (
@@ -206,8 +204,8 @@ def _doubtful_trial(one: Described, tried: Tried, longest: float) -> Iterator[Do
     ours = platform.python_version()
     if tried.python and tried.python.split(".")[:2] != ours.split(".")[:2]:
         yield Doubt(f"{tried.node} has Python {tried.python} where this machine has {ours}: {sys.executable}")
-    if tried.waited is None and not tried.problem and tried.waits and tried.waits.reason not in FOR_EVER:
-        why = tried.waits.why or "Slurm has not taken it"
+    if tried.waited is None and not tried.problem and not (tried.waits and tried.waits.reason in FOR_EVER):
+        why = tried.waits.why or "Slurm does not say why" if tried.waits else "Slurm has not said that it has it"
         message = f"the test of {one.name} had not begun after {span(longest)}: {why}"
         yield Doubt(message, None, "`--wait 1h` waits for longer")
 

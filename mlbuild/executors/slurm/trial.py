@@ -88,18 +88,18 @@ class Trials:
         self._folder = folder
         self._executor = SlurmExecutor(folder, sites, {})
         self._jobs = {
-            f"test-{name}": Job(
-                attempt=f"test-{name}",
+            f"test-{number}": Job(
+                attempt=f"test-{number}",
                 task=f"the test of {name}",
                 workspace=workspace,
                 recipe=RECIPE,
                 kind="python",
-                log=os.path.join(folder, f"{name}.log"),
+                log=os.path.join(folder, f"{number}.log"),
                 timeout=LONGEST,
                 gpus=gpus[name],
                 executor=name,
             )
-            for name in sites
+            for number, name in enumerate(sites)
         }
         self._tried = {attempt: Tried(asked=job.gpus) for attempt, job in self._jobs.items()}
         self._given_up: set[str] = set()
@@ -186,8 +186,8 @@ class Trials:
         attempt, place = result.attempt, JobFolder(os.path.join(self._folder, result.attempt))
         if result.reason is Reason.CANCELLED and attempt in self._given_up:
             return
-        if result.node and self._waits(attempt):
-            self._update(attempt, waited=self._elapsed, node=result.node)
+        if (begun := place.claimant()) and self._waits(attempt):  # it was over before anybody told that it had begun
+            self._update(attempt, waited=self._elapsed, node=begun.node, gpus=begun.gpus)
         if result.ok:
             self._update(attempt, delay=place.age(attempt), **self._told(attempt))
         elif result.reason is Reason.NOT_STARTED:
