@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster import Cluster
 from on_slurm import EXECUTOR, kept, stand_in
-from workspace import Workspace
+from workspace import ROOT, Workspace
 
 HELD = "somebody holds it back (`scontrol release` lets it go)"
 
@@ -120,3 +121,27 @@ def test_a_terminal_shows_what_waits_and_then_where_it_runs(held: Workspace, clu
     assert status == 0
     assert "◦ model[a] and 1 more task" in shown
     assert "▸ model[a]" in shown and ("n1, GPU 0" in shown or "n2, GPU 0" in shown)
+
+
+def test_what_a_task_did_with_the_gpus_that_slurm_lent_it_is_told(slurm: Workspace) -> None:
+    """NVML is played by `nvml/pynvml.py`, on the node, too: which GPU it was, Slurm's CUDA_VISIBLE_DEVICES says."""
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        target t:
+            outputs: "t"
+            on: gpu
+            resources: gpus = 1
+            run:
+                echo "$$ 3221225472" > nvml/GPU-$CUDA_VISIBLE_DEVICES
+                until test -e nvml/looks && test $(wc -l < nvml/looks) -ge 2; do sleep 0.05; done
+                touch {{outputs}}
+    """)
+    devices = [{"uuid": f"GPU-{index}", "busy": 80} for index in range(2)]
+    place = slurm.write("nvml/devices.json", json.dumps(devices)).parent
+    paths = f"{Path(__file__).parent / 'nvml'}:{ROOT}"
+    ended = slurm.ok(env={"NVML_STANDIN": str(place), "PYTHONPATH": paths})
+    (finished,) = (row for row in ended.events if row["event"] == "task_finished")
+    assert (finished["gpu_utilization"], finished["max_gpu_memory"]) == (pytest.approx(0.8), 3 << 30)
+    (row,) = json.loads(slurm.run("runs", "1", "--json").out)["used"]
+    assert (row["gpus"], row["gpu_utilization"]) == (1, pytest.approx(0.8))
+    assert row["gpu_hours"] == pytest.approx(finished["seconds"] / 3600)

@@ -156,6 +156,8 @@ class Job:
     """What it takes of the executor's pools."""
     devices: tuple[str, ...] = ()
     """The GPUs that its executor has lent it."""
+    has_visible: bool = False
+    """A cluster has lent it the GPUs that CUDA_VISIBLE_DEVICES names where it runs."""
     batch: Batch | None = None
     """If others have a part in its run; each has its own handle and its own result."""
     after: tuple[str, ...] = ()

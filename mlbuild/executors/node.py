@@ -19,6 +19,7 @@ from types import FrameType
 from mlbuild.executors import behind, daemon
 from mlbuild.executors.attempt import signal_name
 from mlbuild.executors.folder import NOW, REVOKED, Claim, JobFolder, Note
+from mlbuild.executors.gpus import VISIBLE
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.killpoint import reach
@@ -151,7 +152,8 @@ class Node:
         if job.nodes > 1:
             of_job |= meeting_point(job.nodes, self._environment.get("SLURM_JOB_ID", "0"))
         # The cluster lends GPUs: there is nothing to choose from.
-        job = replace(job, environment={**of_job, **job.environment}, gpus=0)
+        has_visible = bool(lent(self._environment)) and VISIBLE in self._environment
+        job = replace(job, environment={**of_job, **job.environment}, gpus=0, has_visible=has_visible)
         if self._note.limit is None:
             return job
         left = max(2.0, self._note.limit - TO_CLOSE)

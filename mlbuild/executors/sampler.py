@@ -11,6 +11,7 @@ import os
 import select
 from collections.abc import Sequence
 
+from mlbuild.executors.gpus import visible
 from mlbuild.executors.job import Job
 from mlbuild.executors.nvidia import Nvml, Unavailable
 from mlbuild.executors.processes import fork
@@ -25,7 +26,7 @@ class Sampler:
     """Looks at an attempt from now on until `end`, or until this process dies.
 
     Args:
-        devices: unique ids of the GPUs that the attempt was lent.
+        devices: unique ids of the GPUs that the attempt was lent; None: all that are visible here.
         session: of its processes.
         alone: nobody else is on these GPUs, so that all that is in use of their memory is its own, if the driver does
             not tell whose it is.
@@ -34,7 +35,7 @@ class Sampler:
         OSError: there are no more processes or files to be had.
     """
 
-    def __init__(self, devices: Sequence[str], session: int, *, alone: bool) -> None:
+    def __init__(self, devices: Sequence[str] | None, session: int, *, alone: bool) -> None:
         self._shared = mmap.mmap(-1, mmap.PAGESIZE)
         self._seen = memoryview(self._shared).cast("d")
         self._seen[BUSY] = self._seen[MOST] = math.nan
@@ -61,15 +62,15 @@ class Sampler:
 def of(job: Job, session: int) -> Sampler | None:
     """One for a job that has GPUs of which the driver can be asked; None for others, and if none can be had."""
     devices = [device for device in job.devices if not device.isdecimal()]
-    if not devices:
+    if not (devices or job.has_visible):
         return None
     try:
-        return Sampler(devices, session, alone=job.gpu_memory is None)
+        return Sampler(devices or None, session, alone=job.gpu_memory is None)
     except OSError:
         return None
 
 
-def _watch(alive: int, seen: memoryview[float], devices: Sequence[str], session: int, alone: bool) -> None:
+def _watch(alive: int, seen: memoryview[float], lent: Sequence[str] | None, session: int, alone: bool) -> None:
     # Held here, a connection, a gate or a lock would outlive the supervisor.
     os.closerange(3, alive)
     os.closerange(alive + 1, os.sysconf("SC_OPEN_MAX"))
@@ -77,6 +78,7 @@ def _watch(alive: int, seen: memoryview[float], devices: Sequence[str], session:
         nvml = Nvml()
     except Unavailable:
         return
+    devices = [gpu.id for gpu in visible(nvml.devices())] if lent is None else lent
     looks, at_work, idle = 0, 0.0, _used(nvml, devices)
     while True:
         rates = [rate for device in devices if (rate := nvml.utilization(device)) is not None]
