@@ -350,3 +350,23 @@ def test_the_script_can_be_read_and_submitted_by_hand(slurm: Workspace, cluster:
     assert "it runs once" in (script.parent / "slurm.out").read_text()
     assert slurm.lines("ran") == ["x"]
     assert json.loads((script.parent / "job.json").read_text())["jobs"][0]["task"] == "t"
+
+
+def test_what_srun_has_started_on_other_nodes_ends_with_its_attempt(slurm: Workspace) -> None:
+    """Of a killed `srun` it goes on otherwise, until Slurm ends the whole job."""
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        target t:
+            on: gpu
+            outputs: "t"
+            code: none
+            resources: nodes = 2
+            run: srun bash -c 'trap "" TERM; while :; do date +%s.%N > alive-$SLURM_NODEID; sleep 0.05; done'
+    """)
+    driver = slurm.start("t")
+    slurm.wait_until(lambda: slurm.exists("alive-0") and slurm.exists("alive-1"))
+    slurm.run("cancel", "--now")
+    driver.communicate()
+    last = [slurm.read(f"alive-{node}") for node in range(2)]
+    time.sleep(1)
+    assert [slurm.read(f"alive-{node}") for node in range(2)] == last

@@ -22,6 +22,7 @@ from mlbuild.executors.folder import NOW, REVOKED, Claim, JobFolder, Note
 from mlbuild.executors.gpus import VISIBLE
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.local import LocalExecutor
+from mlbuild.executors.slurm.commands import end_steps
 from mlbuild.killpoint import reach
 
 LOOK_EVERY = 0.25
@@ -122,6 +123,8 @@ class Node:
                 self._outside = signal_name(ends[0])
                 executor.cancel([handle])
         executor.close()
+        if first.nodes > 1 and not all(result.ok for result in results.values()):
+            end_steps(self._environment.get("SLURM_JOB_ID", ""))
         return [replace(results[job.attempt], found=found) for job in self._note.jobs]
 
     def _results(self, attempts: Sequence[str]) -> dict[str, JobResult | None]:

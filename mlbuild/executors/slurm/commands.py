@@ -92,6 +92,8 @@ UNSURE = (
     "backup",
 )
 """What stands in a word of `sbatch` that says nothing about the job: it may have been taken."""
+WAIT, TO_DIE = 10.0, 0.1
+"""Seconds for which a node waits for Slurm's answer, and between two looks at whether what was killed is gone."""
 ASK_FOR = 60.0
 """Seconds after which a command is not waited for any more."""
 ACCOUNTING = 15.0
@@ -237,6 +239,20 @@ def environment() -> dict[str, str]:
 def queue() -> Command:
     """Ask for all of this user's jobs, also those that have ended of late."""
     return Command(["squeue", f"--user={os.getuid()}", "--states=all", "--array", f"--format={FORMAT}"])
+
+
+def steps(job: str) -> list[str]:
+    """What `srun` has started in a job and goes on, by its ids; none as well if Slurm doesn't tell."""
+    answer = Command(["squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i"], WAIT).answer(WAIT)
+    return [id for id in answer.out.split() if id.rpartition(".")[2].isdigit()] if answer else []
+
+
+def end_steps(job: str) -> None:
+    """End what `srun` has started in a job, on whatever node: of a killed `srun` it goes on by itself."""
+    until = time.monotonic() + WAIT
+    while (found := steps(job)) and time.monotonic() < until:
+        Command(["scancel", "--quiet", "--signal=KILL", *found], WAIT).answer(WAIT)
+        time.sleep(TO_DIE)
 
 
 def rows(answer: Answer) -> list[Row] | None:
