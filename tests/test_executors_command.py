@@ -19,6 +19,7 @@ from on_slurm import jobs, stand_in
 from workspace import ROOT, Ended, Workspace
 
 from mlbuild.engine.sites import Described, judged
+from mlbuild.executors.job import Waits
 from mlbuild.executors.mounts import Mount, mount
 from mlbuild.executors.slurm import cluster as found
 from mlbuild.executors.slurm.cluster import seconds
@@ -423,8 +424,8 @@ def test_jobs_show_what_is_wrong(site: Workspace) -> None:
     [
         (
             "s#{workspace}#/nowhere#g",
-            r"error: the test of gpu failed: its job in Slurm came to nothing: it ended as FAILED, and n[12] does not"
-            r" see {workspace}, it seems",
+            r"error: the test of gpu failed: its job in Slurm came to nothing: it ended as FAILED: it seems that"
+            r" n[12] does not see {workspace}, or can't write there",
         ),
         ("s#{python}#/nowhere/python#g", r"error: the test of gpu failed: there is no /nowhere/python, on n[12]"),
         (
@@ -481,6 +482,19 @@ def test_what_does_not_answer_is_not_tried(workspace: Workspace) -> None:
             ],
             [],
         ),
+        (
+            {"waited": None},
+            [
+                "`sbatch` has not answered to the test of gpu after 1m (`scontrol ping` tells when it does; a build"
+                " waits for it, and nothing fails)"
+            ],
+            [],
+        ),
+        (
+            {"waited": None, "waits": Waits("test-0", "Priority", "others come first")},
+            [],
+            ["the test of gpu had not begun after 1m: others come first"],
+        ),
         ({"delay": 1.0, "asked": 1}, ["a GPU was asked for, and n1 lent none"], []),
         (
             {"delay": 1.0, "asked": 1, "gpus": ("0",), "shown": 0},
@@ -498,7 +512,7 @@ def test_what_a_job_shows_is_judged(tried: dict[str, Any], wrong: list[str], dou
     one = Described(
         "gpu", "slurm", (), (), found.Cluster((), None, "", (), (), None, None, False, None), None, None, (), ()
     )
-    seen = judged(one, Tried(waited=1.0, node="n1", **tried), 60)
+    seen = judged(one, Tried(**{"waited": 1.0, "node": "n1", **tried}), 60)
     assert [each.message + (f" ({each.hint})" if each.hint else "") for each in seen.wrong] == wrong
     assert [each.message for each in seen.doubtful] == doubtful
 

@@ -57,7 +57,7 @@ def tried(
         say("there is nothing to try: none of these is on a cluster that answers")
         return [*found]
     layout = workspace.layout
-    folder = os.path.join(layout.root, f"test-{os.getpid()}")
+    folder = os.path.join(layout.jobs, f"test-{os.getpid()}")
     sites = {name: Site(**executor.settings) for name, executor in asked.items()}
     gpus = {name: int(_uses_gpus(workspace, name) or site.gpu is not None) for name, site in sites.items()}
     say(f"tries {', '.join(sites)} by a job of a second, for which it waits {span(longest)} at most")
@@ -66,7 +66,8 @@ def tried(
     except OSError as error:
         raise StateError(f"can't write to {folder}: {error.strerror}") from None
     finally:
-        with suppress(OSError):  # where nothing was built yet there was none before
+        with suppress(OSError):  # where nothing was built yet there were none before
+            os.rmdir(layout.jobs)
             os.rmdir(layout.root)
     return [judged(one, how[one.name], longest) if one.name in how else one for one in found]
 

@@ -126,7 +126,7 @@ def judged(one: Described, tried: Tried, longest: float) -> Described:
     """
     before = (doubt for doubt in one.doubtful if tried.delay is None or not isinstance(doubt, Unseen))
     doubtful = *before, *_doubtful_trial(one, tried, longest)
-    return replace(one, tried=tried, wrong=(*one.wrong, *_wrong_with_trial(one, tried)), doubtful=doubtful)
+    return replace(one, tried=tried, wrong=(*one.wrong, *_wrong_with_trial(one, tried, longest)), doubtful=doubtful)
 
 
 def _settings(executor: Executor) -> Iterator[Setting]:
@@ -182,12 +182,15 @@ def _wrong_with_site(executor: Executor, cluster: Cluster, queue: QueueFacts | N
         yield from _wrong_with_account(executor, cluster, queue)
 
 
-def _wrong_with_trial(one: Described, tried: Tried) -> Iterator[MlbuildError]:
+def _wrong_with_trial(one: Described, tried: Tried, longest: float) -> Iterator[MlbuildError]:
     delay, at = _setting(one, "delay", Site().delay), {each.name: each.at for each in one.settings}
     if tried.problem:
         place = at.get("setup") if tried.problem.startswith("setup ") else None
         hint = MODULE if "module: command not found" in tried.problem else None
         yield ConfigError(f"the test of {one.name} failed: {tried.problem}", place, hint)
+    elif tried.waited is None and tried.waits is None:
+        message = f"`sbatch` has not answered to the test of {one.name} after {span(longest)}"
+        yield ConfigError(message, None, OUTAGE[1])
     elif tried.waited is None and tried.waits and tried.waits.reason in FOR_EVER:
         yield ConfigError(f"the test of {one.name} would wait for ever: {tried.waits.why}")
     elif tried.delay is not None and tried.delay > delay:
@@ -204,8 +207,8 @@ def _doubtful_trial(one: Described, tried: Tried, longest: float) -> Iterator[Do
     ours = platform.python_version()
     if tried.python and tried.python.split(".")[:2] != ours.split(".")[:2]:
         yield Doubt(f"{tried.node} has Python {tried.python} where this machine has {ours}: {sys.executable}")
-    if tried.waited is None and not tried.problem and not (tried.waits and tried.waits.reason in FOR_EVER):
-        why = tried.waits.why or "Slurm does not say why" if tried.waits else "Slurm has not said that it has it"
+    if tried.waited is None and not tried.problem and tried.waits and tried.waits.reason not in FOR_EVER:
+        why = tried.waits.why or "Slurm does not say why"
         message = f"the test of {one.name} had not begun after {span(longest)}: {why}"
         yield Doubt(message, None, "`--wait 1h` waits for longer")
 

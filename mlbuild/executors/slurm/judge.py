@@ -157,7 +157,7 @@ def _never_began(known: Known, row: Row | None, refusal: str) -> JobResult:
     word = f"it ended as {row.state}" if row else "Slurm knows nothing of it"
     # Before anything else the node writes there.
     if row and row.node and not os.path.exists(known.folder.at(OUTPUT)):
-        more = f", and {row.node} does not see {known.job.workspace}, it seems"
+        more = f": it seems that {row.node} does not see {known.job.workspace}, or can't write there"
     else:
         more = f"; see {_shown(known)}"
     return known.unseen(Reason.NOT_STARTED, f"its job in Slurm came to nothing: {word}{more}")
