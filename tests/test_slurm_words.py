@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
-from mlbuild.executors.job import Job
+from mlbuild.executors.job import Job, Waits
 from mlbuild.executors.slurm import nodes
 from mlbuild.executors.slurm.commands import Answer, Row, environment, rows
 from mlbuild.executors.slurm.script import Site, limit, render
+from mlbuild.executors.slurm.standing import is_same, waits_for
 
 
 def job(**fields: object) -> Job:
@@ -153,3 +155,36 @@ def test_what_the_nodes_of_a_queue_can_hold(site: Site, asked: dict[str, int], s
 def test_what_slurm_does_not_tell_is_not_refused() -> None:
     for answer in (Answer(1, SINFO, ""), Answer(0, "rubbish", ""), Answer(None, "", "")):
         assert nodes.too_large(job(cpus=10_000), Site("fast"), nodes.read(answer)) is None
+
+
+NOW = 1_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("row", "waits"),
+    [
+        (Row("7", "PENDING", "None", None, "", "a"), Waits("a1")),
+        (Row("7", "PENDING", "Priority", NOW + 60, "", "a"), Waits("a1", "Priority", "others come first", NOW + 60)),
+        (
+            Row("7", "PENDING", "ReqNodeNotAvail, UnavailableNodes:n1", None, "", "a"),
+            Waits("a1", "ReqNodeNotAvail", "nodes that it needs are down, or kept for others"),
+        ),
+        (Row("7", "PENDING", "SomethingNew", None, "", "a"), Waits("a1", "SomethingNew", "SomethingNew")),
+        (Row("7", "CONFIGURING", "None", NOW - 20, "n1", "a"), Waits("a1", "CONFIGURING", "starts on n1")),
+        (Row("7", "RUNNING", "None", NOW - 5, "n1", "a"), None),
+        (Row("7", "RUNNING", "None", NOW - 20, "n1", "a"), Waits("a1", "RUNNING", "starts on n1")),
+        (Row("7", "FAILED", "None", NOW - 20, "n1", "a"), None),
+        (None, None),
+    ],
+)
+def test_why_a_job_waits(row: Row | None, waits: Waits | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: NOW)
+    assert waits_for("a1", row) == waits
+
+
+def test_an_expected_start_that_moves_a_little_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: NOW)
+    soon, later = (Waits("a1", "Priority", "", NOW + seconds) for seconds in (300, 36_000))
+    assert is_same(soon, replace(soon, starts=NOW + 350)) and not is_same(soon, replace(soon, starts=NOW + 400))
+    assert is_same(later, replace(later, starts=NOW + 38_000)) and not is_same(later, replace(later, starts=NOW))
+    assert not is_same(soon, replace(soon, starts=None)) and not is_same(soon, replace(soon, reason="Resources"))

@@ -111,7 +111,12 @@ class Live:
             starts = min((each.last.starts for each in known if each.last.starts), default=None)
             since = duration(now - min(each.since for each in known))
             text = waits_text(why, starts) or "queued"
-            table.add_row(Text("◦", "yellow"), Text(and_more(tasks)), Text(since, "dim"), Text(text))
+            table.add_row(
+                Text("◦", "yellow"),
+                Text(and_more(tasks)),
+                Text(since, "dim"),
+                Text(text, no_wrap=True, overflow="ellipsis"),
+            )
         if len(groups) > SHOWN:
             hidden = sum(map(len, [*groups.values()][SHOWN:]))
             table.add_row("", Text(f"and {hidden} more", "dim"), "", "")

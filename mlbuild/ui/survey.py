@@ -10,6 +10,7 @@ from mlbuild.engine.decide import Reason, Verdict
 from mlbuild.engine.survey import Seen, Surveyed, Unknown
 from mlbuild.engine.vanished import Vanished
 from mlbuild.graph.task import Task
+from mlbuild.state.standing import Standing
 from mlbuild.ui.words import (
     and_more,
     anew_text,
@@ -20,6 +21,7 @@ from mlbuild.ui.words import (
     reasons_text,
     standing_json,
     standing_text,
+    waits_text,
 )
 
 ORDER = ("fresh", "restorable", "stale", "missing", "absent", "running", "queued", "failed", "blocked")
@@ -129,12 +131,19 @@ def states_text(counts: Mapping[str, int]) -> str:
 
 
 def standing_lines(seen: Sequence[Seen]) -> list[str]:
-    """For what tasks wait in a cluster, and where others run: a line for all tasks of a target that stand alike."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
+    """For what tasks wait in a cluster and when the first should start, and where others run: a line for all tasks of
+    a target that stand alike."""
+    alike: dict[tuple[str, str, str], list[tuple[str, Standing]]] = {}
     for each in seen:
-        if each.standing and (text := standing_text(each.standing)):
-            alike.setdefault((each.surveyed.task.target.name, each.state, text), []).append(each.surveyed.task.name)
-    lines = [f"{state:<8}{and_more(tasks)}: {text}" for (_, state, text), tasks in alike.items()]
+        if standing := each.standing:
+            how = standing.why if standing.queued else standing_text(standing)
+            key = each.surveyed.task.target.name, each.state, how
+            alike.setdefault(key, []).append((each.surveyed.task.name, standing))
+    lines = []
+    for (_, state, how), tasks in alike.items():
+        starts = min((standing.starts for _, standing in tasks if standing.starts), default=None)
+        if text := waits_text(how, starts):
+            lines.append(f"{state:<8}{and_more([name for name, _ in tasks])}: {text}")
     hidden = len(lines) - STANDING
     return lines if hidden <= 0 else [*lines[:STANDING], f"        and {hidden} more; --tasks has them all"]
 

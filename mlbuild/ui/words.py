@@ -182,8 +182,8 @@ def place_text(node: str, gpus: Sequence[str]) -> str:
 
 
 def waits_text(why: str, starts: float | None) -> str:
-    """Why something waits in a cluster, and until when: `others come first; expected to start at 14:05`"""
-    expected = f"expected to start at {clock(starts)}" if starts else ""
+    """Why something waits in a cluster, and until when: `others come first; should start at 14:05`"""
+    expected = f"should start at {clock(starts)}" if starts else ""
     return "; ".join(filter(None, [why, expected]))
 
 

@@ -61,7 +61,6 @@ WAITING = {
     "InvalidQOS": "its qos may not be used",
     "AccountNotAllowed": "its queue is not open to its account",
     "QOSNotAllowed": "its queue is not open to its qos",
-    "None": "Slurm has not looked at it yet",
 }
 """Slurm's reasons for which a job is still to start, in words. Those that aren't here say enough."""
 REFUSALS = (

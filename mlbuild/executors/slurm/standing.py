@@ -23,6 +23,8 @@ SAME = 0.1
 """By which part of the wait an expected start may move without a word, and"""
 NEAR = 60.0
 """by how many seconds."""
+SLOW = 10.0
+"""Seconds that a node may take to begin what Slurm has given it before that is worth a word."""
 
 
 class Standings:
@@ -55,10 +57,11 @@ class Standings:
 
     def take(self, jobs: Collection[Known]) -> None:
         """See by a new picture of the queue for what they wait."""
-        for known in jobs:
-            row = self._queue.picture.of(known) if isinstance(known.told, Waits) else None
-            if row and row.state not in ENDED and (row.state in AGAIN or not self._has_begun(known)):
-                self._tell(known, _waits(known.job.attempt, row))
+        for known in [known for known in jobs if isinstance(known.told, Waits)]:
+            row = self._queue.picture.of(known)
+            is_begun = row is not None and row.state not in AGAIN and self._has_begun(known)
+            if not is_begun and (waits := waits_for(known.job.attempt, row)):
+                self._tell(known, waits)
 
     def _has_begun(self, known: Known) -> bool:
         """Whether its node has taken it."""
@@ -68,7 +71,7 @@ class Standings:
 
     def _tell(self, known: Known, standing: Waits | Began) -> None:
         before = known.told
-        if not (isinstance(before, Waits) and isinstance(standing, Waits) and _is_same(before, standing)):
+        if not (isinstance(before, Waits) and isinstance(standing, Waits) and is_same(before, standing)):
             known.told = self._news[standing.attempt] = standing
 
 
@@ -88,13 +91,9 @@ def ask(jobs: str, runs: Mapping[str, str]) -> list[Waits | Began]:
         elif note := folder.read():
             job = next(job for job in note.jobs if job.attempt == attempt)
             waiting.append(Known(job, folder, note.name, note.index))
-    picture = ask_once(PATIENCE) if waiting else None
-    for known in waiting:
-        row = picture.of(known) if picture else None
-        if row and row.state not in ENDED:
-            found.append(_waits(known.job.attempt, row))
-        elif picture:  # it was never submitted, or is over: the next build finds that out
-            found.append(Waits(known.job.attempt))
+    if waiting and (picture := ask_once(PATIENCE)):
+        # Why one is not there, the next build finds out.
+        found += [waits_for(each.job.attempt, picture.of(each)) or Waits(each.job.attempt) for each in waiting]
     return found
 
 
@@ -110,15 +109,21 @@ def _began(attempt: str, claim: Claim) -> Began:
     return Began(attempt, claim.at, claim.node, claim.gpus)
 
 
-def _waits(attempt: str, row: Row) -> Waits:
+def waits_for(attempt: str, row: Row | None) -> Waits | None:
+    """Why it waits; None if it does not, or is about to begin."""
+    if row is None or row.state in ENDED:
+        return None
     if row.state not in AGAIN:
-        return Waits(attempt, row.state, f"starts on {row.node}")
+        is_slow = time.time() - (row.starts or 0.0) > SLOW
+        return Waits(attempt, row.state, f"starts on {row.node}") if is_slow else None
+    if row.reason == "None":  # Slurm has not looked at it yet
+        return Waits(attempt)
     # Where nodes are not available it names them.
     reason = row.reason.partition(",")[0]
     return Waits(attempt, reason, WAITING.get(reason, reason), row.starts)
 
 
-def _is_same(before: Waits, now: Waits) -> bool:
+def is_same(before: Waits, now: Waits) -> bool:
     """Whether nobody would want to hear of the difference."""
     if (before.reason, before.why) != (now.reason, now.why):
         return False
