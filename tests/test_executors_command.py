@@ -517,6 +517,26 @@ def test_what_a_job_shows_is_judged(tried: dict[str, Any], wrong: list[str], dou
     assert [each.message for each in seen.doubtful] == doubtful
 
 
+# --- what a build says of the same
+
+
+def test_a_build_says_which_line_of_the_setup_failed(slurm: Workspace) -> None:
+    slurm.pipeline(TRY.format(settings='setup = "true; module load cuda"'))
+    ended = slurm.build()
+    said = r"setup failed by exit status 127: module load cuda, on n[12]; see (\.mlbuild/jobs/\S+/slurm\.out)"
+    match = re.search(rf"^FAILED  train: not started: {said}$", ended.out, re.MULTILINE)
+    assert ended.status == 1 and match, ended.out
+    assert "module: command not found" in slurm.read(match[1])
+    log = slurm.run("log", "train").err
+    assert re.fullmatch(rf"train did not start \(attempt 1, run 1\)\n{said}\n", log)
+
+
+def test_a_build_refuses_a_queue_that_there_is_not_before_anything_runs(slurm: Workspace) -> None:
+    slurm.pipeline(TRY.format(settings="").replace("main", "mian").replace("        resources: gpus = 2\n", ""))
+    ended = slurm.build()
+    assert (ended.status, ended.err) == (2, "error: train is for the queue `mian`, and Slurm has main, spot\n")
+
+
 # --- file systems
 
 

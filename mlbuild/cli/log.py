@@ -35,7 +35,11 @@ def run(arguments: list[str], command: str) -> int:
     try:
         file = open(workspace.files.full(attempt.log), "rb")
     except FileNotFoundError:
-        print(f"{task} printed nothing (attempt {attempt.number}, run {attempt.run})", file=sys.stderr)
+        which = f"(attempt {attempt.number}, run {attempt.run})"
+        began = attempt.reason != "not_started"
+        print(f"{task} {'printed nothing' if began else 'did not start'} {which}", file=sys.stderr)
+        if not began:
+            print(attempt.message, file=sys.stderr)
     else:
         with file:
             shutil.copyfileobj(file, sys.stdout.buffer)
