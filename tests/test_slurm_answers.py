@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from cluster import Cluster, until
+from executor_contract import make_job, run
 from on_slurm import EXECUTOR, jobs, once, stand_in
+from test_executor_slurm import SlurmPlace
 from workspace import Workspace
+
+from mlbuild.executors.slurm import commands
 
 TAKES = '/usr/bin/sbatch "$@"'
 RUBBISH = "echo 'the queue is nice today'; echo 'Segmentation fault' >&2"
@@ -46,3 +53,16 @@ def test_scancel_fails(slurm: Workspace, cluster: Cluster) -> None:
     driver.communicate(timeout=60)
     assert driver.returncode == 130
     until(lambda: jobs(cluster) == [])
+
+
+def test_commands_that_hang(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sbatch` once it has taken the job, and `squeue` when it is first asked whether that is so."""
+    workspace, place = Workspace(tmp_path), SlurmPlace(tmp_path, cluster)
+    monkeypatch.setattr(commands, "ASK_FOR", 1.0)
+    hangs_once = f"test -e {tmp_path}/asked || {{ touch {tmp_path}/asked; sleep 1000; }}\ntouch {tmp_path}/again\n"
+    monkeypatch.setenv("PATH", stand_in(workspace, "squeue", hangs_once + 'exec /usr/bin/squeue "$@"')["PATH"])
+    stand_in(workspace, "sbatch", f"{TAKES} > /dev/null; sleep 1000")
+    executor = place.executor()
+    assert run(executor, make_job(place, "echo >> began; while ! test -e again; do sleep 0.05; done")).ok
+    assert len(workspace.lines("began")) == 1
+    executor.close()

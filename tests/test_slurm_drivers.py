@@ -98,11 +98,13 @@ def test_a_driver_in_a_job_of_slurms(slurm: Workspace, cluster: Cluster) -> None
             inputs: here
             outputs: "there.txt"
             on: gpu
-            run: echo "$SLURM_JOB_ID $SLURM_JOB_NUM_NODES $SLURM_CPUS_PER_TASK ${{SLURM_ARRAY_TASK_ID-}}" > {{outputs}}
+            run:
+                echo "$SLURM_CPUS_PER_TASK ${{SLURM_ARRAY_TASK_ID-}} $SLURM_JOB_PARTITION" > {{outputs}}
     """)
-    command = f"env PYTHONPATH={ROOT} NO_COLOR=1 {sys.executable} -m mlbuild there"
+    ours = "SBATCH_JOB_NAME=mine SBATCH_PARTITION=spot"
+    command = f"env {ours} PYTHONPATH={ROOT} NO_COLOR=1 {sys.executable} -m mlbuild there"
     options = ("--array=5", "--nodes=2", "--cpus-per-task=2", f"--chdir={slurm.root}", "--output=build.txt")
     cluster.ask("sbatch", *options, f"--wrap={command}")
     slurm.wait_until(lambda: "2 tasks run" in "".join(slurm.lines("build.txt")))
     assert slurm.read("here.txt") == ""
-    assert slurm.read("there.txt").split(" ")[1:] == ["1", "1", "\n"]
+    assert slurm.read("there.txt") == "1  main\n"

@@ -148,9 +148,10 @@ class Command:
 
     Args:
         longest: seconds after which it is given up; None: as long as all.
+        keep: variables that count, of those that give it options.
     """
 
-    def __init__(self, arguments: Sequence[str], longest: float | None = None) -> None:
+    def __init__(self, arguments: Sequence[str], longest: float | None = None, keep: Sequence[str] = ()) -> None:
         # Most builds ask Slurm nothing, and then nothing of this is loaded.
         import subprocess
         import tempfile
@@ -165,7 +166,7 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=self._out,
                 stderr=self._err,
-                env=environment(),
+                env=environment(keep),
                 start_new_session=True,
             )
         except FileNotFoundError:
@@ -228,10 +229,14 @@ class Orders:
             order.give_up()
 
 
-def environment() -> dict[str, str]:
-    """Ours, without what is about the job that we may be in ourselves, or would have `squeue` tell otherwise."""
-    kept = ("SLURM_CONF",)
-    own = ("SLURM_", "SLURMD_", "SQUEUE_", "SINFO_")
+def environment(keep: Sequence[str] = ()) -> dict[str, str]:
+    """Ours, without what is about the job that we may be in ourselves, or gives commands options that they are given.
+
+    Args:
+        keep: variables that stay all the same.
+    """
+    kept = ("SLURM_CONF", *keep)
+    own = ("SLURM_", "SLURMD_", "SBATCH_", "SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_")
     return {name: value for name, value in os.environ.items() if name in kept or not name.startswith(own)}
 
 

@@ -32,6 +32,8 @@ LISTINGS, LIST_EVERY = 0.2, 1.0
 """As a part of the pause between two questions to Slurm, and at most, the seconds between two looks for results."""
 PATIENCE = 60.0
 """Seconds for which an answer of Slurm's is waited for where nothing can be done without it."""
+PATIENCE_IF_BEGUN = 3.0
+"""As that, where it is known that Slurm has a job, or had it."""
 AVOID = 86400.0
 """Seconds for which a task that was lost on a node keeps away from it, also if another build goes on with it."""
 UNLIMITED = Limits()
@@ -202,13 +204,19 @@ class SlurmExecutor:
         return job.attempt in self._known or self._is_told(job.attempt)
 
     def _find_out(self, known: Known) -> None:
-        """Wait until it is clear whether a job goes on. Raises StateError if Slurm does not say."""
+        """Wait until it is clear whether a job goes on, or, if Slurm does not say, will be.
+
+        Raises StateError if Slurm does not say whether it has the job.
+        """
         if time.monotonic() - self._queue.picture.asked < SHORTEST:
             self._end([self._judge.judge(known)])
-        patience = time.monotonic() + PATIENCE
+        has_begun = known.folder.claimant() is not None
+        patience = time.monotonic() + (PATIENCE_IF_BEGUN if has_begun else PATIENCE)
         self._queue.look_now()
         while known.job.attempt in self._known and not known.is_seen:
             if known.gone is None and time.monotonic() > patience:
+                if has_begun:
+                    return
                 del self._known[known.job.attempt]
                 raise StateError(
                     f"Slurm does not say what became of {known.job.task}", hint="try again when it answers"

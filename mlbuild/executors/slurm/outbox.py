@@ -25,6 +25,13 @@ from mlbuild.killpoint import reach
 KILL_POINTS = ("slurm-written", "slurm-sending", "slurm-sent")
 GATHER = 1.0
 """Seconds for which jobs are held back, as long as more of them keep coming: they may become one array."""
+DEFAULTS = {
+    "queue": "SBATCH_PARTITION",
+    "account": "SBATCH_ACCOUNT",
+    "qos": "SBATCH_QOS",
+    "constraint": "SBATCH_CONSTRAINT",
+}
+"""What an executor leaves open, and the variable by which the user may have said it for all jobs."""
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 """The folder in which `mlbuild` lies."""
 
@@ -128,7 +135,10 @@ class Outbox:
 
     def _send(self, submission: Submission) -> None:
         reach("slurm-sending")
-        self._sending = submission, Command(["sbatch", "--parsable", "--export=ALL", submission.script])
+        site = self.site(submission.members[0].job)
+        keep = [variable for name, variable in DEFAULTS.items() if getattr(site, name) is None]
+        command = ["sbatch", "--parsable", "--export=ALL", submission.script]
+        self._sending = submission, Command(command, keep=keep)
 
     def _is_due(self) -> bool:
         """Whether there are jobs, and no more of them keep coming."""
