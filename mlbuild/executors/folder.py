@@ -119,12 +119,15 @@ class JobFolder:
         return self._age(self._beside(RESULTS, attempt))
 
     def _age(self, path: str) -> float:
-        probe = self._beside(f".clock-{os.getpid()}")
-        with open(probe, "w"):
-            now = os.stat(probe).st_mtime
+        """After this, what there is of results is seen: NFS looks anew at a folder in which we have made something, and
+        at a file that is opened."""
+        probe = self._beside(RESULTS, f".clock-{os.getpid()}")
+        with open(probe, "w") as file:
+            now = os.fstat(file.fileno()).st_mtime
         os.unlink(probe)
         try:
-            return now - os.stat(path).st_mtime
+            with open(path) as file:
+                return now - os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return float("inf")
 

@@ -106,6 +106,9 @@ class Judge:
         if known.folder.withdraw():
             return _never_began(known, row, refusal)
         is_silent = known.folder.silence() > known.delay / 2 * SILENT_BEATS
+        result = self.result(known)
+        if result or known.held:
+            return result
         if not is_silent and state in DOUBTFUL:
             known.is_seen, known.gone = True, None
             return None
