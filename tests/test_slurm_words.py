@@ -10,6 +10,7 @@ import pytest
 from mlbuild.executors.job import Job, Waits
 from mlbuild.executors.slurm import nodes
 from mlbuild.executors.slurm.commands import Answer, Row, environment, rows
+from mlbuild.executors.slurm.dependency import dependency
 from mlbuild.executors.slurm.script import Site, limit, render
 from mlbuild.executors.slurm.standing import is_same, waits_for
 
@@ -57,12 +58,15 @@ exec /opt/python -m mlbuild.executors.node "$folder"
 
 def test_the_script_of_an_array() -> None:
     folders = [f"/work/.mlbuild/jobs/5-{number}" for number in (1, 2, 3)]
-    text = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib")
-    limited = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib", width=2)
-    assert limited == text.replace("--array=0-2", "--array=0-2%2")
-    assert "#SBATCH --array=0-2\n" in text and "#SBATCH --output=/dev/null\n" in text
+    after = dependency(["7_0", "7_1", "8_4", "9"], {"7": 2, "8": 5}).option(as_array=True)
+    of_array = {"after": after, "indices": [0, 1, 4]}
+    text = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib", **of_array)
+    limited = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib", **of_array, width=2)
+    assert limited == text.replace("--array=0-1,4", "--array=0-1,4%2")
+    assert "#SBATCH --array=0-1,4\n" in text and "#SBATCH --output=/dev/null\n" in text
+    assert "#SBATCH --dependency=afterok:9:7,aftercorr:8\n#SBATCH --kill-on-invalid-dep=yes\n" in text
     assert text.endswith("""\
-attempts=(5-1 5-2 5-3)
+attempts=([0]=5-1 [1]=5-2 [4]=5-3)
 folder=/work/.mlbuild/jobs/"${attempts[$SLURM_ARRAY_TASK_ID]}"
 exec >> "$folder/slurm.out" 2>&1
 refuse() { echo "$1, on ${SLURMD_NODENAME:-$HOSTNAME}" | tee "$folder/refused"; exit 1; }
@@ -188,3 +192,20 @@ def test_an_expected_start_that_moves_a_little_is_no_news(monkeypatch: pytest.Mo
     assert is_same(soon, replace(soon, starts=NOW + 350)) and not is_same(soon, replace(soon, starts=NOW + 400))
     assert is_same(later, replace(later, starts=NOW + 38_000)) and not is_same(later, replace(later, starts=NOW))
     assert not is_same(soon, replace(soon, starts=None)) and not is_same(soon, replace(soon, reason="Resources"))
+
+
+@pytest.mark.parametrize(
+    ("before", "in_array", "alone"),
+    [
+        ([], "", ""),
+        (["9"], "afterok:9", "afterok:9"),
+        (["7_0", "7_1"], "afterok:7", "afterok:7"),
+        (["8_3"], "aftercorr:8", "afterok:8_3"),
+        (["8_3", "9_3", "6"], "afterok:6,aftercorr:8:9", "afterok:6:8_3:9_3"),
+        (["8_3", "9_2"], "afterok:8_3:9_2", "afterok:8_3:9_2"),
+        (["8_3", "8_4", "7_0"], "afterok:8_3:8_4:7_0", "afterok:8_3:8_4:7_0"),
+    ],
+)
+def test_what_comes_before_a_job(before: list[str], in_array: str, alone: str) -> None:
+    found = dependency(before, {"7": 2, "8": 5, "9": 5})
+    assert (found.option(as_array=True), found.option(as_array=False)) == (in_array, alone)

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from cluster import Cluster
-from on_slurm import EXECUTOR, SCRIPT, jobs
+from on_slurm import EXECUTOR, SCRIPT, jobs, stand_in
 from workspace import Workspace
 
 CHAIN = """
@@ -48,7 +48,10 @@ def test_what_was_submitted_runs_by_itself_and_is_taken_in(chain: Workspace, clu
     ended = chain.run("submit", "model")
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.splitlines()[:2] == ["submit  raw to gpu", "submit  model to gpu, behind raw"]
-    assert ended.out.splitlines()[2].startswith("2 tasks submitted in ")
+    assert ended.out.splitlines()[2] == "        Slurm has taken 2 jobs"
+    assert ended.out.splitlines()[3].startswith("2 tasks submitted in ")
+    hint = "`mlbuild status` shows how they stand, `mlbuild cancel` stops them; `mlbuild model` takes them in"
+    assert ended.out.splitlines()[4:] == [hint]
     assert chain.processes() == [], "nobody waits"
     assert set(chain.states().values()) <= {"queued", "running"} and chain.states()["model"] == "queued"
     chain.write("go", "")
@@ -87,10 +90,26 @@ def test_one_that_is_killed_doubles_nothing(chain: Workspace, cluster: Cluster, 
     assert chain.lines("ran") == ["raw", "model"]
 
 
+def test_on_a_terminal(chain: Workspace) -> None:
+    status, shown = chain.on_a_terminal("submit", "model")
+    assert status == 0
+    assert "→ raw to gpu" in shown and "→ model to gpu, behind raw" in shown and "Slurm has taken 2 jobs" in shown
+
+
+def test_nothing_to_submit(chain: Workspace, cluster: Cluster) -> None:
+    chain.write("go", "")
+    chain.ok("model")
+    ended = chain.run("submit", "model")
+    assert (ended.status, ended.out) == (0, "nothing to do: 2 tasks fresh\n")
+    assert jobs(cluster) == []
+
+
 def test_as_json(chain: Workspace) -> None:
     document = json.loads(chain.run("submit", "model", "--json").out)
     assert document == {
         "run": 1,
+        "jobs": 2,
+        "arrays": 0,
         "tasks": [
             {"task": "raw", "executor": "gpu", "attempt": 1, "behind": []},
             {"task": "model", "executor": "gpu", "attempt": 1, "behind": ["raw"]},
@@ -98,7 +117,71 @@ def test_as_json(chain: Workspace) -> None:
     }
 
 
+def test_alike_tasks_are_arrays_and_none_waits_for_all(slurm: Workspace, cluster: Cluster) -> None:
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        partition k: range(4)
+        target raw[k]:
+            outputs: "raw/{{k}}"
+            code: none
+            on: gpu
+            run: echo raw >> ran; test {{k}} != 1 || while ! test -e go; do sleep 0.05; done; echo {{k}} > {{outputs}}
+        target mid[k]:
+            inputs: raw
+            outputs: "mid/{{k}}/"
+            on: gpu
+            run: echo mid >> ran; cp {{inputs}} {{outputs}}/a
+        target pair[k]:
+            inputs: mid[k-1..k]
+            outputs: "pair/{{k}}"
+            on: gpu
+            run: echo pair >> ran; cat mid/*/a > {{outputs}}
+        target all:
+            inputs: pair[*]
+        target model:
+            inputs: all
+            outputs: "model.txt"
+            on: gpu
+            run: echo model >> ran; cat raw/* > {{outputs}}
+    """)
+    log = slurm.root / "sbatch.log"
+    environment = stand_in(
+        slurm, "sbatch", f'grep dependency "${{@: -1}}" >> {log}; echo >> {log}; /usr/bin/sbatch "$@"'
+    )
+    slurm.ok("raw[0]")
+    ended = slurm.run("submit", "model", env=environment)
+    assert "        Slurm has taken 12 jobs, 2 arrays among them\n12 tasks submitted" in ended.out, (
+        ended.out + ended.err
+    )
+    kinds = [line.partition("--dependency=")[2].partition(":")[0] for line in slurm.lines("sbatch.log") if line]
+    assert kinds.count("aftercorr") == 1, "one array behind another, by index"
+    slurm.wait_until(lambda: slurm.lines("ran").count("mid") == 3)
+    slurm.write("go", "")
+    wait_until_over(slurm, cluster)
+    assert slurm.read("model.txt") == "0\n1\n2\n3\n"
+    assert len(slurm.lines("ran")) == 13
+    assert len(slurm.ok("model").ran) == 12
+    assert len(slurm.lines("ran")) == 13
+
+
 # --- what does not go well
+
+
+def test_interrupted_while_it_submits_it_leaves_nothing(chain: Workspace, cluster: Cluster) -> None:
+    """Before it could be told, Slurm had the first."""
+    folder = chain.root
+    wait = f"touch {folder}/sending; while ! test -e {folder}/told; do sleep 0.05; done"
+    slow = stand_in(chain, "sbatch", f'{wait}; exec /usr/bin/sbatch "$@"')
+    driver = chain.start("submit", "model", env=slow)
+    chain.wait_for("sending")
+    driver.send_signal(signal.SIGINT)
+    chain.write("told", "")
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130, out + err
+    assert jobs(cluster) == []
+    chain.write("go", "")
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "model"]
 
 
 def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace, cluster: Cluster) -> None:
@@ -113,6 +196,30 @@ def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace
     ended = chain.build("model")
     assert (ended.status, ended.failed) == (1, ["raw"])
     assert chain.read("model.txt") == "in\nin\n", "it is back although nothing was made of what it needs"
+
+
+def test_what_comes_behind_a_job_of_which_sbatch_said_nothing(chain: Workspace, cluster: Cluster) -> None:
+    asked = chain.root / "asked"
+    lost = "echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1"
+    first = f'if ! test -e {asked}; then touch {asked}; /usr/bin/sbatch "$@" > {asked}; {lost}; fi'
+    ended = chain.run("submit", "model", env=stand_in(chain, "sbatch", f'{first}\nexec /usr/bin/sbatch "$@"'))
+    assert ended.status == 0, ended.err
+    assert len(jobs(cluster)) == 2
+    chain.write("go", "")
+    wait_until_over(chain, cluster)
+    assert chain.lines("ran") == ["raw", "model"]
+
+
+def test_the_order_holds_also_if_slurm_has_forgotten_what_comes_before(chain: Workspace, cluster: Cluster) -> None:
+    """Behind such an id a job starts at once; here it does since Slurm was told of none."""
+    forgetful = stand_in(chain, "sbatch", 'sed -i /--dependency/d "${@: -1}"; exec /usr/bin/sbatch "$@"')
+    assert chain.run("submit", "model", env=forgetful).status == 0
+    chain.wait_until(lambda: len(jobs(cluster)) == 1)
+    chain.write("go", "")
+    wait_until_over(chain, cluster)
+    assert chain.lines("ran") == ["raw"]
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "model"]
 
 
 def test_what_was_submitted_is_cancelled(chain: Workspace, cluster: Cluster) -> None:

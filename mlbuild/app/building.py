@@ -202,7 +202,8 @@ def build_tasks(
         on_start(scheduler.interrupt)
         scheduler.run()
         if isinstance(scheduler, Submission):
-            scheduler.refused(executor.send())
+            scheduler.sent(executor.send())
+            tell(events.Submitted(sum(executor.arrays), sum(size > 1 for size in executor.arrays)))
         if graph.listings:  # before, what keys will be there was not known
             _tell_orphans(graph, tell)
         exit_status = INTERRUPTED if scheduler.interrupted else 1 if scheduler.failed else 0

@@ -10,7 +10,7 @@ from mlbuild.app.building import Options, build, verify_executor, verify_room, v
 from mlbuild.app.looking import status
 from mlbuild.cli.arguments import Parser, add_key_option, parse, workspace_and_goals
 from mlbuild.cli.driving import OnStart, Say, add_telling_options, as_typed, drive
-from mlbuild.engine.events import BuildStarted, Event, TaskSubmitted
+from mlbuild.engine.events import BuildStarted, Event, Submitted, TaskSubmitted
 from mlbuild.ui.survey import dry_run_lines
 
 
@@ -35,9 +35,8 @@ def run(arguments: list[str], command: str, prepared: socket | None = None) -> i
         return 0
     how = Options(on=options.on, submit=True, command=as_typed(command, *arguments))
     work = partial(build, workspace, goals, how, prepared=prepared)
-    if not options.json:
-        return drive(options, workspace, work)
-    options.progress = "off"
+    if options.json:
+        options.progress = "off"
     heard: list[Event] = []
 
     def listened(say: Say, on_start: OnStart) -> int:
@@ -48,15 +47,19 @@ def run(arguments: list[str], command: str, prepared: socket | None = None) -> i
         return work(hear, on_start)
 
     exit_status = drive(options, workspace, listened)
-    print(json.dumps(_document(heard), indent=2, ensure_ascii=False))
+    sent = next((event for event in heard if isinstance(event, Submitted)), Submitted(0, 0))
+    if options.json:
+        print(json.dumps(_document(heard, sent), indent=2, ensure_ascii=False))
+    elif sent.jobs and not options.quiet and options.progress != "off":
+        print(f"`mlbuild status` shows how they stand, `mlbuild cancel` stops them; `{as_typed(*goals)}` takes them in")
     return exit_status
 
 
-def _document(heard: list[Event]) -> dict[str, object]:
+def _document(heard: list[Event], sent: Submitted) -> dict[str, object]:
     runs = [event.run for event in heard if isinstance(event, BuildStarted)]
     tasks = [
         {"task": event.task, "executor": event.executor, "attempt": event.attempt, "behind": list(event.behind)}
         for event in heard
         if isinstance(event, TaskSubmitted)
     ]
-    return {"run": runs[0], "tasks": tasks}
+    return {"run": runs[0], "jobs": sent.jobs, "arrays": sent.arrays, "tasks": tasks}

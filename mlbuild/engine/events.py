@@ -71,6 +71,13 @@ class TaskSubmitted(Struct, frozen=True):
     behind: tuple[str, ...]
 
 
+class Submitted(Struct, frozen=True):
+    """A cluster has taken so many jobs; those that are alike are `arrays`, of several jobs each."""
+
+    jobs: int
+    arrays: int
+
+
 class TaskBegunAnew(Struct, frozen=True):
     """An attempt that starts now can't go on from the checkpoints that lie in `directory`: they are set aside.
     `reasons` is what differs, from what they were written for to what is wanted; empty if that is not known."""
@@ -204,6 +211,7 @@ Event = (
     | TasksQueued
     | TaskStarted
     | TaskSubmitted
+    | Submitted
     | TaskBegunAnew
     | TaskProgress
     | TaskRestored

@@ -16,7 +16,7 @@ from mlbuild.engine.others import POLL, Claim
 from mlbuild.engine.queue import Wanted
 from mlbuild.engine.refusals import refusal
 from mlbuild.engine.scheduler import Scheduler
-from mlbuild.engine.states import State
+from mlbuild.engine.states import OVER, State
 from mlbuild.errors import StateError
 from mlbuild.executors.attempt import words
 from mlbuild.executors.job import JobResult
@@ -41,7 +41,7 @@ class Submission(Scheduler):
             return
         chain = Chain(self._graph, self._order)
         for task in self._order:
-            if not task.is_group and self.states[task] not in (State.FRESH, State.RESTORED, State.ABSENT, State.BUILT):
+            if not task.is_group and self.states[task] not in OVER:
                 self._add(chain, task)
         self._queue.clear()
         self._open_all(chain.attempts)
@@ -87,7 +87,11 @@ class Submission(Scheduler):
             if adopted := self._recovery.take(task, now, behind.attempts):
                 self._watch(*adopted)
         if self.states[task] is State.RUNNING:
-            chain.add(task, self._running.of(task).id)
+            attempt = self._running.of(task)
+            where = self._graph.pipeline.executors.get(attempt.job.executor)
+            if where and where.kind == "local":
+                raise StateError(f"{task.name} is at work on this machine", hint="submit the rest once it has ended")
+            chain.add(task, attempt.id)
             return
         if behind.makers:
             self._verify(task, behind)
@@ -128,14 +132,17 @@ class Submission(Scheduler):
                 self._attempts.abandon(attempt, JobResult(attempt.id, End.NOT_STARTED, detail=words(error)))
             raise StateError(f"nothing was submitted: {words(error)}") from None
 
-    def refused(self, results: Iterable[JobResult]) -> None:
-        """These were not taken by what they were submitted to."""
-        for result in results:
+    def sent(self, refused: Iterable[JobResult]) -> None:
+        """All was given to what runs it, but for what that did not take. What was taken is stopped if this build was
+        interrupted meanwhile."""
+        for result in refused:
             if known := self._running.pop(result.attempt):
                 attempt, _ = known
                 self._attempts.abandon(attempt, result)
                 if self.states[attempt.task] is not State.BLOCKED:
                     self._fail(attempt, result)
+        if self.interrupted:
+            super().run()
 
 
 def _reasons(decision: Decision, behind: Behind) -> tuple[Reason, ...]:

@@ -70,6 +70,11 @@ class Together:
         """
         return self._cluster.send()
 
+    @property
+    def arrays(self) -> list[int]:
+        """How large the arrays are that the cluster has taken; a job alone is one of 1."""
+        return self._cluster.arrays
+
     def finished(self, timeout: float) -> list[JobResult]:
         """Results that have come in, after waiting for one at most `timeout` seconds. Each is given once."""
         results = self._cluster.finished(0)

@@ -23,6 +23,8 @@ from mlbuild.ui.plain import (
     listed_text,
     preempted_text,
     progress_text,
+    sent_text,
+    submitted_text,
     taken_over_text,
 )
 from mlbuild.ui.progress import Progress
@@ -59,6 +61,10 @@ class Live:
                 self._print("✓", "green", f"{event.task} in {duration(event.seconds)}")
             case events.TaskStarted() if event.taken_over_from is not None and not event.left:
                 self._print("!", "yellow", taken_over_text(event))
+            case events.TaskSubmitted():
+                self._print("→", "blue", submitted_text(event))
+            case events.Submitted() if event.jobs:
+                self._print(" ", "dim", sent_text(event))
             case events.TaskBegunAnew():
                 self._print("!", "yellow", begun_anew_text(event))
             case events.TaskCancelled():

@@ -102,6 +102,8 @@ class Plain:
                 return f"start   {event.task}{_on(event)}{origin}{again}"
             case events.TaskSubmitted():
                 return f"submit  {submitted_text(event)}"
+            case events.Submitted() if event.jobs:
+                return f"        {sent_text(event)}"
             case events.TaskBegunAnew():
                 return f"        {begun_anew_text(event)}"
             case events.TaskProgress() if self._is_time(event.task):
@@ -204,6 +206,12 @@ def _keys(keys: Sequence[str]) -> str:
 def submitted_text(event: events.TaskSubmitted) -> str:
     """train to gpu, behind clean"""
     return f"{event.task} to {event.executor}" + (f", behind {and_more(event.behind)}" if event.behind else "")
+
+
+def sent_text(event: events.Submitted) -> str:
+    """Slurm has taken 12 jobs, 2 arrays among them"""
+    arrays = f", {counted(event.arrays, 'array')} among them" if event.arrays else ""
+    return f"Slurm has taken {counted(event.jobs, 'job')}{arrays}"
 
 
 def end_text(event: events.TaskFailed | events.TaskRetried | events.BatchFailed) -> str:

@@ -122,16 +122,24 @@ class SlurmExecutor:
     def send(self) -> list[JobResult]:
         """Have Slurm take all that was submitted: the results of those that it does not take.
 
-        Raises StateError if it does not answer.
+        Raises StateError if it does not say so of some.
         """
         patience = time.monotonic() + PATIENCE
         while not self._outbox.is_empty or self._outbox.is_unsure:
             if self._outbox.is_unsure and time.monotonic() > patience:
-                raise StateError("Slurm does not answer", hint="what it has taken goes on: try again when it answers")
+                raise StateError(
+                    "Slurm does not take all of it: it gives no answer, or has as many jobs as it takes at once",
+                    hint="what it has taken goes on; once it takes more, the same command submits the rest",
+                )
             time.sleep(TICK)
             self._go_on()
         results, self._results = self._results, []
         return [result for result in results if not result.node]
+
+    @property
+    def arrays(self) -> list[int]:
+        """How large the arrays are that Slurm has taken; a job alone is one of 1."""
+        return [*self._outbox.sizes.values()]
 
     def _go_on(self) -> None:
         """Do what is due, without waiting for Slurm."""

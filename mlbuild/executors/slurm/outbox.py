@@ -16,6 +16,7 @@ from mlbuild.executors.attempt import words
 from mlbuild.executors.folder import SCRIPT, Note
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.slurm.commands import MOST, REFUSALS, Answer, Command, Orders
+from mlbuild.executors.slurm.dependency import Dependency, dependency
 from mlbuild.executors.slurm.known import Known, by_run
 from mlbuild.executors.slurm.queue import Queue
 from mlbuild.executors.slurm.script import Site, limit, render, resources
@@ -83,6 +84,8 @@ class Outbox:
         self._most = MOST
         self._ids: dict[str, str] = {}
         """How Slurm calls the runs that it was given here."""
+        self.sizes: dict[str, int] = {}
+        """How many those are that it was given at once, by its id for all of them."""
         self._put_off: list[Submission] = []
         self._sending: tuple[Submission, Command] | None = None
 
@@ -161,8 +164,12 @@ class Outbox:
             self._tried = len(self._waiting), len(self._known)
             return []
         alike = self._alike(first[0].job)
-        chosen = [first, *(run for run in ready if self._alike(run[0].job) == alike)][: self._most]
-        return self._take([known for run in chosen for known in run])
+        chosen: dict[int, list[Known]] = {}
+        for run in (first, *ready):
+            if self._alike(run[0].job) == alike and len(chosen) < self._most:
+                index = self._dependency(run[0].job).index
+                chosen.setdefault(len(chosen) if index is None else index, run)
+        return self._take([known for _, run in sorted(chosen.items()) for known in run])
 
     def _targets(self) -> set[str]:
         """Those of which something waits."""
@@ -195,14 +202,18 @@ class Outbox:
                 found[attempt] = ""
         return found
 
+    def _dependency(self, job: Job) -> Dependency:
+        """How Slurm is told what comes before a job that can be submitted."""
+        return dependency(filter(None, self._before(job).values()), self.sizes)
+
     def _has_ended_well(self, job: Job, attempt: str) -> bool:
         result = self._known[job.attempt].folder.result(attempt)
         return result is not None and result.ok
 
     def _alike(self, job: Job) -> tuple[object, ...]:
         own = resources(job, self.site(job))
-        target, before = job.task.partition("[")[0], self._before(job)
-        return job.executor, target, own, limit(job, self.site(job)), self._away(job), before
+        target, before = job.task.partition("[")[0], self._dependency(job)
+        return job.executor, target, own, limit(job, self.site(job)), self._away(job), before.jobs, before.arrays
 
     def _away(self, job: Job) -> list[str]:
         return sorted(self._lost_on.get(job.task, ()))
@@ -213,7 +224,9 @@ class Outbox:
         site = self.site(job)
         width = self._widths.free(members[0].target)
         name = f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', job.task)[:60]}.{job.attempt}.{os.urandom(6).hex()}"
-        for index, run in enumerate(runs):
+        behind = [self._dependency(run[0].job) for run in runs]
+        indices = [place if one.index is None else one.index for place, one in enumerate(behind)]
+        for index, run in zip(indices, runs, strict=True):
             place = index if len(runs) > 1 else None
             for known in run:
                 known.name, known.index = name, place
@@ -222,8 +235,9 @@ class Outbox:
         folders = [run[0].folder.path for run in runs]
         script = members[0].folder.at(SCRIPT)
         with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
-            after = [*filter(None, self._before(job).values())]
-            file.write(render(name, folders, job, site, self._away(job), sys.executable, ROOT, after, width))
+            after = behind[0].option(as_array=len(runs) > 1)
+            away = self._away(job)
+            file.write(render(name, folders, job, site, away, sys.executable, ROOT, after, width, indices))
         self._widths.note(name, width)
         reach("slurm-written")
         return script
@@ -233,6 +247,7 @@ class Outbox:
         members = submission.members
         if answer.status == 0 and (match := re.search(r"^\d+", answer.out, re.MULTILINE)):
             reach("slurm-sent")
+            self.sizes[match[0]] = len(by_run(members))
             for known in members:
                 known.id = match[0] if known.index is None else f"{match[0]}_{known.index}"
                 self._ids[known.job.attempt] = known.id
@@ -275,7 +290,7 @@ class Outbox:
         asked = self._queue.picture.asked
         names = {name for name, _ in self._queue.picture.jobs}
         for submission in [each for each in self._put_off if each.failed is not None and each.failed < asked]:
-            submission.failed = None
+            submission.failed = self._tried = None
             if submission.members[0].name in names:
                 for known in submission.members:
                     known.sent = asked - 1

@@ -83,8 +83,9 @@ def render(
     exclude: Sequence[str],
     python: str,
     root: str,
-    after: Sequence[str] = (),
+    after: str = "",
     width: int | None = None,
+    indices: Sequence[int] = (0,),
 ) -> str:
     """The script of one job, or of an array of jobs that ask for the same.
 
@@ -94,8 +95,9 @@ def render(
         exclude: nodes on which none shall run.
         python: the interpreter.
         root: the folder in which `mlbuild` lies.
-        after: what Slurm calls the jobs that must have succeeded before.
+        after: what must have succeeded before, as `--dependency` has it.
         width: at most so many of an array run at once.
+        indices: those that the jobs have in their array.
     """
     first, jobs = folders[0], os.path.dirname(folders[0])
     away = ",".join(filter(None, (site.exclude, *exclude)))
@@ -111,9 +113,9 @@ def render(
         "--no-requeue",
         *resources(job, site),
         *([f"--exclude={away}"] if away else []),
-        *([f"--array=0-{len(folders) - 1}{at_once}"] if len(folders) > 1 else []),
+        *([f"--array={_ranges(indices)}{at_once}"] if len(folders) > 1 else []),
         # Behind one that failed it would wait for ever.
-        *([f"--dependency=afterok:{':'.join(after)}", "--kill-on-invalid-dep=yes"] if after else []),
+        *([f"--dependency={after}", "--kill-on-invalid-dep=yes"] if after else []),
         *site.options,
     ]
     lines = ["#!/bin/bash", *(f"#SBATCH {shlex.quote(option)}" for option in options), ""]
@@ -122,7 +124,8 @@ def render(
     if len(folders) == 1:
         lines.append(f"folder={shlex.quote(first)}")
     else:
-        lines.append(f"attempts=({' '.join(shlex.quote(os.path.basename(each)) for each in folders)})")
+        names = (shlex.quote(os.path.basename(each)) for each in folders)
+        lines.append(f"attempts=({' '.join(f'[{index}]={name}' for index, name in zip(indices, names, strict=True))})")
         lines.append(f'folder={shlex.quote(jobs)}/"${{attempts[$SLURM_ARRAY_TASK_ID]}}"')
         lines.append(f'exec >> "$folder/{OUTPUT}" 2>&1')
     lines.append(REFUSE)
@@ -132,3 +135,14 @@ def render(
     lines.append(f"cd {shlex.quote(root)} || refuse {shlex.quote(f'there is no {root}, where mlbuild lies')}")
     lines.append(f'exec {shlex.quote(python)} -m mlbuild.executors.node "$folder"')
     return "\n".join(lines) + "\n"
+
+
+def _ranges(indices: Sequence[int]) -> str:
+    """Indices in their order, those in a row as one: 0-2,5"""
+    rows: list[list[int]] = []
+    for index in indices:
+        if rows and rows[-1][-1] == index - 1:
+            rows[-1].append(index)
+        else:
+            rows.append([index])
+    return ",".join(f"{row[0]}-{row[-1]}" if len(row) > 1 else f"{row[0]}" for row in rows)
