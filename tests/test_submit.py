@@ -57,6 +57,8 @@ def test_what_was_submitted_runs_by_itself_and_is_taken_in(chain: Workspace, clu
     chain.write("go", "")
     wait_until_over(chain, cluster)
     assert chain.lines("ran") == ["raw", "model"]
+    said = chain.run("status", "--tasks").out
+    assert said.count("; it has ended, and the next build takes that in") == 2 and "run 1 has submitted it, at " in said
     after = chain.ok("model")
     assert after.ran == ["model", "raw"], "their results were taken in"
     assert chain.lines("ran") == ["raw", "model"], "and nothing ran twice"
@@ -74,6 +76,22 @@ def test_a_build_waits_for_what_was_submitted(chain: Workspace) -> None:
     out, _ = driver.communicate(timeout=60)
     assert driver.returncode == 0, out
     assert chain.lines("ran") == ["raw", "model"]
+
+
+def test_what_is_taken_in_is_still_told_to_those_behind_it(chain: Workspace, cluster: Cluster) -> None:
+    chain.run("submit", "model")
+    behind = next(
+        row.split()[0] for row in cluster.ask("squeue", "--noheader", "--format=%i %j").splitlines() if "model" in row
+    )
+    cluster.ask("scontrol", "hold", behind)
+    chain.write("go", "")
+    chain.ok("raw")
+    cluster.ask("scontrol", "release", behind)
+    wait_until_over(chain, cluster)
+    assert chain.lines("ran") == ["raw", "model"]
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "model"]
+    assert [path.name for path in (chain.root / ".mlbuild/jobs").rglob("*")] == ["results"]
 
 
 @pytest.mark.parametrize(

@@ -144,9 +144,10 @@ def _side(workspace: Workspace, files: EarlierFiles, revision: str, now: Stats) 
 def seen(survey: Survey, workspace: Workspace, journal: Journal | None, order: Order) -> dict[Task, Seen]:
     """The tasks of a survey with what happened to them before."""
     history = History(journal, order)
-    left = orphans(journal, workspace.layout) if journal else {}
+    left, over = orphans(journal, workspace.layout) if journal else ({}, {})
     running = {**standings(left, workspace.layout), **journal.running()} if journal else {}
-    return {task: see(survey, surveyed, journal, history, running, left) for task, surveyed in survey.tasks.items()}
+    gone = {**over, **left}
+    return {task: see(survey, surveyed, journal, history, running, gone) for task, surveyed in survey.tasks.items()}
 
 
 def _asked_for(workspace: Workspace, order: Order) -> list[Task]:

@@ -1,39 +1,46 @@
-"""What builds that died have left running, for those who only look. Blind to how that goes."""
+"""What builds that died have left, or that left it themselves, for those who only look. Blind to how that goes."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
 from mlbuild.executors.job import Job
-from mlbuild.executors.together import still_runs
+from mlbuild.executors.together import ended_on_cluster, still_runs
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.layout import Layout
 
 
 class Orphan(Struct, frozen=True):
-    """An attempt that goes on although its build died.
+    """An attempt without its build, which died or left it to a cluster.
 
     Attributes:
         run: that build.
         started: in epoch seconds.
         submitted: it had submitted it, and left.
         wanted: whether the next build wants just that, and so takes it over; else it stops it.
+        over: it has ended, and nobody has taken in how.
     """
 
     run: int
     started: float
     submitted: bool
     wanted: bool
+    over: bool = False
 
 
-def orphans(journal: Journal, layout: Layout) -> dict[str, OpenAttempt]:
-    """The attempts that go on although their builds died, by task."""
-    return {
-        record.task: record
-        for record in journal.open_attempts()
-        if not journal.lives(record.run)
-        and still_runs(layout.run(_begun(record)), layout.jobs, Job.from_json(record.job))
-    }
+def orphans(journal: Journal, layout: Layout) -> tuple[dict[str, OpenAttempt], dict[str, OpenAttempt]]:
+    """The attempts whose builds have gone, by task: those that go on, and those that have ended on a cluster."""
+    ended = ended_on_cluster(layout.jobs)
+    left: dict[str, OpenAttempt] = {}
+    over: dict[str, OpenAttempt] = {}
+    for record in journal.open_attempts():
+        if journal.lives(record.run):
+            continue
+        if record.id in ended:
+            over[record.task] = record
+        elif still_runs(layout.run(_begun(record)), layout.jobs, Job.from_json(record.job)):
+            left[record.task] = record
+    return left, over
 
 
 def _begun(record: OpenAttempt) -> int:

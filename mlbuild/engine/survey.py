@@ -93,10 +93,10 @@ class Survey:
             return None
         return lying(task, self.facts(task).fingerprint, self._graph, self._inspector, journal)
 
-    def orphan(self, task: Task, record: OpenAttempt, journal: Journal) -> Orphan:
-        """What a build that died has left running of a task, as the next one sees it."""
+    def orphan(self, task: Task, record: OpenAttempt, journal: Journal, *, over: bool) -> Orphan:
+        """What a build that is gone has left of a task, as the next one sees it."""
         wanted = record.fingerprint.completed(self.facts(task).fingerprint) is not None
-        return Orphan(record.run, record.started, journal.past.has_submitted(record.run), wanted)
+        return Orphan(record.run, record.started, journal.past.has_submitted(record.run), wanted, over)
 
     def _look(self, task: Task, needs: list[Task]) -> Surveyed:
         missing = self._graph.missing.get(task)
@@ -200,12 +200,12 @@ def see(
 
     Args:
         running: how the tasks stand, by name, that are queued or run now, in another build or though theirs died.
-        left: those of them whose build died, with what runs.
+        left: the attempts of builds that are gone, at some of these and at others, where they have ended.
     """
-    name = surveyed.task.name
+    name, standing = surveyed.task.name, running.get(surveyed.task.name)
     last = journal.past.last_attempt(name) if journal and surveyed.runs else None
-    orphan = survey.orphan(surveyed.task, left[name], journal) if journal and name in left else None
-    standing = running.get(name)
+    gone = left.get(name)
+    orphan = survey.orphan(surveyed.task, gone, journal, over=standing is None) if journal and gone else None
     state = ("queued" if standing.queued else "running") if standing else _state(surveyed, last)
     lies = survey.lying(surveyed.task, journal) if journal and not standing else None
     return Seen(surveyed, state, last, history.expected(surveyed.task), lies, orphan, standing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from mlbuild.executors import local
+from mlbuild.executors import folder, local
 from mlbuild.executors.job import Began, Executor, Job, JobResult, Waits
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.slurm import executor as slurm
@@ -122,3 +122,8 @@ def still_runs(run_folder: str, jobs: str, job: Job) -> bool:
         jobs: the folder of those that are on a cluster.
     """
     return local.still_runs(run_folder, job.attempt) or slurm.still_runs(jobs, job.run, job.attempt)
+
+
+def ended_on_cluster(jobs: str) -> set[str]:
+    """The attempts on a cluster that have ended, and whose results nobody has taken in, or needed since."""
+    return folder.ended(jobs)

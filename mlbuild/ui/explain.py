@@ -57,7 +57,7 @@ def _happens(group: Group) -> str:
     decision, verdict = surveyed.decision, surveyed.decision.verdict
     if surveyed.blocked:
         return "would fail" if seen.state == "failed" else f"{be} blocked"
-    if seen.orphan and seen.orphan.wanted:
+    if seen.orphan and seen.orphan.wanted and not seen.orphan.over:
         return "still run" if plural else "still runs"
     if verdict is Verdict.RUN:
         if surveyed.task.is_group:

@@ -78,8 +78,12 @@ def orphan_text(orphan: Orphan) -> str:
     """What a build that died has left running, and what becomes of it."""
     if orphan.submitted:
         since = f"run {orphan.run} has submitted it, at {when(orphan.started)}"
+    elif orphan.over:
+        since = f"run {orphan.run}, which died, had started it at {when(orphan.started)}"
     else:
         since = f"run {orphan.run}, which died, still runs it, since {when(orphan.started)}"
+    if orphan.over:
+        return f"{since}; it has ended, and the next build {'takes that in' if orphan.wanted else 'wants another'}"
     return f"{since}: the next build {'takes it over' if orphan.wanted else 'stops it, for it wants another'}"
 
 
