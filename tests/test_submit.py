@@ -196,10 +196,11 @@ def test_interrupted_while_it_submits_it_leaves_nothing(chain: Workspace, cluste
     chain.write("told", "")
     out, err = driver.communicate(timeout=60)
     assert driver.returncode == 130, out + err
-    assert jobs(cluster) == []
+    wait_until_over(chain, cluster)
+    assert "model" not in chain.lines("ran")
     chain.write("go", "")
     chain.ok("model")
-    assert chain.lines("ran") == ["raw", "model"]
+    assert chain.lines("ran")[-2:] == ["raw", "model"]
 
 
 def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace, cluster: Cluster) -> None:
@@ -214,6 +215,18 @@ def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace
     ended = chain.build("model")
     assert (ended.status, ended.failed) == (1, ["raw"])
     assert chain.read("model.txt") == "in\nin\n", "it is back although nothing was made of what it needs"
+
+
+def test_what_slurm_does_not_take_fails_with_what_comes_behind_it(chain: Workspace, cluster: Cluster) -> None:
+    chain.write("mlbuild.toml", '[executors.gpu]\noptions = ["--nodelist=nowhere"]\n')
+    ended = chain.run("submit", "model")
+    assert ended.status == 1
+    assert "FAILED  raw: not started: Slurm does not take it" in ended.out and "1 task blocked" in ended.out
+    assert jobs(cluster) == []
+    (chain.root / "mlbuild.toml").unlink()
+    chain.write("go", "")
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "model"]
 
 
 def test_what_comes_behind_a_job_of_which_sbatch_said_nothing(chain: Workspace, cluster: Cluster) -> None:
@@ -249,6 +262,7 @@ def test_what_was_submitted_is_cancelled(chain: Workspace, cluster: Cluster) -> 
     assert out[0] == "run 1 had submitted" and out[1].startswith("    raw was stopped after ")
     assert out[2].startswith("    model was stopped after ")
     assert jobs(cluster) == []
+    assert set(chain.states().values()) == {"missing"}
     chain.write("go", "")
     chain.ok("model")
     assert chain.lines("ran") == ["raw", "raw", "model"]
@@ -315,7 +329,7 @@ def test_a_training_behind_what_it_reads_goes_on_from_its_checkpoint(slurm: Work
     wait_until_over(slurm, cluster)
     assert slurm.lines("attempts") == ["0"], "nobody tries again"
     slurm.ok("train", env={"STEPS": "30"})
-    first, second = map(int, slurm.lines("attempts"))
+    first, second, *_ = map(int, slurm.lines("attempts"))
     assert second > first, "it went on from the checkpoint that it left"
 
 
@@ -378,5 +392,6 @@ def test_what_takes_a_build_that_waits_is_refused(workspace: Workspace, case: st
     assert (ended.status, ended.out) == (2, "")
     assert (dry.status, dry.out, dry.err) == (2, "", ended.err)
     assert f"error: {said}\n" in ended.err
-    assert "hint: `mlbuild --detach` builds it without a terminal" in ended.err
+    there = "; `--on gpu` has all of it run there" if case == "here" else ""
+    assert f"hint: `mlbuild --detach` builds it without a terminal{there}\n" in ended.err
     assert not workspace.exists(".mlbuild/jobs"), "nothing was submitted"

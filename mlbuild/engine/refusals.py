@@ -17,7 +17,12 @@ def refusal(task: Task, behind: Behind, graph: Graph, executor: str) -> Pipeline
         executor: the name of the one that it runs on.
     """
     problem = _problem(task, graph, executor) or _problem_behind(task, behind, graph)
-    return PipelineError(f"{task.name} can't be submitted: {problem}", task.target.at, INSTEAD) if problem else None
+    if not problem:
+        return None
+    executors = graph.pipeline.executors
+    cluster = next((name for name, each in executors.items() if each.kind == "slurm"), None)
+    there = f"; `--on {cluster}` has all of it run there" if cluster and executors[executor].kind != "slurm" else ""
+    return PipelineError(f"{task.name} can't be submitted: {problem}", task.target.at, INSTEAD + there)
 
 
 def _problem(task: Task, graph: Graph, executor: str) -> str:

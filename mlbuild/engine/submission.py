@@ -97,7 +97,7 @@ class Submission(Scheduler):
             self._verify(task, behind)
         facts = self._inspector.facts(task, planned)
         decision = decide(facts)
-        if decision.verdict is Verdict.FRESH and decision.take is None:
+        if decision.verdict in (Verdict.FRESH, Verdict.ABSENT):
             self.states.set(task, State.FRESH)  # it only comes after something
             return
         self._verify(task, behind)

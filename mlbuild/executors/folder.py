@@ -110,6 +110,11 @@ class JobFolder:
         except FileNotFoundError:  # the folder is gone: whoever begins finds nothing to do
             return True
 
+    def is_withdrawn(self) -> bool:
+        """Whether it was seen to that it never begins. Raises OSError."""
+        row = _read(self.at(CLAIM))
+        return bool(row) and not row["node"]
+
     def silence(self) -> float:
         """For how many seconds its node has shown no sign of life, by the clock of the file system. Raises OSError."""
         return self._age(self.at(CLAIM))

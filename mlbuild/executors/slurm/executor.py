@@ -291,5 +291,6 @@ class SlurmExecutor:
 
 
 def still_runs(jobs: str, run: str, attempt: str) -> bool:
-    """Whether a run was submitted and there is no result of an attempt in it. Asks nobody."""
-    return JobFolder(os.path.join(jobs, run)).read() is not None and attempt not in folder.ended(jobs)
+    """Whether a run was submitted and not given up, and there is no result of an attempt in it. Asks nobody."""
+    place = JobFolder(os.path.join(jobs, run))
+    return place.read() is not None and not place.is_withdrawn() and attempt not in folder.ended(jobs)
