@@ -94,6 +94,7 @@ def test_what_a_killed_build_has_queued_is_queued_in_the_next(held: Workspace, c
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     assert {row["reason"] for row in standings(held).values()} == {"JobHeldUser"}, "Slurm is asked"
+    assert f"{HELD}; run 1, which died, has left it queued, since " in held.run("status", "--tasks").out
     assert "model  2 queued" in held.run("status", env=stand_in(held, "squeue", "sleep 1000")).out
 
     second = held.start("all", events="events.jsonl")

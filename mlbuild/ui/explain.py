@@ -106,7 +106,7 @@ def _made(origins: Sequence[Origin]) -> str:
 def _attempted(seen: Seen, count: int) -> list[str]:
     """How the last attempt ended, if the task is called failed for it."""
     if seen.orphan:
-        return [orphan_text(seen.orphan)]
+        return [orphan_text(seen.orphan, seen.standing)]
     if seen.standing:
         return [": ".join(filter(None, ["another build is at it", standing_text(seen.standing)]))]
     if seen.state != "failed" or seen.last is None or seen.last.reason == "ok":

@@ -151,7 +151,7 @@ def standing_lines(seen: Sequence[Seen]) -> list[str]:
 def _why(each: Seen) -> str:
     reasons = "" if each.state == "fresh" else reasons_text(each.surveyed.decision.reasons)
     if each.orphan:
-        left = orphan_text(each.orphan)
+        left = orphan_text(each.orphan, each.standing)
         reasons = left if each.orphan.wanted else f"{reasons}; {left}"
     return "; ".join(filter(None, [standing_text(each.standing) if each.standing else "", reasons]))
 

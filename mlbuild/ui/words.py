@@ -74,12 +74,14 @@ def anew_text(directory: str, differs: Sequence[Reason]) -> str:
     return f"begins anew: its checkpoints in {directory} were written with {written_with(differs)}"
 
 
-def orphan_text(orphan: Orphan) -> str:
-    """What a build that died has left running, and what becomes of it."""
+def orphan_text(orphan: Orphan, standing: Standing | None) -> str:
+    """What a build that died has left running, or queued, and what becomes of it."""
     if orphan.submitted:
         since = f"run {orphan.run} has submitted it, at {when(orphan.started)}"
     elif orphan.over:
         since = f"run {orphan.run}, which died, had started it at {when(orphan.started)}"
+    elif standing and standing.queued:
+        since = f"run {orphan.run}, which died, has left it queued, since {when(orphan.started)}"
     else:
         since = f"run {orphan.run}, which died, still runs it, since {when(orphan.started)}"
     if orphan.over:
