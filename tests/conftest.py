@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import compileall
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cluster import Cluster
 from parts import PIPELINE, TRAIN
 from workspace import ROOT, Workspace
+from xdist.scheduler import LoadFileScheduling
 
 for number in (signal.SIGINT, signal.SIGHUP):
     # Whoever starts the tests in the background has them ignored, and so would the builds that tests interrupt.
@@ -31,34 +34,45 @@ sys.dont_write_bytecode = False
 os.environ["OMP_WAIT_POLICY"] = "passive"
 
 LONGEST = (
-    "crash",
-    "survival",
-    "slurm",
-    "executor_slurm",
-    "slurm_drivers",
-    "slurm_fencing",
-    "slurm_answers",
-    "slurm_accounting",
-    "slurm_files",
     "flights",
-    "slurm_flights",
-    "slurm_example",
-    "law",
-    "backfill_law",
+    "survival",
     "docs",
-    "edits",
-    "power_loss",
-    "code_soundness",
+    "going_on",
+    "crash",
+    "law",
     "examples",
-    "startup",
+    "edits",
+    "batch",
+    "backfill",
+    "detach",
+    "dynamic",
     "bench",
+    "startup",
+    "code_soundness",
+    "backfill_law",
+    "power_loss",
 )
 """The files that take longest. They begin: a worker that comes to one of them last keeps all others waiting."""
 
 
+class Scheduling(LoadFileScheduling):
+    """A file is one worker's; and all that run on a cluster are one's, which mostly waits while others compute."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "cluster" if on_a_cluster(nodeid) else super()._split_scope(nodeid)
+
+
+def on_a_cluster(nodeid: str) -> bool:
+    return re.match(r"tests/test_(slurm|executor_slurm|executors_command|submit)", nodeid) is not None
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    names = [f"test_{name}" for name in LONGEST]
-    items.sort(key=lambda item: names.index(item.path.stem) if item.path.stem in names else len(names))
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: -1 if on_a_cluster(item.nodeid) else places.get(item.path.stem, len(LONGEST)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
