@@ -21,6 +21,8 @@ from mlbuild.executors.job import Batch, Executor, Job, JobResult, Read, Reason
 
 WAIT = 60.0
 """Seconds after which something that should have happened is taken for never happening."""
+SOON = 2.0
+"""Seconds a recipe is given that shall still be told by a signal: by then it has set its trap, whatever else runs."""
 
 
 class Place(Protocol):
@@ -266,23 +268,23 @@ class ExecutorContract:
 
     def test_a_timeout_leaves_time_to_save(self, place: Place, executor: Executor) -> None:
         recipe = "trap 'echo saved > out; exit 0' TERM; while :; do sleep 0.05; done"
-        result = run(executor, make_job(place, recipe, timeout=0.5, grace=WAIT))
+        result = run(executor, make_job(place, recipe, timeout=SOON, grace=WAIT))
         assert (result.reason, result.exit_status) == (Reason.TIMEOUT, 0)
         assert (place.workspace / "out").read_text() == "saved\n"
 
     def test_what_saves_may_outlive_the_shell_that_started_it(self, place: Place, executor: Executor) -> None:
         script = "trap 'sleep 0.5; echo saved > out; exit 0' TERM; while :; do sleep 0.05; done"
-        run(executor, make_job(place, f"bash -c {shlex.quote(script)} & wait", timeout=0.5, grace=WAIT))
+        run(executor, make_job(place, f"bash -c {shlex.quote(script)} & wait", timeout=SOON, grace=WAIT))
         assert (place.workspace / "out").read_text() == "saved\n"
 
     def test_the_signal_is_the_jobs(self, place: Place, executor: Executor) -> None:
         recipe = "trap 'echo usr1; exit 0' USR1; while :; do sleep 0.05; done"
-        run(executor, make_job(place, recipe, timeout=0.5, signal=signal.SIGUSR1, grace=WAIT))
+        run(executor, make_job(place, recipe, timeout=SOON, signal=signal.SIGUSR1, grace=WAIT))
         assert "usr1\n" in (place.workspace / "logs/a1").read_text()
 
     def test_kill_after_the_grace(self, place: Place, executor: Executor) -> None:
         recipe = "trap '' TERM; (set -m; sleep 1000 & wait) & while :; do sleep 0.05; done"
-        result = run(executor, make_job(place, recipe, timeout=0.3, grace=0.3))
+        result = run(executor, make_job(place, recipe, timeout=SOON, grace=0.3))
         assert (result.reason, result.exit_status) == (Reason.TIMEOUT, -signal.SIGKILL)
         assert not living(place, "a1")
 

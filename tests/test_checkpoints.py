@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from executor_contract import as_read, make_job, results_of, wait_for
+from executor_contract import SOON, as_read, make_job, results_of, wait_for
 from executor_contract import run as run_job
 from test_executor_local import LocalPlace
 
@@ -430,7 +430,7 @@ def test_not_preempted(trainer: Trainer, ending: str) -> None:
 
 def test_a_stop_of_ours_keeps_its_reason(trainer: Trainer) -> None:
     recipe = "trap 'save last; trap - TERM; kill -TERM $$' TERM; touch ready; while :; do sleep 0.05; done"
-    result = trainer.run(recipe, timeout=0.5, grace=60)
+    result = trainer.run(recipe, timeout=SOON, grace=60)
     assert (result.reason, result.saved, result.checkpoint) == (Reason.TIMEOUT, 1, "ckpt/last")
     (trainer.root / "ready").unlink()
     handles = trainer.executor.submit([trainer.job(recipe, grace=60)])
