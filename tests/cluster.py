@@ -132,6 +132,13 @@ class Cluster:
 
     # --- what can happen to one
 
+    def configure(self, old: str, new: str) -> None:
+        """Have it go on with another line in its configuration."""
+        file = self.root / "slurm.conf"
+        file.write_text(file.read_text().replace(f"{old}\n", f"{new}\n"))
+        self.stop_controller()
+        self.start_controller()
+
     def start_controller(self) -> None:
         self._daemon("slurmctld", "-f", f"{self.root}/slurm.conf")
 

@@ -95,12 +95,12 @@ def look() -> Cluster:
         "jobs": queue(),
         "nodes": nodes.asking(),
         "queues": Command(["scontrol", "show", "partition", "--oneliner"], WAIT),
-        "settings": Command(["scontrol", "show", "config"], WAIT),
+        "settings": _asking_settings(),
         "associations": Command(["sacctmgr", "--noheader", "--parsable2", *_associations()], WAIT),
     }
     until = time.monotonic() + WAIT
     answers = {name: _answer(command, until) for name, command in asked.items()}
-    settings = _pairs(answers["settings"].out, r"^(\w+)\s*=\s*(.*?)\s*$")
+    settings = _settings(answers["settings"])
     books = settings.get("AccountingStorageType")
     return Cluster(
         here,
@@ -108,11 +108,28 @@ def look() -> Cluster:
         "" if rows(answers["jobs"]) is not None else answers["jobs"].word,
         tuple(_queues(answers["queues"])),
         tuple(nodes.read(answers["nodes"])),
-        int(text) if (text := settings.get("MaxArraySize", "")).isdigit() else None,
+        _largest_array(settings),
         None if books is None else not books.endswith("none"),
         "associations" in settings.get("AccountingStorageEnforce", ""),
         tuple(_read_associations(answers["associations"])) if answers["associations"].status == 0 else None,
     )
+
+
+def largest_array() -> int | None:
+    """How many jobs an array may have; None if nobody tells."""
+    return _largest_array(_settings(_answer(_asking_settings(), time.monotonic() + WAIT)))
+
+
+def _largest_array(settings: dict[str, str]) -> int | None:
+    return int(text) if (text := settings.get("MaxArraySize", "")).isdigit() else None
+
+
+def _asking_settings() -> Command:
+    return Command(["scontrol", "show", "config"], WAIT)
+
+
+def _settings(answer: Answer) -> dict[str, str]:
+    return _pairs(answer.out, r"^(\w+)\s*=\s*(.*?)\s*$")
 
 
 def _answer(command: Command, until: float) -> Answer:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from mlbuild.executors.attempt import words
 from mlbuild.executors.folder import SCRIPT, Note
 from mlbuild.executors.job import Job, JobResult, Reason
+from mlbuild.executors.slurm import cluster
 from mlbuild.executors.slurm.commands import MOST, REFUSALS, Answer, Command, Orders
 from mlbuild.executors.slurm.dependency import Dependency, dependency
 from mlbuild.executors.slurm.known import Known, by_run
@@ -81,7 +82,8 @@ class Outbox:
         self._size = 0
         self._tried: tuple[int, int] | None = None
         """How many waited, and how many were known, when none of them could be submitted."""
-        self._most = MOST
+        self._most: int | None = None
+        """How many jobs an array may have, once that was asked."""
         self._ids: dict[str, str] = {}
         """How Slurm calls the runs that it was given here."""
         self.sizes: dict[str, int] = {}
@@ -166,10 +168,17 @@ class Outbox:
         alike = self._alike(first[0].job)
         chosen: dict[int, list[Known]] = {}
         for run in (first, *ready):
-            if self._alike(run[0].job) == alike and len(chosen) < self._most:
+            if self._alike(run[0].job) == alike and (not chosen or len(chosen) < self._largest_array()):
                 index = self._dependency(run[0].job).index
                 chosen.setdefault(len(chosen) if index is None else index, run)
         return self._take([known for _, run in sorted(chosen.items()) for known in run])
+
+    def _largest_array(self) -> int:
+        """As the site says, else as Slurm is delivered: until it refuses one."""
+        if self._most is None:
+            told = cluster.largest_array()
+            self._most = MOST if told is None else told
+        return self._most
 
     def _targets(self) -> set[str]:
         """Those of which something waits."""
@@ -259,7 +268,7 @@ class Outbox:
             self._submit_later(submission)
         elif "policy" in answer.word and any(known.sent is not None for known in self._known.values()):
             self._submit_later(submission)  # it has as many of our jobs as it takes at once
-        elif "array" in answer.word and len(runs := by_run(members)) > 1:
+        elif ("array" in answer.word or "policy" in answer.word) and len(runs := by_run(members)) > 1:
             self._most = len(runs) // 2
             self._put_back(members)
         elif lost := {known.job.task for known in members} & self._lost_on.keys():
