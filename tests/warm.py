@@ -25,6 +25,9 @@ class Warm:
     """A process that has loaded mlbuild and becomes one command after the other."""
 
     def __init__(self) -> None:
+        self._load()
+
+    def _load(self) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -57,6 +60,8 @@ class Warm:
             while waiting.get_map():
                 ready = waiting.select(patience)
                 if not ready:
+                    self._process.kill()
+                    self._load()  # for those to come
                     raise TimeoutError(f"mlbuild {' '.join(arguments)}")
                 for key, _ in ready:
                     said[key.fd] += (read := os.read(key.fd, 1 << 16))
@@ -94,7 +99,7 @@ def _serve(requests: socket.socket) -> list[str]:
     return arguments
 
 
-def _load() -> None:
+def _import() -> None:
     """What all commands load, and the tables by which they read a Pipelinefile."""
     from mlbuild.cli import build  # noqa: F401
     from mlbuild.language.parser import parse
@@ -103,7 +108,7 @@ def _load() -> None:
 
 
 if __name__ == "__main__":
-    _load()
+    _import()
     sys.argv[1:] = _serve(socket.socket(fileno=int(sys.argv[1])))
     sys.path[0] = os.getcwd()
     runpy.run_module("mlbuild", run_name="__main__", alter_sys=True)
