@@ -95,3 +95,18 @@ def test_scale() -> None:
     )
     assert row.startswith("| mlbuild | 200 | ")
     assert row.count(" s |") == 5
+
+
+def test_slurm() -> None:
+    ended = subprocess.run(
+        [sys.executable, ROOT / "bench/slurm.py", "--tasks", "3", "--rounds", "1"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    first, _, *rows = [line.strip("| ").split(" | ") for line in ended.stdout.splitlines() if line.startswith("| ")]
+    assert first[0] == "3 tasks"
+    calls = {row[0]: dict(zip(first[3:], row[3:], strict=True)) for row in rows}
+    assert {tool: each["`sbatch`"] for tool, each in calls.items()} == {"a plain array": "1", "mlbuild": "1"}
