@@ -163,6 +163,13 @@ def statements(text: str) -> list[str]:
     return STATEMENT.split(text)
 
 
+def broken_partitions(parts: list[str], planted: set[int]) -> set[str]:
+    """Those in whose statement something is planted, or in that of a target which lists their keys."""
+    wrong = {match[1] for place in planted if (match := re.match(r"(?:partition|target) (\w+)", parts[place]))}
+    declared = (match for part in parts if (match := re.match(r"partition (\w+).*", part)))
+    return {match[1] for match in declared if not wrong.isdisjoint(re.findall(r"\w+", match[0]))}
+
+
 def uses(text: str, broken: set[str]) -> bool:
     header = re.match(r"target \w+\[([\w, ]+)\]", text)
     return bool(header) and not broken.isdisjoint(re.findall(r"\w+", header[1] if header else ""))
@@ -178,7 +185,7 @@ def test_exactly_what_was_planted(folders: dict[str, Path], data: st.DataObject,
         possible = {name: plant(parts[place], f"w{place}") for name, plant in PLANTS.items()}
         name = data.draw(st.sampled_from(sorted(name for name, one in possible.items() if one)))
         planted[place] = possible[name]  # type: ignore[assignment]
-    broken = {match[1] for place in planted if (match := re.match(r"partition (\w+)", parts[place]))}
+    broken = broken_partitions(parts, {place for place, one in planted.items() if not one.whole_graph})
     planted = {place: one for place, one in planted.items() if not (one.whole_graph and uses(parts[place], broken))}
     cut = data.draw(st.integers(1, len(parts))) if in_two else len(parts)
     texts = [planted[number].text if number in planted else part for number, part in enumerate(parts)]

@@ -373,7 +373,8 @@ class Place:
     world: World
     past: list[World] = field(default_factory=list)
     has_lost: bool = False
-    """Whether its store was deleted once: what is gone since then stays so until something needs it."""
+    """Whether the store may lack results: it was deleted once, or a target has not always been stored. What is gone
+    since then stays so until something needs it."""
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -389,6 +390,8 @@ class Place:
         else:
             self.world = OF_TEXT[edit.kind](before, edit.which, edit.value)
         if self.world != before:
+            stored = [target.is_stored for target in before.targets]
+            self.has_lost |= stored != [target.is_stored for target in self.world.targets]
             self.past.append(before)
             self._write(before.files())
 
