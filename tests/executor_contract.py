@@ -332,6 +332,16 @@ class ExecutorContract:
         for pid in living(place, "a1"):
             os.kill(pid, signal.SIGKILL)
 
+    def test_what_leaves_the_session_when_it_is_told_to_end_is_left_alone(
+        self, place: Place, executor: Executor
+    ) -> None:
+        leave = "signal.signal(signal.SIGTERM, lambda *_: os.setsid())"
+        script = f"import os, signal, time; {leave}; open('set', 'w'); [time.sleep(1) for _ in range(1000)]"
+        recipe = f'python3 -c "{script}" & while ! test -e set; do sleep 0.01; done; touch out'
+        assert run(executor, make_job(place, recipe, outputs=("out",), grace=0.3)).ok
+        for pid in living(place, "a1"):
+            os.kill(pid, signal.SIGKILL)
+
     # --- many, and room for them
 
     def test_many_at_once(self, place: Place, executor: Executor) -> None:

@@ -61,6 +61,8 @@ class Attempt:
         self._stopped: Reason | None = None
         self._why = ""
         self._ending = False
+        self.has_ended = False
+        """Its leader has, though there may be stragglers."""
         reader, writer = os.pipe()
         self._gate = open(writer, "wb", buffering=0)
         first = processes.now()
@@ -119,6 +121,7 @@ class Attempt:
         into outputs that are already taken for made, and run beside the next attempt. Nor is the leader reaped before:
         as long as it isn't, the number of its session can't be given to another one.
         """
+        self.has_ended = True
         os.close(self.fd)
         while left := processes.followers(self.pid):
             self._end(now=False)

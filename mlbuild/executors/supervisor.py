@@ -111,7 +111,7 @@ class Supervisor:
         found: list[tuple[float, Callable[[], None]]] = []
         for running in self._running.values():
             if running.process and running.process.alarm is not None:
-                found.append((running.process.alarm, running.process.ring))
+                found.append((running.process.alarm, partial(self._ring, running, running.process)))
             if running.silence and running.silence.due is not None:
                 found.append((running.silence.due, partial(self._listen, running, running.silence)))
         return found
@@ -244,6 +244,12 @@ class Supervisor:
                 self._measure(running, result)
         else:
             self._watch(process.fd, partial(self._settle, running, process))
+
+    def _ring(self, running: Running, process: Attempt) -> None:
+        process.ring()
+        # The straggler that is waited for may have left the session meanwhile, and live on.
+        if process.has_ended:
+            self._settle(running, process)
 
     # One that is silent for too long
 
