@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from mlbuild.app.building import misfits
 from mlbuild.app.workspace import Workspace
-from mlbuild.engine.sites import Described, Machine, described, judged, span
+from mlbuild.engine.sites import Described, Machine, described, judged
 from mlbuild.errors import StateError, UsageError
 from mlbuild.executors.lender import Lender
-from mlbuild.executors.machine import available_cpus, available_memory, disk_space
+from mlbuild.executors.machine import available_cpus, available_memory, disk_space, span
 from mlbuild.executors.slurm import cluster
 from mlbuild.executors.slurm.script import Site
 from mlbuild.executors.slurm.trial import Trials

@@ -15,7 +15,7 @@ from mlbuild.cli.candidates import BUILD, COMMON
 from mlbuild.engine.undeclared import Missing
 from mlbuild.errors import ManyErrors, MlbuildError, UsageError
 from mlbuild.language.doubts import doubts
-from mlbuild.ui.words import counted
+from mlbuild.ui.words import counted, problem_row
 
 
 def run(arguments: list[str], command: str) -> int:
@@ -85,12 +85,5 @@ def _counts(workspace: Workspace) -> str:
 
 
 def _document(mistakes: Iterable[MlbuildError], doubtful: Iterable[MlbuildError]) -> str:
-    rows = {"mistakes": [_row(one) for one in mistakes], "doubts": [_row(one) for one in doubtful]}
+    rows = {"mistakes": [problem_row(one) for one in mistakes], "doubts": [problem_row(one) for one in doubtful]}
     return json.dumps(rows, indent=2, ensure_ascii=False)
-
-
-def _row(error: MlbuildError) -> dict[str, Any]:
-    row: dict[str, Any] = {"message": error.message, "hint": error.hint}
-    if error.at:
-        row |= {"file": error.at.source.path, "line": error.at.line, "column": error.at.column}
-    return row

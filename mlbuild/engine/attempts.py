@@ -260,6 +260,19 @@ class Attempts:
         self._outputs.prepare(attempt.task.made, attempt.id)
         reach("prepared")
 
+    def open_all(self, attempts: Iterable[Attempt]) -> list[JobResult]:
+        """Open them all. If that can't be, nothing is left of them: the results of those that were begun with, which
+        say why."""
+        opened: list[Attempt] = []
+        try:
+            for attempt in attempts:
+                opened.append(attempt)
+                self.open(attempt)
+        except OSError as error:
+            results = [JobResult(attempt.id, jobs.Reason.NOT_STARTED, detail=words(error)) for attempt in opened]
+            return [self.abandon(attempt, result) for attempt, result in zip(opened, results, strict=True)]
+        return []
+
     def complete(self, attempt: Attempt) -> None:
         """What an attempt reads that was yet to be made when it was submitted is in place."""
         if attempt.task.checkpoint and _is_to_come(attempt):

@@ -444,21 +444,12 @@ class Scheduler:
 
     def _open(self, attempts: list[Attempt], together: list[Wanted]) -> bool:
         """Have all ready for the attempts; if that can't be, nothing is left of them."""
-        opened: list[Attempt] = []
-        try:
-            for attempt in attempts:
-                opened.append(attempt)
-                self._attempts.open(attempt)
-        except OSError as error:
-            results = [JobResult(attempt.id, jobs.Reason.NOT_STARTED, detail=words(error)) for attempt in opened]
-            for attempt, result in zip(opened, results, strict=True):
-                self._attempts.abandon(attempt, result)
-            if len(together) > 1:
-                self._separate(together)
-            else:
-                self._fail(opened[0], results[0])
-            return False
-        return True
+        refused = self._attempts.open_all(attempts)
+        if refused and len(together) > 1:
+            self._separate(together)
+        elif refused:
+            self._fail(attempts[0], refused[0])
+        return not refused
 
     def _separate(self, together: list[Wanted]) -> None:
         """They could not be started in one batch: each is tried alone."""

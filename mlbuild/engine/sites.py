@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from mlbuild.errors import ConfigError, Doubt, Location, MlbuildError
 from mlbuild.executors.gpus import Gpu
-from mlbuild.executors.machine import size
+from mlbuild.executors.machine import size, span
 from mlbuild.executors.mounts import Mount, mount
 from mlbuild.executors.slurm.cluster import NEEDED, Cluster, QueueFacts
 from mlbuild.executors.slurm.script import Site
@@ -277,11 +277,3 @@ def _wrong_with_account(executor: Executor, cluster: Cluster, queue: QueueFacts 
 
 def _are(names: Sequence[str]) -> str:
     return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
-
-
-def span(seconds: float) -> str:
-    """A time as a Pipelinefile has it: 2d, 4h, 90m, 30s."""
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds % length == 0:
-            return f"{seconds / length:g}{unit}"
-    return f"{seconds:g}s"

@@ -18,9 +18,7 @@ from mlbuild.engine.refusals import refusal
 from mlbuild.engine.scheduler import Scheduler
 from mlbuild.engine.states import OVER, State
 from mlbuild.errors import StateError
-from mlbuild.executors.attempt import words
 from mlbuild.executors.job import JobResult
-from mlbuild.executors.job import Reason as End
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import UNKNOWN
 
@@ -44,7 +42,8 @@ class Submission(Scheduler):
             if not task.is_group and self.states[task] not in OVER:
                 self._add(chain, task)
         self._queue.clear()
-        self._open_all(chain.attempts)
+        if refused := self._attempts.open_all(chain.attempts):
+            raise StateError(f"nothing was submitted: {refused[0].detail}")
         handles = self._executor.submit([attempt.job for attempt in chain.attempts])
         self._journal.submitted([(each.id, handle) for each, handle in zip(chain.attempts, handles, strict=True)])
         for attempt, handle in zip(chain.attempts, handles, strict=True):
@@ -119,18 +118,6 @@ class Submission(Scheduler):
         problem = refusal(task, behind, self._graph, self._attempts.executor(task))
         if problem:
             raise problem
-
-    def _open_all(self, attempts: list[Attempt]) -> None:
-        """Have all ready for the attempts; if that can't be, nothing is left of them."""
-        opened: list[Attempt] = []
-        try:
-            for attempt in attempts:
-                opened.append(attempt)
-                self._attempts.open(attempt)
-        except OSError as error:
-            for attempt in opened:
-                self._attempts.abandon(attempt, JobResult(attempt.id, End.NOT_STARTED, detail=words(error)))
-            raise StateError(f"nothing was submitted: {words(error)}") from None
 
     def sent(self, refused: Iterable[JobResult]) -> None:
         """All was given to what runs it, but for what that did not take. What was taken is stopped if this build was

@@ -45,6 +45,14 @@ def size(amount: float) -> str:
     return f"{amount:.4g}{unit}"
 
 
+def span(seconds: float) -> str:
+    """A time as a Pipelinefile has it: 2d, 4h, 90m, 30s"""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
+
+
 def groups(root: str, controller: str) -> Iterator[str]:
     """The folder of our control group and of each above it (inside a container, often only the top is there)."""
     mount = os.path.join(root, "sys/fs/cgroup", controller)

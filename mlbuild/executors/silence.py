@@ -11,13 +11,13 @@ import time
 
 from mlbuild import digest
 from mlbuild.executors.job import Job
+from mlbuild.executors.machine import span
 
 PROGRESS = "MLBUILD_PROGRESS"
 """The variable that names the file to which a recipe reports its progress."""
 LOOKS, LEAST_PAUSE = 30, 1.0
 """How many looks there are in the time that a job may be silent; the least seconds between two."""
 LIGHT_PATHS = 100
-UNITS = (86400, "d"), (3600, "h"), (60, "m"), (1, "s")
 
 
 class Silence:
@@ -78,8 +78,7 @@ class Silence:
 
     def words(self, stacks: str) -> str:
         """What there is to say when it was too long, for people; `stacks`: where they are, if anywhere."""
-        amount, unit = next((self._limit / each, name) for each, name in UNITS if self._limit % each == 0 or each == 1)
-        return f"no sign of life for {amount:g}{unit}" + (f"; its stacks are in {stacks}" if stacks else "")
+        return f"no sign of life for {span(self._limit)}" + (f"; its stacks are in {stacks}" if stacks else "")
 
     def close(self) -> None:
         """Look no more."""

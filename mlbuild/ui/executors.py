@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlbuild.engine.sites import Described, Machine, Setting, span
-from mlbuild.errors import Location, MlbuildError
-from mlbuild.executors.machine import size
+from mlbuild.engine.sites import Described, Machine, Setting
+from mlbuild.errors import Location
+from mlbuild.executors.machine import size, span
 from mlbuild.executors.mounts import Mount
 from mlbuild.executors.slurm.cluster import COMMANDS, NEEDED, Cluster, QueueFacts
 from mlbuild.executors.slurm.nodes import Nodes
 from mlbuild.executors.slurm.trial import Tried
-from mlbuild.ui.words import counted, duration, table
+from mlbuild.ui.words import counted, duration, problem_row, table
 
 WRITTEN = {"memory": size, "disk": size, "time": span, "delay": span}
 """How the values of settings are written that are no numbers or texts."""
@@ -160,13 +160,6 @@ def _setting_row(setting: Setting) -> dict[str, Any]:
     at = setting.at
     row = {"setting": setting.name, "value": setting.value}
     return row | ({"file": at.source.path, "line": at.line} if at else {})
-
-
-def problem_row(problem: MlbuildError) -> dict[str, Any]:
-    """As `check --json` has it."""
-    row: dict[str, Any] = {"message": problem.message, "hint": problem.hint}
-    at = problem.at
-    return row | ({"file": at.source.path, "line": at.line, "column": at.column} if at else {})
 
 
 def _machine_row(machine: Machine) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlbuild.engine.decide import Reason
 from mlbuild.engine.orphans import Orphan
+from mlbuild.errors import MlbuildError
 from mlbuild.state.standing import Standing
 
 SHOWN = 3
@@ -49,6 +50,13 @@ def reason_text(reason: Reason) -> str:
         case "output":
             return f"output {what} is {_how(reason)}"
     return _changed(f"{reason.kind} {what}", reason, shown=False)
+
+
+def problem_row(problem: MlbuildError) -> dict[str, Any]:
+    """A mistake or a doubt, for programs."""
+    row: dict[str, Any] = {"message": problem.message, "hint": problem.hint}
+    at = problem.at
+    return row | ({"file": at.source.path, "line": at.line, "column": at.column} if at else {})
 
 
 def _changed(name: str, reason: Reason, *, shown: bool) -> str:

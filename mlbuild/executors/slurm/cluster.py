@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlbuild.executors.slurm import nodes
-from mlbuild.executors.slurm.commands import Answer, Command, queue, rows
-from mlbuild.executors.slurm.nodes import WAIT, Nodes
+from mlbuild.executors.slurm.commands import WAIT, Answer, Command, queue, rows
+from mlbuild.executors.slurm.nodes import Nodes
 
 NEEDED = ("sbatch", "squeue", "scancel")
 COMMANDS = (*NEEDED, "sinfo", "scontrol", "sacct", "sacctmgr")

@@ -91,8 +91,10 @@ UNSURE = (
     "backup",
 )
 """What stands in a word of `sbatch` that says nothing about the job: it may have been taken."""
-WAIT, TO_DIE = 10.0, 0.1
-"""Seconds for which a node waits for Slurm's answer, and between two looks at whether what was killed is gone."""
+WAIT = 10.0
+"""Seconds for which an answer is waited for that tells more, but without which one can go on."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks at whether steps that were killed are gone."""
 ASK_FOR = 60.0
 """Seconds after which a command is not waited for any more."""
 ACCOUNTING = 15.0
@@ -256,7 +258,7 @@ def end_steps(job: str) -> None:
     until = time.monotonic() + WAIT
     while (found := steps(job)) and time.monotonic() < until:
         Command(["scancel", "--quiet", "--signal=KILL", *found], WAIT).answer(WAIT)
-        time.sleep(TO_DIE)
+        time.sleep(LOOK_EVERY)
 
 
 def rows(answer: Answer) -> list[Row] | None:

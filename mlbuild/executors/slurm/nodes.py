@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 from mlbuild.executors.job import Job
 from mlbuild.executors.machine import size
-from mlbuild.executors.slurm.commands import Answer, Command
+from mlbuild.executors.slurm.commands import WAIT, Answer, Command
 from mlbuild.executors.slurm.script import Site
 
 FORMAT = "%P|%c|%m|%D|%T|%G"
 GPU = re.compile(r"gpu(?::([\w.-]+))??(?::(\d+))?(?:\(|$)")
-WAIT = 10.0
-"""Seconds for which an answer is waited for: what is not known is not refused."""
 MARKS = "*~#!%$@^-+"
 """Stand behind a state: the node does not respond, sleeps, is about to start anew …"""
 

@@ -165,10 +165,10 @@ class Outbox:
         if first is None:
             self._tried = len(self._waiting), len(self._known)
             return []
-        alike = self._alike(first[0].job)
+        alike = self._alike(first[0])
         chosen: dict[int, list[Known]] = {}
         for run in (first, *ready):
-            if self._alike(run[0].job) == alike and (not chosen or len(chosen) < self._largest_array()):
+            if self._alike(run[0]) == alike and (not chosen or len(chosen) < self._largest_array()):
                 index = self._dependency(run[0].job).index
                 chosen.setdefault(len(chosen) if index is None else index, run)
         return self._take([known for _, run in sorted(chosen.items()) for known in run])
@@ -219,10 +219,11 @@ class Outbox:
         result = self._known[job.attempt].folder.result(attempt)
         return result is not None and result.ok
 
-    def _alike(self, job: Job) -> tuple[object, ...]:
-        own = resources(job, self.site(job))
-        target, before = job.task.partition("[")[0], self._dependency(job)
-        return job.executor, target, own, limit(job, self.site(job)), self._away(job), before.jobs, before.arrays
+    def _alike(self, known: Known) -> tuple[object, ...]:
+        job, site = known.job, self.site(known.job)
+        before = self._dependency(job)
+        asked = resources(job, site), limit(job, site)
+        return job.executor, known.target, *asked, self._away(job), before.jobs, before.arrays
 
     def _away(self, job: Job) -> list[str]:
         return sorted(self._lost_on.get(job.task, ()))
