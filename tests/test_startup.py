@@ -44,6 +44,15 @@ def test_a_build_with_nothing_to_do_and_status_load_neither_rich_nor_fsspec(work
     assert not loaded(workspace.root, "status") & {"rich", "fsspec"}
 
 
+def test_what_runs_jobs_on_a_cluster_is_loaded_only_for_a_job_that_is_for_it(workspace: Workspace) -> None:
+    here = 'target t:\n    outputs: "t.txt"\n    run: echo > {outputs}\n'
+    workspace.pipeline("executor gpu: slurm()\n" + here)
+    for arguments in (["t"], ["status"], ["log", "t"], ["cancel"]):
+        assert "mlbuild.executors.slurm.executor" not in loaded(workspace.root, *arguments)
+    code = "from mlbuild.executors.slurm import executor"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0, "it goes by another name now"
+
+
 def test_version() -> None:
     ended = subprocess.run([sys.executable, "-m", "mlbuild", "--version"], cwd=ROOT, capture_output=True, text=True)
     assert ended.stdout == "mlbuild 0.1.0\n"

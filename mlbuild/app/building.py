@@ -36,8 +36,6 @@ from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Job
 from mlbuild.executors.local import LocalExecutor
 from mlbuild.executors.machine import available_cpus, available_memory
-from mlbuild.executors.slurm.executor import SlurmExecutor
-from mlbuild.executors.slurm.script import Site
 from mlbuild.executors.together import Together
 from mlbuild.graph.dag import Graph
 from mlbuild.graph.task import Task
@@ -284,10 +282,10 @@ def _executors(
     limits = {one.name: Limits(one.cpus, one.memory, one.gpus, one.disk, one.jobs, one.pools) for one in executors}
     gpus = workspace.config.gpus
     here = LocalExecutor(folder, layout.workspace, jobs, most, available_memory(), prepared, limits, gpus)
-    sites = {one.name: Site(**one.settings) for one in executors if one.kind == "slurm"}
+    sites = {one.name: one.settings for one in executors if one.kind == "slurm"}
     targets = workspace.pipeline.targets.values()
     active = {target.name: each for target in targets if (each := at_once(target, max_active)) is not None}
-    return Together(here, SlurmExecutor(layout.jobs, sites, limits, active), frozenset(sites))
+    return Together(here, layout.jobs, sites, limits, active)
 
 
 def _fit(executor: Together, asked: Callable[[Task], dict[str, Any]], tasks: Iterable[Task]) -> dict[Task, str]:

@@ -12,7 +12,6 @@ from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import PATIENCE, Answer, Request, ask
 from mlbuild.executors.job import Job, JobResult
 from mlbuild.executors.local import LocalExecutor
-from mlbuild.executors.slurm.executor import SlurmExecutor
 from mlbuild.executors.together import Together
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.layout import Layout
@@ -148,7 +147,7 @@ class _Asker:
     def orphaned(self, run: Run, records: list[OpenAttempt]) -> Cancelled | None:
         """Of a build that died: what it started may go on, and the next build takes in how it ended."""
         here = LocalExecutor(self._layout.run(run.number), self._layout.workspace, 1, 1, None)
-        executor = Together(here, SlurmExecutor(self._layout.jobs, {}, {}), frozenset())
+        executor = Together(here, self._layout.jobs)
         try:
             handles = {record.id: handle for record in records if (handle := _taken_over(executor, record))}
             for ended in executor.finished(0):

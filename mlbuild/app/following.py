@@ -10,7 +10,7 @@ from mlbuild.app.access import POLL, journal_of
 from mlbuild.engine.requests import Request, ask
 from mlbuild.errors import UsageError
 from mlbuild.executors import daemon
-from mlbuild.executors.slurm.executor import still_runs
+from mlbuild.executors.folder import still_runs
 from mlbuild.state.journal import Journal
 from mlbuild.state.layout import Layout
 from mlbuild.state.runs import Attempted, Run

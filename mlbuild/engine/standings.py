@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlbuild.executors.job import Began, Job, Waits
-from mlbuild.executors.slurm import executor as slurm
-from mlbuild.executors.slurm.standing import ask
+from mlbuild.executors.slurm import PREFIX
 from mlbuild.state.journal import OpenAttempt
 from mlbuild.state.layout import Layout
 from mlbuild.state.standing import Standing
@@ -23,9 +22,11 @@ def standings(left: Mapping[str, OpenAttempt], layout: Layout) -> dict[str, Stan
     """How those stand that a build which died has left, by task. A cluster is asked once, and not for long, if no node
     can tell of one."""
     runs = {
-        record.id: Job.from_json(record.job).run
-        for record in left.values()
-        if (record.handle or "").startswith(slurm.PREFIX)
+        record.id: Job.from_json(record.job).run for record in left.values() if (record.handle or "").startswith(PREFIX)
     }
-    seen = {one.attempt: as_kept(one) for one in ask(layout.jobs, runs)} if runs else {}
+    seen: dict[str, Standing] = {}
+    if runs:
+        from mlbuild.executors.slurm.standing import ask
+
+        seen = {one.attempt: as_kept(one) for one in ask(layout.jobs, runs)}
     return {task: seen.get(record.id, record.standing) for task, record in left.items()}

@@ -202,6 +202,12 @@ def ended(jobs: str) -> set[str]:
         return set()
 
 
+def still_runs(jobs: str, run: str, attempt: str) -> bool:
+    """Whether a run was submitted and not given up, and there is no result of an attempt in it. Asks nobody."""
+    place = JobFolder(os.path.join(jobs, run))
+    return place.read() is not None and not place.is_withdrawn() and attempt not in ended(jobs)
+
+
 def lost(jobs: str, since: float) -> Iterator[tuple[str, str]]:
     """The tasks that were given up while they ran, each with its node, as far as can be told.
 

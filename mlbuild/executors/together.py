@@ -5,27 +5,54 @@ Blind to how any of them works.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from mlbuild.executors import folder, local
+from mlbuild.executors.capacity import Limits
 from mlbuild.executors.job import Began, Executor, Job, JobResult, Waits
 from mlbuild.executors.local import LocalExecutor
-from mlbuild.executors.slurm import executor as slurm
-from mlbuild.executors.slurm.executor import SlurmExecutor
+from mlbuild.executors.slurm import PREFIX
+
+if TYPE_CHECKING:
+    from mlbuild.executors.slurm.executor import SlurmExecutor
 
 
 class Together:
-    """This machine and a cluster.
+    """This machine and a cluster, of which nothing is loaded before a job is for it.
 
     Args:
-        remote: the names of the executors that are on the cluster.
+        jobs: the folder of those that are on the cluster.
+        sites: what each executor on the cluster says, by name, as `Site` takes it.
+        limits: of the executors, by name.
+        most: target → at most so many of its jobs run at once on the cluster; the others have no limit.
     """
 
-    def __init__(self, here: LocalExecutor, cluster: SlurmExecutor, remote: frozenset[str]) -> None:
+    def __init__(
+        self,
+        here: LocalExecutor,
+        jobs: str,
+        sites: Mapping[str, Mapping[str, Any]] | None = None,
+        limits: Mapping[str, Limits] | None = None,
+        most: Mapping[str, int] | None = None,
+    ) -> None:
         self._here = here
-        self._cluster = cluster
-        self._remote = remote
+        self._jobs = jobs
+        self._sites = sites or {}
+        self._limits = limits or {}
+        self._most = most or {}
+        self._loaded: SlurmExecutor | None = None
+
+    @property
+    def _cluster(self) -> SlurmExecutor:
+        if self._loaded is None:
+            from mlbuild.executors.slurm.executor import SlurmExecutor
+            from mlbuild.executors.slurm.script import Site
+
+            sites = {name: Site(**settings) for name, settings in self._sites.items()}
+            self._loaded = SlurmExecutor(self._jobs, sites, self._limits, self._most)
+        return self._loaded
 
     @property
     def gpus(self) -> int:
@@ -34,13 +61,13 @@ class Together:
 
     def is_remote(self, job: Job) -> bool:
         """Whether it is for the cluster."""
-        return job.executor in self._remote
+        return job.executor in self._sites
 
     def _of(self, job: Job) -> Executor:
         return self._cluster if self.is_remote(job) else self._here
 
     def _at(self, handle: str) -> Executor:
-        return self._cluster if handle.startswith(slurm.PREFIX) else self._here
+        return self._cluster if handle.startswith(PREFIX) else self._here
 
     def has_room(self, job: Job) -> bool:
         """Whether the job could start now, beside what was submitted and has not finished."""
@@ -48,7 +75,7 @@ class Together:
 
     def queues(self, executor: str) -> bool:
         """Whether what is submitted waits there for its turn, so that only so many of a target run at once as may."""
-        return executor in self._remote
+        return executor in self._sites
 
     def cut_short(self, job: Job) -> str | None:
         """What the job asks for and gets less of, in words."""
@@ -68,16 +95,16 @@ class Together:
 
         Raises StateError if it does not answer.
         """
-        return self._cluster.send()
+        return self._loaded.send() if self._loaded else []
 
     @property
     def arrays(self) -> list[int]:
         """How large the arrays are that the cluster has taken; a job alone is one of 1."""
-        return self._cluster.arrays
+        return self._loaded.arrays if self._loaded else []
 
     def finished(self, timeout: float) -> list[JobResult]:
         """Results that have come in, after waiting for one at most `timeout` seconds. Each is given once."""
-        results = self._cluster.finished(0)
+        results = self._loaded.finished(0) if self._loaded else []
         return results + self._here.finished(0 if results else timeout)
 
     def find(self, job: Job) -> str | None:
@@ -90,20 +117,23 @@ class Together:
 
     def standing(self) -> Sequence[Waits | Began]:
         """How attempts stand that have not ended, where that is not what was told before."""
-        return [*self._here.standing(), *self._cluster.standing()]
+        return [*self._here.standing(), *(self._loaded.standing() if self._loaded else ())]
 
     def news(self) -> list[str]:
         """What there is to say of where jobs run, in words; each is given once."""
-        return [*self._here.news(), *self._cluster.news()]
+        return [*self._here.news(), *(self._loaded.news() if self._loaded else ())]
 
     def cancel(self, handles: Sequence[str], *, now: bool = False) -> None:
         """Stop these jobs, with their signal and grace, or at once; their results still come."""
-        for executor in (self._here, self._cluster):
-            executor.cancel([handle for handle in handles if self._at(handle) is executor], now=now)
+        here = [handle for handle in handles if self._at(handle) is self._here]
+        self._here.cancel(here, now=now)
+        if self._loaded:
+            self._loaded.cancel([*{*handles}.difference(here)], now=now)
 
     def hold_back(self) -> None:
         """Don't begin what has not begun; the results of that come, as cancelled."""
-        self._cluster.hold_back()
+        if self._loaded:
+            self._loaded.hold_back()
 
     def end(self, handle: str, job: Job) -> None:
         """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
@@ -112,7 +142,8 @@ class Together:
     def close(self) -> None:
         """Let go. What still runs goes on."""
         self._here.close()
-        self._cluster.close()
+        if self._loaded:
+            self._loaded.close()
 
 
 def still_runs(run_folder: str, jobs: str, job: Job) -> bool:
@@ -121,7 +152,7 @@ def still_runs(run_folder: str, jobs: str, job: Job) -> bool:
     Args:
         jobs: the folder of those that are on a cluster.
     """
-    return local.still_runs(run_folder, job.attempt) or slurm.still_runs(jobs, job.run, job.attempt)
+    return local.still_runs(run_folder, job.attempt) or folder.still_runs(jobs, job.run, job.attempt)
 
 
 def ended_on_cluster(jobs: str) -> set[str]:

@@ -15,7 +15,7 @@ from mlbuild.executors import folder
 from mlbuild.executors.capacity import Limits
 from mlbuild.executors.folder import NOW, REVOKED, SOFT, JobFolder, Note
 from mlbuild.executors.job import Began, Job, JobResult, Reason, Waits
-from mlbuild.executors.slurm import nodes
+from mlbuild.executors.slurm import PREFIX, nodes
 from mlbuild.executors.slurm.commands import Orders
 from mlbuild.executors.slurm.judge import Judge
 from mlbuild.executors.slurm.known import Known
@@ -25,7 +25,6 @@ from mlbuild.executors.slurm.script import Site
 from mlbuild.executors.slurm.standing import Standings
 from mlbuild.executors.slurm.widths import Widths
 
-PREFIX = "slurm/"
 TICK = 0.02
 """Seconds between two looks at what has come, while somebody waits for it."""
 LISTINGS, LIST_EVERY = 0.2, 1.0
@@ -288,9 +287,3 @@ class SlurmExecutor:
             self._go_on()
         self._queue.close()
         self._orders.close()
-
-
-def still_runs(jobs: str, run: str, attempt: str) -> bool:
-    """Whether a run was submitted and not given up, and there is no result of an attempt in it. Asks nobody."""
-    place = JobFolder(os.path.join(jobs, run))
-    return place.read() is not None and not place.is_withdrawn() and attempt not in folder.ended(jobs)
