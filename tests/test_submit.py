@@ -307,6 +307,23 @@ def test_what_read_something_else_than_is_in_place_is_made_again(chain: Workspac
     assert chain.read("model.txt") == "on\nin\n", after.out
 
 
+def test_nobody_is_said_to_have_died_who_has_submitted_or_was_refused(chain: Workspace, cluster: Cluster) -> None:
+    chain.pipeline(CHAIN.format(executor=EXECUTOR) + '\n    target here:\n        outputs: "h"\n        run: touch h\n')
+    few = """if grep -q raw "${@: -1}"; then exec /usr/bin/sbatch "$@"; fi
+        echo 'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy' >&2; exit 1"""
+    driver = chain.start("submit", "model", env=stand_in(chain, "sbatch", few))
+    chain.wait_for("ran")
+    driver.kill()
+    driver.communicate()
+    assert chain.run("submit", "model", "here").status == 2, "it runs on this machine"
+    assert "run 1 has submitted it, at " in chain.run("status", "raw", "--tasks").out
+    assert chain.run("cancel", "--dry-run").out.startswith("run 1 had submitted\n")
+    chain.write("go", "")
+    after = chain.ok("model")
+    assert "raw: submitted by run 1" in after.out and "died" not in after.out
+    assert chain.lines("ran") == ["raw", "model"]
+
+
 # --- going on
 
 

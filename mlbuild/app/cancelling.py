@@ -84,8 +84,9 @@ def cancel(
         dead: dict[int, list[OpenAttempt]] = {}
         for record in journal.open_attempts():
             if not journal.lives(record.run) and (tasks is None or record.task in tasks):
-                dead.setdefault(record.run, []).append(record)
-        found += [asker.orphaned(run, records) for number, records in dead.items() if (run := journal.past.run(number))]
+                run, _ = journal.past.left_by(record.run, record.begun)
+                dead.setdefault(run, []).append(record)
+        found += [asker.orphaned(of, records) for number, records in dead.items() if (of := journal.past.run(number))]
     return sorted((each for each in found if each), key=lambda each: each.run.number)
 
 

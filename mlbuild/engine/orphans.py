@@ -38,11 +38,6 @@ def orphans(journal: Journal, layout: Layout) -> tuple[dict[str, OpenAttempt], d
             continue
         if record.id in ended:
             over[record.task] = record
-        elif still_runs(layout.run(_begun(record)), layout.jobs, Job.from_json(record.job)):
+        elif still_runs(layout.run(record.begun), layout.jobs, Job.from_json(record.job)):
             left[record.task] = record
     return left, over
-
-
-def _begun(record: OpenAttempt) -> int:
-    """The build that had started it, whichever has it now."""
-    return int(record.id.partition("-")[0])

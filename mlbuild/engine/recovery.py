@@ -74,9 +74,9 @@ class Recovery:
                 known = record.fingerprint, job, record.had, record.edited
                 remembered = self._journal.past.attempt(record.id)
                 command = remembered.command if remembered else ""
-                left = self._journal.past.has_submitted(record.run)
+                died, left = self._journal.past.left_by(record.run, record.begun)
                 attempt = Attempt(
-                    task, record.number, *known, died=record.run, left=left, began=record.started, command=command
+                    task, record.number, *known, died=died, left=left, began=record.started, command=command
                 )
                 return attempt, handle
             self._attempts.undo(job, record.had, JobResult(record.id, Reason.LOST, detail="its build died"))

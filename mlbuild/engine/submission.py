@@ -49,6 +49,7 @@ class Submission(Scheduler):
         for attempt, handle in zip(chain.attempts, handles, strict=True):
             self._watch(attempt, handle)
             self._say(told.submitted(attempt, chain.behind(attempt.task)))
+        self._journal.leave(self.states.count((State.RUNNING,)))
 
     def _decide_all(self) -> None:
         """Decide what does not wait for what must run; what has ended of earlier builds is taken in."""

@@ -96,7 +96,8 @@ class Survey:
     def orphan(self, task: Task, record: OpenAttempt, journal: Journal, *, over: bool) -> Orphan:
         """What a build that is gone has left of a task, as the next one sees it."""
         wanted = record.fingerprint.completed(self.facts(task).fingerprint) is not None
-        return Orphan(record.run, record.started, journal.past.has_submitted(record.run), wanted, over)
+        run, submitted = journal.past.left_by(record.run, record.begun)
+        return Orphan(run, record.started, submitted, wanted, over)
 
     def _look(self, task: Task, needs: list[Task]) -> Surveyed:
         missing = self._graph.missing.get(task)

@@ -121,6 +121,11 @@ class OpenAttempt(Struct, frozen=True):
     """Epoch seconds."""
     standing: Standing = HERE
 
+    @property
+    def begun(self) -> int:
+        """The build that has made it, whichever has it now."""
+        return int(self.id.partition("-")[0])
+
 
 class Journal:
     """The journal of a workspace.
@@ -455,6 +460,11 @@ class Journal:
         with self._transaction():
             self._db.executemany("UPDATE attempts SET handle = ? WHERE id = ?", [(h, a) for a, h in handles])
         reach("submitted")
+
+    def leave(self, count: int) -> None:
+        """So many attempts are submitted, and will be left to themselves, however this run ends."""
+        with self._transaction():
+            self._db.execute("UPDATE runs SET counts = json_object('submitted', ?) WHERE id = ?", (count, self.run))
 
     def stand(self, standings: Mapping[str, Standing]) -> None:
         """How attempts stand now, by their ids."""

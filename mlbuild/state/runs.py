@@ -299,10 +299,17 @@ class Runs:
         rows = self._db.execute(f"{ATTEMPTED} WHERE task = ? AND started > ? ORDER BY started", (task, after))
         return [attempted(row) for row in rows]
 
-    def has_submitted(self, run: int) -> bool:
-        """Whether a build ended with something submitted and left to itself."""
-        row = self._db.execute("SELECT json_extract(counts, '$.submitted') FROM runs WHERE id = ?", (run,)).fetchone()
-        return row is not None and bool(row[0])
+    def left_by(self, run: int, begun: int) -> tuple[int, bool]:
+        """Who has left an attempt without an end: that build, and whether it had submitted it and ended; else it died.
+
+        Args:
+            run: the build that had it last.
+            begun: the one that has made it; `run` may have ended without a word on it since.
+        """
+        query = "SELECT ended NOT NULL, json_extract(counts, '$.submitted') FROM runs WHERE id = ?"
+        found = {number: self._db.execute(query, (number,)).fetchone() or (False, None) for number in (run, begun)}
+        who = begun if found[run][0] else run
+        return who, bool(found[who][1])
 
     def attempt(self, id: str) -> Attempted | None:
         return self._attempt("WHERE id = ?", id)
