@@ -68,11 +68,12 @@ def test_the_script_of_an_array() -> None:
     assert text.endswith("""\
 attempts=([0]=5-1 [1]=5-2 [4]=5-3)
 folder=/work/.mlbuild/jobs/"${attempts[$SLURM_ARRAY_TASK_ID]}"
+if test -e "$folder/claim" || ! test -e "$folder/job.json"; then exit; fi
 exec >> "$folder/slurm.out" 2>&1
 refuse() { echo "$1, on ${SLURMD_NODENAME:-$HOSTNAME}" | tee "$folder/refused"; exit 1; }
 [ -x /opt/python ] || refuse 'there is no /opt/python'
 cd /opt/lib || refuse 'there is no /opt/lib, where mlbuild lies'
-exec /opt/python -m mlbuild.executors.node "$folder"
+exec /opt/python -m mlbuild.executors.node "$folder" "${attempts[@]}"
 """)
 
 

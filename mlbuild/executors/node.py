@@ -1,7 +1,8 @@
-"""One run of a recipe on a node of a cluster: `python -m mlbuild.executors.node FOLDER`, in a job of Slurm's.
+"""Runs of recipes on a node of a cluster: `python -m mlbuild.executors.node FOLDER OTHER…`, in a job of Slurm's.
 
 A small driver of a supervisor of its own, which does what it does on the driver's machine, too: environment, clock,
-log, checkpoints, outputs. Blind to why it was submitted, and to what becomes of the result.
+log, checkpoints, outputs. Of an array, a job that is soon done takes up others that no job of Slurm's has begun yet.
+Blind to why it was submitted, and to what becomes of the result.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from mlbuild.executors import behind, daemon
 from mlbuild.executors.attempt import signal_name
-from mlbuild.executors.folder import NOW, REVOKED, Claim, JobFolder, Note
+from mlbuild.executors.folder import CLAIM, NOW, OUTPUT, REVOKED, Claim, JobFolder, Note
 from mlbuild.executors.gpus import VISIBLE
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.local import LocalExecutor
@@ -37,21 +38,49 @@ FIRST_PORT, PORTS = 20_000, 10_000
 """Below those that the kernel gives out by itself. Jobs whose ids are near have ports of their own."""
 TAKEN = 75
 """The exit status of a job whose attempt is another's already."""
+YOUNG, SHARE = 30.0, 0.05
+"""Seconds for which a job takes up others, and which part of its time that is at most: each must have almost all of it.
+It costs a cluster more to begin a job than many a task takes."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A job of the cluster's: where runs are carried out, one after another."""
+
+    environment: Mapping[str, str]
+    began: float = field(default_factory=time.time)
+    signals: list[int] = field(default_factory=list)
+    """Those that have come and that nobody has looked at."""
+    is_over: bool = False
+    """The cluster, or the driver, wants nothing more of it."""
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, self._hear)
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        self.signals.append(number)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it began."""
+        return time.time() - self.began
+
+    def has_time_for(self, note: Note) -> bool:
+        """Whether another run has all the time that it would have in a job of its own, or nearly so."""
+        young = YOUNG if note.limit is None else min(YOUNG, note.limit * SHARE)
+        return not self.is_over and not self.signals and self.age < young
 
 
 class Node:
-    """One run.
+    """One run."""
 
-    Args:
-        environment: of the cluster's job.
-    """
-
-    def __init__(self, folder: JobFolder, note: Note, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: JobFolder, note: Note, place: Place) -> None:
         self._folder = folder
         self._note = note
-        self._environment = environment
-        self._began = time.time()
-        self._signals: list[int] = []
+        self._place = place
+        self._late = place.age
+        """Seconds that others had of the job's time."""
         self._outside = ""
         """The signal by which the cluster has ended it."""
         self._asked = ""
@@ -60,11 +89,9 @@ class Node:
 
     def run(self) -> int:
         """Carry it out: the exit status for the cluster."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, self._hear)
-        node = self._environment.get("SLURMD_NODENAME", os.uname().nodename)
-        claim = Claim(own_id(self._environment), node, time.time(), lent(self._environment))
-        if not self._folder.claim(claim):
+        environment = self._place.environment
+        node = environment.get("SLURMD_NODENAME", os.uname().nodename)
+        if not self._folder.claim(Claim(own_id(environment), node, time.time(), lent(environment))):
             by = self._folder.claimant()
             print(f"this was begun before, by {by}: it runs once" if by else "this was called off before it began")
             return TAKEN
@@ -76,6 +103,7 @@ class Node:
             self._publish(result)
             _say(f"{result.attempt}: {result.reason} {result.detail}".rstrip())
             status = status or (0 if result.ok else max(1, result.exit_status))
+        self._place.is_over = bool(self._outside) or self._asked == REVOKED
         return status
 
     def _publish(self, result: JobResult) -> None:
@@ -89,9 +117,6 @@ class Node:
                 time.sleep(self._note.delay / 2)
             else:
                 return
-
-    def _hear(self, number: int, _: FrameType | None) -> None:
-        self._signals.append(number)
 
     def _carry_out(self) -> list[JobResult]:
         """The results, in the order of the jobs."""
@@ -113,7 +138,7 @@ class Node:
         next_beat = 0.0
         while len(results) < len(self._note.jobs):
             results |= {result.attempt: result for result in executor.finished(LOOK_EVERY)}
-            heard = [self._signals.pop(0) for _ in range(len(self._signals))]
+            heard = [self._place.signals.pop(0) for _ in range(len(self._place.signals))]
             if heard or time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self._note.delay / 2
                 self._folder.beat()
@@ -147,19 +172,19 @@ class Node:
         """Whether a signal only warns of the end of the time, which comes too coarsely: we know it ourselves."""
         if number != signal.SIGUSR1 or self._note.limit is None:
             return False
-        return self._began + self._note.limit - time.time() < self._note.jobs[0].grace + 2.5 * EARLY
+        return self._note.limit - self._place.age < self._note.jobs[0].grace + 2.5 * EARLY
 
     def _here(self, job: Job) -> Job:
         """What is told the supervisor: it has what the cluster says of this job, and ends before the cluster does."""
-        of_job = {name: value for name, value in self._environment.items() if name.startswith("SLURM")}
+        of_job = {name: value for name, value in self._place.environment.items() if name.startswith("SLURM")}
         if job.nodes > 1:
-            of_job |= meeting_point(job.nodes, self._environment.get("SLURM_JOB_ID", "0"))
+            of_job |= meeting_point(job.nodes, of_job.get("SLURM_JOB_ID", "0"))
         # The cluster lends GPUs: there is nothing to choose from.
         has_visible = bool(lent(self._environment)) and VISIBLE in self._environment
         job = replace(job, environment={**of_job, **job.environment}, gpus=0, has_visible=has_visible)
         if self._note.limit is None:
             return job
-        left = max(2.0, self._note.limit - TO_CLOSE)
+        left = max(2.0, self._note.limit - self._late - TO_CLOSE)
         grace = min(job.grace, left / 2)
         self._is_cut = job.timeout is None or left - grace < job.timeout
         return replace(job, timeout=left - grace, grace=grace) if self._is_cut else job
@@ -169,7 +194,7 @@ class Node:
             if not self._outside:
                 # Slurm tells all processes of a job, one after another: the recipe may have heard before us.
                 time.sleep(LOOK_EVERY)
-                self._outside = next((signal_name(one) for one in self._signals if one == signal.SIGTERM), "")
+                self._outside = next((signal_name(one) for one in self._place.signals if one == signal.SIGTERM), "")
             if self._outside:
                 return replace(result, reason=Reason.PREEMPTED, detail=f"Slurm ended it by {self._outside}")
         if result.reason is Reason.TIMEOUT and self._is_cut:
@@ -201,12 +226,37 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    folder = JobFolder(os.path.abspath(sys.argv[1]))
+    own, *others = sys.argv[1:]
+    return carry_out(os.path.abspath(own), others, Place(os.environ))
+
+
+def carry_out(own: str, others: Sequence[str], place: Place) -> int:
+    """Carry out the run of a folder, and those of the others beside it that nobody has: the first's exit status."""
+    place.listen()
+    folder = JobFolder(own)
     note = folder.read()
     if note is None:
         print(f"{folder.path} is gone: its attempt is over")
         return TAKEN
-    return Node(folder, note, os.environ).run()
+    status = Node(folder, note, place).run()
+    # The cluster begins with the first of an array: the last would wait longest.
+    for other in (JobFolder(os.path.join(os.path.dirname(own), name)) for name in reversed(others)):
+        if not place.has_time_for(note):
+            break
+        if not os.path.exists(other.at(CLAIM)) and (theirs := other.read()):
+            with contextlib.suppress(ChildProcessError):  # the supervisors of those before
+                os.waitpid(-1, os.WNOHANG)
+            _speak_in(other)
+            Node(other, theirs, place).run()
+    return status
+
+
+def _speak_in(folder: JobFolder) -> None:
+    """What is printed from now on is for this folder."""
+    sys.stdout.flush()
+    with open(folder.at(OUTPUT), "a") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
 
 
 if __name__ == "__main__":

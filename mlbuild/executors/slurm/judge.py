@@ -5,6 +5,7 @@ Blind to how a job came to Slurm.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import defaultdict
@@ -63,6 +64,9 @@ class Judge:
         """How it ended, if what Slurm said last means that it did."""
         if known.sent is None or known.sent > self._queue.picture.asked:
             return None
+        if known.index is not None:
+            with contextlib.suppress(OSError):  # which of its array has it will be seen later
+                known.claimant()
         row = self._queue.picture.of(known)
         known.id = row.id if row else known.id
         if known.held:
@@ -132,7 +136,7 @@ class Judge:
                 reason = Reason.CANCELLED if known.stop in (SOFT, NOW) else Reason.SIGNAL
                 return known.unseen(reason, "its job in Slurm was cancelled")
         where = ""
-        if claim := known.folder.claimant():
+        if claim := known.claimant():
             self.lost_on[known.job.task].add(claim.node)
             where = f" on {claim.node}"
         said = f": Slurm says {state}" if state else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mlbuild.executors import checkpoints
-from mlbuild.executors.folder import JobFolder
+from mlbuild.executors.folder import Claim, JobFolder
 from mlbuild.executors.job import Began, Job, JobResult, Reason, Waits
 
 
@@ -20,6 +20,7 @@ class Known:
     folder: JobFolder
     name: str = ""
     index: int | None = None
+    """Which of its array it is, or which of the array's jobs has taken it up."""
     id: str = ""
     """How Slurm calls it, once that is known."""
     sent: float | None = None
@@ -35,6 +36,14 @@ class Known:
     delay: float = 10.0
     told: Waits | Began | None = None
     """How it stands, as was told."""
+    _claim: Claim | None = None
+
+    def claimant(self) -> Claim | None:
+        """As `JobFolder.claimant`. Raises OSError."""
+        if self._claim is None and (claim := self.folder.claimant()):
+            index = claim.id.partition("_")[2]
+            self._claim, self.id, self.index = claim, claim.id, int(index) if index else self.index
+        return self._claim
 
     @property
     def target(self) -> str:
@@ -53,7 +62,7 @@ class Known:
     def withdraw(self) -> bool:
         """See to it that it never begins; False if it has, or if that can't be told."""
         try:
-            return self.folder.withdraw()
+            return self.folder.withdraw() or self.claimant() is None
         except OSError:
             return False
 

@@ -246,11 +246,16 @@ class Outbox:
         script = members[0].folder.at(SCRIPT)
         with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
             after = behind[0].option(as_array=len(runs) > 1)
-            away = self._away(job)
-            file.write(render(name, folders, job, site, away, sys.executable, ROOT, after, width, indices))
+            away, shared = self._away(job), not self._has_followers(members)
+            file.write(render(name, folders, job, site, away, sys.executable, ROOT, after, width, indices, shared))
         self._widths.note(name, width)
         reach("slurm-written")
         return script
+
+    def _has_followers(self, members: list[Known]) -> bool:
+        """Whether others come behind any of these, each behind its own job."""
+        attempts = {known.job.attempt for known in members}
+        return any(not attempts.isdisjoint(known.job.after) for known in self._waiting)
 
     def _sent(self, submission: Submission, answer: Answer) -> list[JobResult]:
         """`sbatch` has ended: the results of those that Slurm does not take."""

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlbuild.executors.folder import OUTPUT, REFUSED
+from mlbuild.executors.folder import CLAIM, JOB, OUTPUT, REFUSED
 from mlbuild.executors.job import Job
 from mlbuild.executors.node import EARLY, TO_CLOSE
 
@@ -86,6 +86,7 @@ def render(
     after: str = "",
     width: int | None = None,
     indices: Sequence[int] = (0,),
+    is_shared: bool = True,
 ) -> str:
     """The script of one job, or of an array of jobs that ask for the same.
 
@@ -98,6 +99,7 @@ def render(
         after: what must have succeeded before, as `--dependency` has it.
         width: at most so many of an array run at once.
         indices: those that the jobs have in their array.
+        is_shared: whether a job of the array may take up the work of others of it.
     """
     first, jobs = folders[0], os.path.dirname(folders[0])
     away = ",".join(filter(None, (site.exclude, *exclude)))
@@ -127,13 +129,16 @@ def render(
         names = (shlex.quote(os.path.basename(each)) for each in folders)
         lines.append(f"attempts=({' '.join(f'[{index}]={name}' for index, name in zip(indices, names, strict=True))})")
         lines.append(f'folder={shlex.quote(jobs)}/"${{attempts[$SLURM_ARRAY_TASK_ID]}}"')
+        # Another of the array may have taken it up, and may have done it.
+        lines.append(f'if test -e "$folder/{CLAIM}" || ! test -e "$folder/{JOB}"; then exit; fi')
         lines.append(f'exec >> "$folder/{OUTPUT}" 2>&1')
     lines.append(REFUSE)
     lines += [WATCH, site.setup, "trap - ERR"] if site.setup else []
     lines.append(f"[ -x {shlex.quote(python)} ] || refuse {shlex.quote(f'there is no {python}')}")
     # `-m` finds mlbuild where we are, and the recipe's PYTHONPATH stays its own.
     lines.append(f"cd {shlex.quote(root)} || refuse {shlex.quote(f'there is no {root}, where mlbuild lies')}")
-    lines.append(f'exec {shlex.quote(python)} -m mlbuild.executors.node "$folder"')
+    others = ' "${attempts[@]}"' if len(folders) > 1 and is_shared else ""
+    lines.append(f'exec {shlex.quote(python)} -m mlbuild.executors.node "$folder"{others}')
     return "\n".join(lines) + "\n"
 
 
