@@ -89,4 +89,4 @@ def test_what_a_dead_job_had_taken_up_is_lost_though_its_own_still_waits(slurm: 
     finally:
         cluster.restore(node)
     assert "after losing it" in ended.out
-    assert sorted(slurm.lines("began")) == [*"0123445"], "only the lost one ran again"
+    assert sorted(slurm.lines("began")) == [*"0123445"], ended.out
