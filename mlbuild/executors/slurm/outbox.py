@@ -25,8 +25,8 @@ from mlbuild.executors.slurm.widths import Widths
 from mlbuild.killpoint import reach
 
 KILL_POINTS = ("slurm-written", "slurm-sending", "slurm-sent")
-GATHER = 1.0
-"""Seconds for which jobs are held back, as long as more of them keep coming: they may become one array."""
+QUIET, GATHER = 0.05, 2.0
+"""Seconds without another job, and at most, for which jobs are held back: they may become one array."""
 DEFAULTS = {
     "queue": "SBATCH_PARTITION",
     "account": "SBATCH_ACCOUNT",
@@ -77,9 +77,8 @@ class Outbox:
         self._orders = orders
         self._widths = widths
         self._waiting: list[Known] = []
-        self._since = 0.0
-        """When one came last."""
-        self._size = 0
+        self._first = self._last = 0.0
+        """Since when jobs have been coming, and when the last came."""
         self._tried: tuple[int, int] | None = None
         """How many waited, and how many were known, when none of them could be submitted."""
         self._most: int | None = None
@@ -102,8 +101,9 @@ class Outbox:
         return bool(self._put_off)
 
     def put(self, jobs: Sequence[Known]) -> None:
+        self._last = time.monotonic()
+        self._first = self._first if self._waiting else self._last
         self._waiting += jobs
-        self._since = time.monotonic()
 
     def withdraw(self, known: Known) -> bool:
         """Don't submit it; False if it was."""
@@ -146,12 +146,11 @@ class Outbox:
         self._sending = submission, Command(command, keep=keep)
 
     def _is_due(self) -> bool:
-        """Whether there are jobs, and no more of them keep coming."""
-        is_growing = len(self._waiting) > self._size
-        self._size = len(self._waiting)
+        """Whether there are jobs, and no more of them keep coming, or they have for long."""
+        now = time.monotonic()
         if not self._waiting or self._tried == (len(self._waiting), len(self._known)):
             return False
-        return not (is_growing and time.monotonic() - self._since < GATHER)
+        return now - self._last > QUIET or now - self._first > GATHER
 
     def _take_alike(self) -> list[Known]:
         """All jobs of the first run that can be submitted, and of all others that can be one array with it."""
@@ -187,7 +186,7 @@ class Outbox:
     def _take(self, members: list[Known]) -> list[Known]:
         taken = set(members)
         self._waiting = [known for known in self._waiting if known not in taken]
-        self._size = 0
+        self._first = time.monotonic()
         return members
 
     def _take_hopeless(self) -> list[JobResult]:
