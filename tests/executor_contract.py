@@ -511,7 +511,7 @@ def killed_driver(place: Place, jobs: list[Job], ready: Callable[[], object]) ->
             executor = place.executor()
             noted.with_suffix(".part").write_text("\n".join(executor.submit(jobs)))
             noted.with_suffix(".part").rename(noted)
-            executor.finished(0.1)
+            executor.finished(WAIT)
             time.sleep(WAIT)
         finally:
             os._exit(1)
