@@ -149,7 +149,7 @@ class Node:
                 executor.cancel([handle])
         executor.close()
         if first.nodes > 1 and not all(result.ok for result in results.values()):
-            end_steps(self._environment.get("SLURM_JOB_ID", ""))
+            end_steps(self._place.environment.get("SLURM_JOB_ID", ""))
         return [replace(results[job.attempt], found=found) for job in self._note.jobs]
 
     def _results(self, attempts: Sequence[str]) -> dict[str, JobResult | None]:
@@ -180,7 +180,7 @@ class Node:
         if job.nodes > 1:
             of_job |= meeting_point(job.nodes, of_job.get("SLURM_JOB_ID", "0"))
         # The cluster lends GPUs: there is nothing to choose from.
-        has_visible = bool(lent(self._environment)) and VISIBLE in self._environment
+        has_visible = bool(lent(self._place.environment)) and VISIBLE in self._place.environment
         job = replace(job, environment={**of_job, **job.environment}, gpus=0, has_visible=has_visible)
         if self._note.limit is None:
             return job
