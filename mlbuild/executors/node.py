@@ -103,7 +103,8 @@ class Node:
             self._publish(result)
             _say(f"{result.attempt}: {result.reason} {result.detail}".rstrip())
             status = status or (0 if result.ok else max(1, result.exit_status))
-        self._place.is_over = bool(self._outside) or self._asked == REVOKED
+        # After a failure the build may want no other to begin.
+        self._place.is_over = bool(status or self._outside) or self._asked == REVOKED
         return status
 
     def _publish(self, result: JobResult) -> None:
