@@ -1,4 +1,4 @@
-"""Many tasks on a Slurm cluster go as few arrays, as large as the site allows, whose jobs take up each other's tasks."""
+"""Many tasks on a Slurm cluster: as few arrays, as large as the site allows, whose jobs take up each other's tasks."""
 
 from __future__ import annotations
 
