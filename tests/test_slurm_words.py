@@ -11,7 +11,7 @@ from mlbuild.executors.job import Job, Waits
 from mlbuild.executors.slurm import nodes
 from mlbuild.executors.slurm.commands import Answer, Row, environment, rows
 from mlbuild.executors.slurm.dependency import dependency
-from mlbuild.executors.slurm.script import Site, limit, render
+from mlbuild.executors.slurm.script import MOST_OTHERS, Site, limit, render
 from mlbuild.executors.slurm.standing import is_same, waits_for
 
 
@@ -73,8 +73,15 @@ exec >> "$folder/slurm.out" 2>&1
 refuse() { echo "$1, on ${SLURMD_NODENAME:-$HOSTNAME}" | tee "$folder/refused"; exit 1; }
 [ -x /opt/python ] || refuse 'there is no /opt/python'
 cd /opt/lib || refuse 'there is no /opt/lib, where mlbuild lies'
-exec /opt/python -m mlbuild.executors.node "$folder" "${attempts[@]}"
+exec /opt/python -m mlbuild.executors.node "$folder" "${attempts[@]:0}"
 """)
+
+
+def test_a_job_is_told_of_no_more_others_of_its_array_than_a_command_line_holds() -> None:
+    many = range(3, 3 + MOST_OTHERS + 2)
+    folders = [f"/work/.mlbuild/jobs/5-{number}" for number in many]
+    text = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib", indices=many)
+    assert text.endswith(' "$folder" "${attempts[@]:5}"\n')
 
 
 @pytest.mark.parametrize(

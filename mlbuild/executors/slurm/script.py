@@ -19,6 +19,8 @@ WATCH = """trap 'refuse "setup failed by exit status $?: $BASH_COMMAND"' ERR"""
 """A line of the setup that fails ends the job, but not one within a function, as `module` is one."""
 LONGEST_WARNING = 65_535
 """Seconds before the end of a job's time at which Slurm can warn it."""
+MOST_OTHERS = 10_000
+"""Of so many of its array a job is told: a command line holds a few times as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def render(
     lines.append(f"[ -x {shlex.quote(python)} ] || refuse {shlex.quote(f'there is no {python}')}")
     # `-m` finds mlbuild where we are, and the recipe's PYTHONPATH stays its own.
     lines.append(f"cd {shlex.quote(root)} || refuse {shlex.quote(f'there is no {root}, where mlbuild lies')}")
-    others = ' "${attempts[@]}"' if len(folders) > 1 and is_shared else ""
+    others = f' "${{attempts[@]:{indices[-MOST_OTHERS:][0]}}}"' if len(folders) > 1 and is_shared else ""
     lines.append(f'exec {shlex.quote(python)} -m mlbuild.executors.node "$folder"{others}')
     return "\n".join(lines) + "\n"
 
