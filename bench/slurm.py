@@ -68,9 +68,10 @@ def mlbuild(folder: Path, count: int) -> list[str]:
 
 
 def snakemake(folder: Path, count: int) -> list[str]:
-    """As fast as its plugin goes: arrays, and no wait before it first looks. Without accounting it asks `squeue`."""
+    """As fast as its plugin goes: no wait before it first looks. Without accounting it asks `squeue`. The script of its
+    arrays falls apart into several lines, of which only the first job's runs: they are left out."""
     (folder / "Snakefile").write_text(SNAKEFILE.format(count=count))
-    slurm = ["--slurm-array-jobs=all", "--slurm-no-account", "--slurm-status-command=squeue"]
+    slurm = ["--slurm-no-account", "--slurm-status-command=squeue"]
     early = ["--slurm-init-seconds-before-status-checks=1", "--seconds-between-status-checks=1"]
     resources = ["--default-resources", "runtime=10", "slurm_partition=main"]
     return ["snakemake", "all", "--quiet", "all", "--executor=slurm", f"--jobs={count}", *slurm, *early, *resources]
