@@ -212,9 +212,37 @@ def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace
     wait_until_over(chain, cluster)
     assert chain.lines("ran") == ["raw", "model", "raw"]
     assert not chain.exists("model.txt"), "it was set aside"
+    assert chain.states("model") == {"raw": "missing", "model": "missing"}, "neither is queued any more"
     ended = chain.build("model")
     assert (ended.status, ended.failed) == (1, ["raw"])
+    assert "raw: attempt 1 had come to nothing by exit status 1" in ended.out
     assert chain.read("model.txt") == "in\nin\n", "it is back although nothing was made of what it needs"
+
+
+def test_what_was_given_up_costs_no_time_although_slurm_has_forgotten_it(slurm: Workspace, cluster: Cluster) -> None:
+    """With such a file system it takes longer than a test may until it is clear that a job never began."""
+    slurm.pipeline(f"""
+        {EXECUTOR.replace("delay = 1s", "delay = 1h")}
+        target raw:
+            outputs: "raw"
+            on: gpu
+            run: test -e go; touch {{outputs}}
+        target one:
+            inputs: raw
+            outputs: "one"
+            on: gpu
+            run: touch {{outputs}}
+        target two:
+            inputs: one
+            outputs: "two"
+            on: gpu
+            run: touch {{outputs}}
+    """)
+    assert slurm.run("submit", "two").status == 0
+    wait_until_over(slurm, cluster)
+    slurm.write("go", "")
+    forgetful = stand_in(slurm, "squeue", "")
+    assert slurm.ok("two", env=forgetful).ran == ["one", "raw", "two"]
 
 
 def test_what_slurm_does_not_take_fails_with_what_comes_behind_it(chain: Workspace, cluster: Cluster) -> None:
@@ -324,6 +352,21 @@ def test_nobody_is_said_to_have_died_who_has_submitted_or_was_refused(chain: Wor
     assert chain.lines("ran") == ["raw", "model"]
 
 
+def test_it_does_not_wait_for_another_build(chain: Workspace, cluster: Cluster) -> None:
+    driver = chain.start("raw")
+    chain.wait_for("ran")
+    ended = chain.run("submit", "model")
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith(f"error: raw can't be had now: run 1 (process {driver.pid}) makes it\n")
+    assert len(jobs(cluster)) == 1
+    chain.write("go", "")
+    assert driver.wait(60) == 0
+    assert chain.run("submit", "model").status == 0
+    wait_until_over(chain, cluster)
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "model"]
+
+
 # --- going on
 
 
@@ -359,6 +402,82 @@ def test_what_is_new_comes_behind_what_goes_on(chain: Workspace, cluster: Cluste
     wait_until_over(chain, cluster)
     chain.ok("model")
     assert chain.lines("ran") == ["raw", "model"]
+
+
+def test_what_goes_on_with_what_is_to_be_made_anew_is_stopped(chain: Workspace, cluster: Cluster) -> None:
+    chain.write("go", "")
+    chain.ok("raw")
+    chain.pipeline(chain.read("Pipelinefile").replace("echo model >> ran", "echo model >> ran; sleep $(cat in.txt)"))
+    chain.write("in.txt", "1000\n")
+    chain.ok("raw")
+    chain.run("submit", "model")
+    chain.wait_until(lambda: "model" in chain.lines("ran"))
+    chain.write("in.txt", "0\n")
+    ended = chain.run("submit", "model")
+    assert ended.out.splitlines()[:2] == ["submit  raw to gpu", "submit  model to gpu, behind raw"]
+    wait_until_over(chain, cluster)
+    chain.ok("model")
+    assert chain.lines("ran") == ["raw", "raw", "model", "raw", "model"]
+    assert chain.read("model.txt") == "0\n0\n"
+
+
+def test_what_reads_undeclared_what_is_to_be_made_comes_behind_it(slurm: Workspace, cluster: Cluster) -> None:
+    text = f"""
+        {EXECUTOR}
+        target raw:
+            outputs: "raw.txt"
+            code: none
+            on: gpu
+            run: echo 1 > {{outputs}}
+        target model:
+            after: raw
+            outputs: "model.txt"
+            on: gpu
+            run: python train.py {{outputs}}
+    """
+    slurm.pipeline(text)
+    slurm.write("train.py", "import sys\nopen(sys.argv[1], 'w').write(open('raw.txt').read())\n")
+    slurm.ok("model")
+    slurm.pipeline(text.replace("echo 1", "echo 2"))
+    assert slurm.run("submit", "model").out.splitlines()[1] == "submit  model to gpu, behind raw"
+    wait_until_over(slurm, cluster)
+    slurm.ok("model")
+    assert slurm.read("model.txt") == "2\n"
+    assert "nothing to do" in slurm.ok("model").out
+
+
+def test_what_is_temporary_and_only_comes_behind_something_is_made_for_what_reads_it(
+    slurm: Workspace, cluster: Cluster
+) -> None:
+    text = f"""
+        {EXECUTOR}
+        target raw:
+            outputs: "raw.txt"
+            code: none
+            on: gpu
+            run: echo raw1 >> ran; touch {{outputs}}
+        target scratch:
+            after: raw
+            outputs: temp("scratch.txt")
+            code: none
+            on: gpu
+            run: echo scratch >> ran; touch {{outputs}}
+        target model:
+            inputs: scratch
+            outputs: "model.txt"
+            code: none
+            on: gpu
+            run: echo model1 >> ran; touch {{outputs}}
+    """
+    slurm.pipeline(text)
+    slurm.ok("model")
+    assert not slurm.exists("scratch.txt")
+    slurm.pipeline(text.replace("1", "2"))
+    said = slurm.run("submit", "model").out.splitlines()
+    assert said[1:3] == ["submit  scratch to gpu, behind raw", "submit  model to gpu, behind scratch"]
+    wait_until_over(slurm, cluster)
+    slurm.ok("model")
+    assert slurm.lines("ran") == ["raw1", "scratch", "model1", "raw2", "scratch", "model2"]
 
 
 # --- what can't be submitted

@@ -145,8 +145,9 @@ def seen(survey: Survey, workspace: Workspace, journal: Journal | None, order: O
     """The tasks of a survey with what happened to them before."""
     history = History(journal, order)
     left, over = orphans(journal, workspace.layout) if journal else ({}, {})
-    running = {**standings(left, workspace.layout), **journal.running()} if journal else {}
-    gone = {**over, **left}
+    goes_on = standings(left, workspace.layout)
+    running = {**goes_on, **journal.running()} if journal else {}
+    gone = {**over, **{task: record for task, record in left.items() if task in goes_on}}
     return {task: see(survey, surveyed, journal, history, running, gone) for task, surveyed in survey.tasks.items()}
 
 

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from mlbuild.engine import events
 from mlbuild.engine.facts import Inspector
 from mlbuild.engine.queue import Wanted
+from mlbuild.errors import StateError
 from mlbuild.graph.dag import Order
 from mlbuild.graph.task import Task
 from mlbuild.state.journal import Journal
@@ -39,15 +40,23 @@ class OtherBuilds:
     Args:
         order: task → the tasks that it needs.
         say: is told of whom this build waits for.
+        waits: for another build that is in the way; else that is an error.
     """
 
     def __init__(
-        self, order: Order, journal: Journal, inspector: Inspector, say: Callable[[events.Event], None]
+        self,
+        order: Order,
+        journal: Journal,
+        inspector: Inspector,
+        say: Callable[[events.Event], None],
+        *,
+        waits: bool = True,
     ) -> None:
         self._order = order
         self._journal = journal
         self._inspector = inspector
         self._say = say
+        self._waits = waits
         self._keys: dict[Task, str] = {}
         self._waiting: dict[Task, Wanted] = {}
         self._announced: set[int] = set()
@@ -69,7 +78,7 @@ class OtherBuilds:
         self._keys[task] = key
 
     def claim(self, wanted: Wanted) -> Claim:
-        """Ask for a task, to work on it."""
+        """Ask for a task, to work on it. Raises StateError for what this build does not wait for."""
         task = wanted.task
         conflict = self._journal.leases.take(task.name, wanted.fingerprint.key, self._held_still(wanted))
         if conflict and conflict.dead:
@@ -90,10 +99,13 @@ class OtherBuilds:
         return needs + [(f"output {path}", wanted.fingerprint.key) for path in wanted.task.made]
 
     def _wait_for(self, conflict: Conflict, wanted: Wanted) -> None:
+        doing = "makes it" if conflict.same else f"needs {conflict.task} as it is"
+        if not self._waits:
+            text = f"{wanted.task.name} can't be had now: run {conflict.run} (process {conflict.pid}) {doing}"
+            raise StateError(text, hint="try again once that has ended")
         self._waiting[wanted.task] = wanted
         if conflict.run not in self._announced:
             self._announced.add(conflict.run)
-            doing = "makes it" if conflict.same else f"needs {conflict.task} as it is"
             text = f"waits for run {conflict.run} (process {conflict.pid}), which {doing}"
             self._say(events.Said(text, wanted.task.name))
         if not conflict.same and conflict.run < self._journal.run:

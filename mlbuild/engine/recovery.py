@@ -48,21 +48,22 @@ class Recovery:
                 self._open.setdefault(record.task, []).append(record)
 
     def take(
-        self, task: Task, now: Callable[[], Fingerprint], before: Collection[str] = ()
+        self, task: Task, now: Callable[[], Fingerprint], makers: Collection[str] | None = None
     ) -> tuple[Attempt, str] | None:
         """The attempt at a task that is taken over, and its handle; its result will come out of the executor.
 
         What was lost is undone: what stood in the place of its outputs is put back. So is what was submitted behind
-        others, if those came to something else than what is there now, or to nothing.
+        others, if those came to something else than what is there now, or to nothing; and where something is yet to be
+        made, whatever does not wait for just that.
 
         Args:
             now: the task's fingerprint, with what was not known when the attempt was submitted.
-            before: the attempts that make what is not known now, either.
+            makers: the attempts that make what is not known now, either; None: all that comes before it is in place.
         """
         for record in self._open.pop(task.name, []):
-            if record.job.get("after"):
+            if makers is not None or record.job.get("after"):
                 completed = None if self._is_in_vain(record) else record.fingerprint.completed(now())
-                if completed is None or not set(before) <= set(record.job["after"]):
+                if completed is None or not set(makers or ()) <= set(record.job.get("after", ())):
                     self._end(record)
                     continue
                 record = structs.replace(record, fingerprint=completed, job=_completed(record, completed).as_json())

@@ -58,6 +58,9 @@ class Scheduler:
         say: is told of every event as it happens.
     """
 
+    waits = True
+    """For another build that is in its way; else that is an error."""
+
     def __init__(
         self,
         graph: Graph,
@@ -94,7 +97,7 @@ class Scheduler:
         self._consumers = self._ready.consumers
         self._conditions = Conditions(graph, files, self.states)
         self._temporaries = Temporaries(graph, order, inspector.goals, self.states)
-        self._others = OtherBuilds(order, journal, inspector, say)
+        self._others = OtherBuilds(order, journal, inspector, say, waits=self.waits)
         self._failures = Failures()
         self._running = Running()
         self._room = Room(executor, attempts, self._running, self._failures, max_active)
@@ -665,8 +668,11 @@ class Scheduler:
         if task in self._unwanted or (self.interrupted and result.reason is jobs.Reason.CANCELLED):
             self._cancelled(task, result)
             return
-        if result.reason is jobs.Reason.CANCELLED or (attempt.adopted and result.ended < self._began):
-            # Stopped since nobody wanted it, or it failed before this build was asked for.
+        if result.reason is jobs.Reason.CANCELLED:  # stopped since nobody wanted it
+            self._ready.reopen(task)
+            return
+        if attempt.adopted and result.ended < self._began:  # before this build was asked for
+            self._say(told.failed_before(attempt, result))
             self._ready.reopen(task)
             return
         if result.resumed_from and not result.saved and result.checkpoint != result.resumed_from:

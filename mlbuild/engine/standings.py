@@ -19,14 +19,15 @@ def as_kept(one: Waits | Began) -> Standing:
 
 
 def standings(left: Mapping[str, OpenAttempt], layout: Layout) -> dict[str, Standing]:
-    """How those stand that a build which died has left, by task. A cluster is asked once, and not for long, if no node
-    can tell of one."""
+    """How those stand that a build which died has left, by task, but for those that a cluster does not have. That is
+    asked once, and not for long, if no node can tell of one."""
     runs = {
         record.id: Job.from_json(record.job).run for record in left.values() if (record.handle or "").startswith(PREFIX)
     }
-    seen: dict[str, Standing] = {}
+    seen: dict[str, Standing | None] = {}
     if runs:
         from mlbuild.executors.slurm.standing import ask
 
-        seen = {one.attempt: as_kept(one) for one in ask(layout.jobs, runs)}
-    return {task: seen.get(record.id, record.standing) for task, record in left.items()}
+        seen = {attempt: as_kept(one) if one else None for attempt, one in ask(layout.jobs, runs).items()}
+    found = {task: seen.get(record.id, record.standing) for task, record in left.items()}
+    return {task: standing for task, standing in found.items() if standing}

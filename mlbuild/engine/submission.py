@@ -22,11 +22,13 @@ from mlbuild.executors.job import JobResult
 from mlbuild.graph.task import Task
 from mlbuild.state.fingerprint import UNKNOWN
 
-RUNS = "`mlbuild runs` shows it"
+AGAIN = "submit it again"
 
 
 class Submission(Scheduler):
     """Has tasks submitted."""
+
+    waits = False
 
     def run(self) -> None:
         """Decide what can be decided, and submit all that must run, or nothing.
@@ -55,8 +57,6 @@ class Submission(Scheduler):
         """Decide what does not wait for what must run; what has ended of earlier builds is taken in."""
         while not self._winding_down:
             self._decide_ready()
-            if self._others.awaited:
-                raise StateError("another build is at work on some of that", hint=RUNS)
             outdated = [each for each in self._running.attempts() if self._is_outdated(each)]
             results = self._executor.finished(POLL if outdated else 0)
             for result in results:
@@ -81,10 +81,11 @@ class Submission(Scheduler):
     def _add(self, chain: Chain, task: Task) -> None:
         """Put a task to those that are submitted, unless an attempt at it goes on."""
         behind = chain.behind(task)
-        planned = {**self._absent, **dict.fromkeys(behind.makers, UNKNOWN)}
+        to_come = (path for each in behind.tasks for path in each.made)
+        planned = {**self._absent, **dict.fromkeys((*to_come, *behind.makers), UNKNOWN)}
         if self.states[task] is not State.RUNNING:
             now = partial(self._inspector.fingerprint, task, planned)
-            if adopted := self._recovery.take(task, now, behind.attempts):
+            if adopted := self._recovery.take(task, now, behind.makers.values()):
                 self._watch(*adopted)
         if self.states[task] is State.RUNNING:
             attempt = self._running.of(task)
@@ -97,8 +98,15 @@ class Submission(Scheduler):
             self._verify(task, behind)
         facts = self._inspector.facts(task, planned)
         decision = decide(facts)
-        if decision.verdict in (Verdict.FRESH, Verdict.ABSENT):
-            self.states.set(task, State.FRESH)  # it only comes after something
+        if decision.verdict in (Verdict.FRESH, Verdict.ABSENT):  # it only comes after something
+            self.states.set(task, State.FRESH if decision.verdict is Verdict.FRESH else State.ABSENT)
+            return
+        if absent := [need for need in self._inspector.lacking(task) if self.states[need] is State.ABSENT]:
+            for need in absent:
+                self._inspector.need(need)
+                self.states.set(need, State.PENDING)
+                self._add(chain, need)
+            self._add(chain, task)
             return
         self._verify(task, behind)
         wanted = Wanted(task, facts.fingerprint, decision.edited, self._stamp(task), _reasons(decision, behind))
@@ -106,11 +114,11 @@ class Submission(Scheduler):
             self._say(events.TaskReady(task.name, wanted.reasons, self._history.expected(task)))
         self._others.decided(task, facts.fingerprint.key)
         if self._others.claim(wanted) is not Claim.OURS:
-            raise StateError(f"another build is at work on {task.name}", hint=RUNS)
+            raise StateError(f"another build has just been at work on {task.name}", hint=AGAIN)
         try:
             (attempt,) = self._attempts.make([wanted], behind=behind)
         except InputChanged as error:
-            raise StateError(f"{task.name}: {error}", hint="submit it again") from None
+            raise StateError(f"{task.name}: {error}", hint=AGAIN) from None
         chain.attempts.append(attempt)
         chain.add(task, attempt.id)
 

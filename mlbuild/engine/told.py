@@ -21,7 +21,7 @@ from mlbuild.engine.events import (
     TaskSubmitted,
 )
 from mlbuild.engine.policy import Another
-from mlbuild.executors.job import Began, JobResult, Waits
+from mlbuild.executors.job import Began, JobResult, Reason, Waits
 from mlbuild.graph.task import Task
 
 
@@ -82,6 +82,13 @@ def followed(attempt: Attempt, result: JobResult, another: Another) -> TaskPreem
     if another.free:
         return TaskPreempted(name, reason, attempt.number, result.checkpoint, detail)
     return TaskRetried(name, result.exit_status, reason, attempt.number, another.delay, detail)
+
+
+def failed_before(attempt: Attempt, result: JobResult) -> Said:
+    """It came to nothing when nobody looked on; that is no failure of this build."""
+    why = f"exit status {result.exit_status}" if result.reason is Reason.EXIT else str(result.reason).replace("_", " ")
+    more = f": {result.detail}" if result.detail else ""
+    return Said(f"attempt {attempt.number} had come to nothing by {why}{more}", attempt.task.name)
 
 
 def batch_failed(attempt: Attempt, beside: Sequence[Task], result: JobResult, log: str) -> BatchFailed:

@@ -16,7 +16,7 @@ from mlbuild.executors.capacity import Limits
 from mlbuild.executors.folder import NOW, REVOKED, SOFT, JobFolder, Note
 from mlbuild.executors.job import Began, Job, JobResult, Reason, Waits
 from mlbuild.executors.slurm import PREFIX, nodes
-from mlbuild.executors.slurm.commands import Orders
+from mlbuild.executors.slurm.commands import ENDED, Orders
 from mlbuild.executors.slurm.judge import Judge
 from mlbuild.executors.slurm.known import Known
 from mlbuild.executors.slurm.outbox import Outbox
@@ -61,6 +61,8 @@ class SlurmExecutor:
         self._widths = Widths(most or {}, self._known, self._orders)
         self._outbox = Outbox(self._known, sites, self._judge.lost_on, self._queue, self._orders, self._widths)
         self._standings = Standings(self._queue)
+        self._called_off: list[Known] = []
+        """What never begins, and Slurm may still have."""
         self._results: list[JobResult] = []
         self._next_listing = 0.0
         self._nodes: list[nodes.Nodes] | None = None
@@ -143,7 +145,7 @@ class SlurmExecutor:
     def _go_on(self) -> None:
         """Do what is due, without waiting for Slurm."""
         self._end(self._outbox.go_on())
-        if self._known:
+        if self._known or self._called_off:
             self._list()
             self._look()
         self._orders.go_on()
@@ -164,12 +166,15 @@ class SlurmExecutor:
     def _look(self) -> None:
         """Ask Slurm for all jobs at once, when it is time to, and see what has become of each."""
         is_sent = (known.sent is not None for known in self._known.values())
-        if self._queue.is_due and (self._outbox.is_unsure or any(is_sent)):
+        if self._queue.is_due and (self._outbox.is_unsure or self._called_off or any(is_sent)):
             self._queue.ask()
         if self._queue.hear():
             self._end(self._outbox.settle())
             self._end([self._judge.judge(known) for known in self._known.values()])
             self._standings.take(self._known.values())
+            rows = map(self._queue.picture.of, self._called_off)
+            self._orders.give(["scancel", "--quiet"], [row.id for row in rows if row and row.state not in ENDED])
+            self._called_off.clear()
 
     def _end(self, results: Iterable[JobResult | None]) -> None:
         """These jobs are over, as far as they are."""
@@ -277,12 +282,26 @@ class SlurmExecutor:
 
     def end(self, handle: str, job: Job) -> None:
         """Stop a job that another process submitted, and wait until nothing of it runs. How it ended is not told."""
+        if self._call_off(job):
+            return
         if self.reattach(handle, job):
             self.cancel([handle])
             while job.attempt in self._known:
                 time.sleep(TICK)
                 self._go_on()
             self._results = [result for result in self._results if result.attempt != job.attempt]
+
+    def _call_off(self, job: Job) -> bool:
+        """See to it that a job never begins, and have Slurm drop it; False if it has, or if that can't be told."""
+        place = self._folder(job)
+        note = place.read()
+        if note is None or place.result(job.attempt):
+            return False
+        known = Known(job, place, note.name, note.index)
+        if not known.withdraw():
+            return False
+        self._called_off.append(known)
+        return True
 
     def close(self) -> None:
         """Let go. What was submitted goes on; what was not, is now."""

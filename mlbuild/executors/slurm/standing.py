@@ -75,25 +75,29 @@ class Standings:
             known.told = self._news[standing.attempt] = standing
 
 
-def ask(jobs: str, runs: Mapping[str, str]) -> list[Waits | Began]:
+def ask(jobs: str, runs: Mapping[str, str]) -> dict[str, Waits | Began | None]:
     """How attempts stand that a process has submitted which is no more, as far as their nodes or Slurm tell now.
+
+    None of one that Slurm does not have, or no more, and that no node has begun: why, the next build finds out.
 
     Args:
         jobs: the folder of all jobs.
         runs: attempt → the one in whose run it is.
     """
-    found: list[Waits | Began] = []
+    found: dict[str, Waits | Began | None] = {}
     waiting: list[Known] = []
     for attempt, run in runs.items():
         folder = JobFolder(os.path.join(jobs, run))
         if claim := _claim(folder):
-            found.append(_began(attempt, claim))
+            found[attempt] = _began(attempt, claim)
         elif note := folder.read():
             job = next(job for job in note.jobs if job.attempt == attempt)
             waiting.append(Known(job, folder, note.name, note.index))
     if waiting and (picture := ask_once(PATIENCE)):
-        # Why one is not there, the next build finds out.
-        found += [waits_for(each.job.attempt, picture.of(each)) or Waits(each.job.attempt) for each in waiting]
+        for each in waiting:
+            attempt, row = each.job.attempt, picture.of(each)
+            goes_on = row is not None and row.state not in ENDED
+            found[attempt] = waits_for(attempt, row) or Waits(attempt) if goes_on else None
     return found
 
 
