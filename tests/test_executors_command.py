@@ -199,14 +199,14 @@ SITE = {
     "scontrol": """
         if [ "$2" = config ]; then
             echo "SLURM_VERSION = 23.11.4"; echo "AccountingStorageType = accounting_storage/slurmdbd"
-            echo "AccountingStorageEnforce = associations,limits"
+            echo "AccountingStorageEnforce = associations,limits,qos"
         else
             all="AllowAccounts=ALL AllowQos=ALL Default=NO"
             some="AllowAccounts=ml,bio AllowQos=normal Default=NO"
             echo "PartitionName=long $some DefaultTime=01:00:00 MaxTime=1-00:00:00 State=UP"
             echo "PartitionName=old $all DefaultTime=NONE MaxTime=UNLIMITED State=DOWN"
         fi""",
-    "sacctmgr": "echo 'vision||normal,high'; echo 'ml||normal'",
+    "sacctmgr": "echo 'old|old|normal'; echo 'vision||high,normal'; echo 'ml||normal'",
 }
 """A site with accounts, no default queue, and limits of time."""
 
@@ -220,6 +220,13 @@ SITE = {
             [
                 "error: the account `mll` is not open to you: vision, ml are (did you mean `ml`?)",
                 "error: the queue `long` is not open to the account `mll`: it is to ml, bio",
+            ],
+        ),
+        (
+            'queue = "long", account = "old", time = 4h',
+            [
+                "error: the account `old` is not open to you in the queue `long`: vision, ml are",
+                "error: the queue `long` is not open to the account `old`: it is to ml, bio",
             ],
         ),
         (
@@ -262,6 +269,28 @@ def test_a_site_with_accounts_and_limits(workspace: Workspace, settings: str, sa
     ended = workspace.run("executors", "gpu", env=stand_ins(workspace, **SITE))
     assert wrong(ended) == said
     assert ended.status == int(any(each.startswith("error") for each in said))
+
+
+@pytest.mark.parametrize(
+    ("enforced", "account", "said"),
+    [
+        ("none", "mll", []),
+        ("associations,limits", "mll", ["error: the account `mll` is not open to you: vision, ml are"]),
+        ("associations,limits", "ml", []),
+    ],
+)
+def test_a_site_that_does_not_enforce_what_its_books_say(
+    workspace: Workspace, enforced: str, account: str, said: list[str]
+) -> None:
+    """Such a Slurm takes the job all the same, on another account or without the qos having to be."""
+    site = (
+        SITE["scontrol"]
+        .replace("associations,limits,qos", enforced)
+        .replace("AllowAccounts=ml,bio AllowQos=normal", "AllowAccounts=ALL AllowQos=ALL")
+    )
+    workspace.pipeline(PIPELINE.replace('queue = "main"', f'queue = "long", account = "{account}", qos = "gold"'))
+    ended = workspace.run("executors", "gpu", env=stand_ins(workspace, **{**SITE, "scontrol": site}))
+    assert [each.partition(" (")[0] for each in wrong(ended)] == said
 
 
 def test_nobody_is_known_where_only_the_known_may(workspace: Workspace) -> None:
@@ -510,7 +539,7 @@ def test_what_does_not_answer_is_not_tried(workspace: Workspace) -> None:
 )
 def test_what_a_job_shows_is_judged(tried: dict[str, Any], wrong: list[str], doubtful: list[str]) -> None:
     one = Described(
-        "gpu", "slurm", (), (), found.Cluster((), None, "", (), (), None, None, False, None), None, None, (), ()
+        "gpu", "slurm", (), (), found.Cluster((), None, "", (), (), None, None, (), None), None, None, (), ()
     )
     seen = judged(one, Tried(**{"waited": 1.0, "node": "n1", **tried}), 60)
     assert [each.message + (f" ({each.hint})" if each.hint else "") for each in seen.wrong] == wrong

@@ -18,6 +18,10 @@ from mlbuild.executors.job import Reason
 from mlbuild.executors.slurm import commands
 from mlbuild.executors.slurm.commands import Answer, accounted
 
+ASKED = 'job="${@##*--jobs=}"; job="${job##* }"; name=$(/usr/bin/squeue -haj "$job" -t all -o %j)'
+"""What a `sacct` is asked for."""
+KILLED = 'echo "$job|$name|FAILED|102400K|"; echo "$job.batch|batch|CANCELLED by 0||324464K"'
+"""What a real one said of what Slurm itself had killed for want of memory (OverMemoryKill)."""
 FORGETFUL = "/usr/bin/squeue \"$@\" | grep -v 'model[.]1-1[.]'"
 """A `squeue` that knows nothing of the first attempt."""
 
@@ -59,7 +63,7 @@ def test_a_build_that_comes_back_when_the_queue_has_forgotten(slurm: Workspace) 
     os.kill(wrappers(slurm)[0], signal.SIGKILL)
     folder = slurm.root / ".mlbuild/jobs/1-1"
     id, name = (json.loads((folder / file).read_text())[key] for file, key in (("claim", "id"), ("job.json", "name")))
-    stand_in(slurm, "sacct", f"echo '{id}|{name}|OUT_OF_MEMORY'")
+    stand_in(slurm, "sacct", f"echo '{id}|{name}|OUT_OF_MEMORY|10240K|'")
     slurm.write("go", "")
     slurm.ok("model", env=stand_in(slurm, "squeue", FORGETFUL))
     assert len(slurm.lines("began")) == 2
@@ -93,7 +97,7 @@ def test_accounting_that_hangs_changes_nothing(
         Answer(1, "", "Slurm accounting storage is disabled\n"),
         Answer(127, "", "error: there is no `sacct` here"),
         Answer(0, "", ""),
-        Answer(0, "rubbish\n|||\n7|model|RUNNING\n7|model|WHATEVER\n", ""),
+        Answer(0, "rubbish\n|||||\n7|model|RUNNING|10240K|\n7.batch|batch|RUNNING||\n7|model|WHATEVER|10240K|\n", ""),
     ],
 )
 def test_what_is_no_end_says_nothing(answer: Answer) -> None:
@@ -101,5 +105,67 @@ def test_what_is_no_end_says_nothing(answer: Answer) -> None:
 
 
 def test_ends_of_an_array() -> None:
-    said = "12_0|a.1|CANCELLED by 1000\n12_1|a.1|NODE_FAIL\n12_[2-9]|a.1|PENDING\n"
-    assert accounted(Answer(0, said, "")) == {"12_0 a.1": "CANCELLED", "12_1 a.1": "NODE_FAIL"}
+    """As a real one told of them (22.05.8)."""
+    said = """\
+12_0|a.1|CANCELLED by 1000|10240K|
+12_0.batch|batch|CANCELLED||3096K
+12_1|a.1|NODE_FAIL|10240K|
+12_1.batch|batch|CANCELLED||
+12_2|a.1|FAILED|51200K|
+12_2.batch|batch|CANCELLED by 0||193252K
+12_3|a.1|FAILED|51200K|
+12_3.batch|batch|FAILED||31596K
+12_[4-6,8%1]|a.1|CANCELLED by 1000|10240K|
+13|b.1|FAILED|100Mn|
+13.batch|batch|CANCELLED||512000K
+"""
+    assert accounted(Answer(0, said, "")) == {
+        "12_0 a.1": "CANCELLED",
+        "12_1 a.1": "NODE_FAIL",
+        "12_2 a.1": "OUT_OF_MEMORY",
+        "12_3 a.1": "FAILED",
+        "12_[4-6,8%1] a.1": "CANCELLED",
+        "13 b.1": "FAILED",
+    }
+
+
+def test_what_slurm_has_killed_for_want_of_memory(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its queue says FAILED."""
+    workspace, place = Workspace(tmp_path), SlurmPlace(tmp_path, cluster)
+    monkeypatch.setenv("PATH", stand_in(workspace, "sacct", f"{ASKED}; {KILLED}")["PATH"])
+    executor = place.executor()
+    executor.submit([make_job(place, "touch running; sleep 1000")])
+    wait_for(lambda: executor.finished(0.1) or workspace.exists("running"))
+    os.kill(wrappers(workspace)[0], signal.SIGKILL)
+    (result,) = results_of(executor)
+    assert (result.reason, result.detail) == (Reason.OUT_OF_MEMORY, "killed for want of memory, as Slurm says")
+    executor.close()
+
+
+def test_too_little_memory_for_mlbuild_itself(slurm: Workspace) -> None:
+    waits = 'delay = 1s, setup = "kill -KILL $$", options = ["--begin=now+3"]'
+    slurm.pipeline(once().replace("delay = 1s", waits))
+    ended = slurm.run("model", env=stand_in(slurm, "sacct", f"{ASKED}; {KILLED}"))
+    assert (
+        "FAILED  model: not started: its job in Slurm came to nothing: it ended as OUT_OF_MEMORY: there was too little"
+        " memory for mlbuild itself\n"
+    ) in ended.out
+    waited = "its time has not come"
+    assert waited in ended.out and waited not in slurm.run("runs", "1").out
+
+
+def test_accounting_that_does_not_know_yet(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again, and until then nothing is said of how the job ended."""
+    workspace, place = Workspace(tmp_path), SlurmPlace(tmp_path, cluster)
+    late = 'echo >> asked; [ $(wc -l < asked) = 1 ] && echo "$job|$name|RUNNING|10240K|" ||'
+    monkeypatch.setenv("PATH", stand_in(workspace, "sacct", f"cd {tmp_path}; {ASKED}; {late} {KILLED}")["PATH"])
+    executor = place.executor()
+    executor.submit([make_job(place, "touch running; sleep 1000")])
+    wait_for(lambda: executor.finished(0.1) or workspace.exists("running"))
+    stand_in(workspace, "squeue", FORGETFUL.replace("model[.]1-1", "task[.]a1"))
+    os.kill(wrappers(workspace)[0], signal.SIGKILL)
+    (result,) = results_of(executor)
+    assert (result.reason, len(workspace.lines("asked"))) == (Reason.OUT_OF_MEMORY, 2)
+    executor.close()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mlbuild.executors.job import Job, Waits
-from mlbuild.executors.slurm import nodes
+from mlbuild.executors.slurm import limits, nodes
 from mlbuild.executors.slurm.commands import Answer, Row, environment, rows
 from mlbuild.executors.slurm.dependency import dependency
 from mlbuild.executors.slurm.script import MOST_OTHERS, Site, limit, render
@@ -182,6 +182,10 @@ NOW = 1_000_000.0
             Row("7", "PENDING", "ReqNodeNotAvail, UnavailableNodes:n1", None, "", "a"),
             Waits("a1", "ReqNodeNotAvail", "nodes that it needs are down, or kept for others"),
         ),
+        (
+            Row("7", "PENDING", "Nodes required for job are DOWN, DRAINED or reserved for others", None, "", "a"),
+            Waits("a1", "Nodes required for job are DOWN", "nodes that it needs are down, or kept for others"),
+        ),
         (Row("7", "PENDING", "SomethingNew", None, "", "a"), Waits("a1", "SomethingNew", "SomethingNew")),
         (Row("7", "CONFIGURING", "None", NOW - 20, "n1", "a"), Waits("a1", "CONFIGURING", "starts on n1")),
         (Row("7", "RUNNING", "None", NOW - 5, "n1", "a"), None),
@@ -218,3 +222,37 @@ def test_an_expected_start_that_moves_a_little_is_no_news(monkeypatch: pytest.Mo
 def test_what_comes_before_a_job(before: list[str], in_array: str, alone: str) -> None:
     found = dependency(before, {"7": 2, "8": 5, "9": 5})
     assert (found.option(as_array=True), found.option(as_array=False)) == (in_array, alone)
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("AssocMaxJobsLimit", "your account runs as many jobs as it may"),
+        ("AssocGrpGRES", "your account uses as many GPUs as it may"),
+        ("AssocGrpMemLimit", "your account uses as much memory as it may"),
+        ("AssocGrpCPUMinutesLimit", "your account has used up its time"),
+        ("AssocGrpGRESRunMinutes", "your account uses as much time as it may"),
+        ("QOSMaxJobsPerUserLimit", "you run as many jobs as your qos allows"),
+        ("QOSMaxGRESPerUser", "you use as many GPUs as your qos allows"),
+        ("QOSGrpBilling", "your qos uses as much as it may"),
+        ("QOSGrpBB", "QOSGrpBB"),
+    ],
+)
+def test_limits_that_pass(reason: str, why: str) -> None:
+    """As Slurm 22.05 spells them."""
+    assert waits_for("a1", Row("7", "PENDING", reason, None, "", "a")) == Waits("a1", reason, why)
+    assert not limits.is_of_job(reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("AssocMaxWallDurationPerJobLimit", "it asks for more time than your account allows a job"),
+        ("AssocMaxGRESPerJob", "it asks for more GPUs than your account allows a job"),
+        ("QOSMaxMemoryPerNode", "it asks for more memory than your qos allows a job"),
+        ("QOSMaxBillingPerJob", "it asks for more than your qos allows a job"),
+    ],
+)
+def test_limits_for_ever(reason: str, why: str) -> None:
+    assert waits_for("a1", Row("7", "PENDING", reason, None, "", "a")) == Waits("a1", reason, why)
+    assert limits.is_of_job(reason)

@@ -13,8 +13,10 @@ from msgspec.structs import replace
 
 from mlbuild.errors import ConfigError, Doubt, Location, MlbuildError
 from mlbuild.executors.gpus import Gpu
+from mlbuild.executors.job import Waits
 from mlbuild.executors.machine import size, span
 from mlbuild.executors.mounts import Mount, mount
+from mlbuild.executors.slurm import limits
 from mlbuild.executors.slurm.cluster import NEEDED, Cluster, QueueFacts
 from mlbuild.executors.slurm.script import Site
 from mlbuild.executors.slurm.trial import Tried
@@ -191,7 +193,7 @@ def _wrong_with_trial(one: Described, tried: Tried, longest: float) -> Iterator[
     elif tried.waited is None and tried.waits is None:
         message = f"`sbatch` has not answered to the test of {one.name} after {span(longest)}"
         yield ConfigError(message, None, OUTAGE[1])
-    elif tried.waited is None and tried.waits and tried.waits.reason in FOR_EVER:
+    elif tried.waited is None and tried.waits and _is_for_ever(tried.waits):
         yield ConfigError(f"the test of {one.name} would wait for ever: {tried.waits.why}")
     elif tried.delay is not None and tried.delay > delay:
         message = f"what {tried.node} wrote was seen here after {span(ceil(tried.delay))}, and `delay` is {span(delay)}"
@@ -203,11 +205,15 @@ def _wrong_with_trial(one: Described, tried: Tried, longest: float) -> Iterator[
         yield ConfigError(f"{tried.node} lent a GPU, and its driver shows none: `nvidia-smi -L` there lists nothing")
 
 
+def _is_for_ever(waits: Waits) -> bool:
+    return waits.reason in FOR_EVER or limits.is_of_job(waits.reason)
+
+
 def _doubtful_trial(one: Described, tried: Tried, longest: float) -> Iterator[Doubt]:
     ours = platform.python_version()
     if tried.python and tried.python.split(".")[:2] != ours.split(".")[:2]:
         yield Doubt(f"{tried.node} has Python {tried.python} where this machine has {ours}: {sys.executable}")
-    if tried.waited is None and not tried.problem and tried.waits and tried.waits.reason not in FOR_EVER:
+    if tried.waited is None and not tried.problem and tried.waits and not _is_for_ever(tried.waits):
         why = tried.waits.why or "Slurm does not say why"
         message = f"the test of {one.name} had not begun after {span(longest)}: {why}"
         yield Doubt(message, None, "`--wait 1h` waits for longer")
@@ -252,19 +258,23 @@ def _wrong_with_queue(executor: Executor, cluster: Cluster, queue: QueueFacts | 
 
 
 def _wrong_with_account(executor: Executor, cluster: Cluster, queue: QueueFacts | None) -> Iterator[MlbuildError]:
+    """What Slurm refuses: where it doesn't enforce what its books say, it takes a job all the same."""
     site, at, known = Site(**executor.settings), executor.at, cluster.associations
-    if known == () and cluster.enforces:
+    if known == () and "associations" in cluster.enforces:
         yield ConfigError(
             "Slurm takes no jobs of yours: no account is open to you", None, "those who run it give you one"
         )
-    elif known:
-        accounts = [*dict.fromkeys(one.account for one in known)]
+    elif known and "associations" in cluster.enforces:
+        here = [one for one in known if queue is None or one.queue in ("", queue.name)]
+        accounts = [*dict.fromkeys(one.account for one in here)]
         if site.account and site.account not in accounts:
             near = nearest(site.account, accounts)
-            message = f"the account `{site.account}` is not open to you: {_are(accounts)}"
+            is_elsewhere = any(one.account == site.account for one in known)
+            where = f" in the queue `{queue.name}`" if queue and is_elsewhere else ""
+            message = f"the account `{site.account}` is not open to you{where}: {_are(accounts)}"
             yield ConfigError(message, at.get("account"), f"did you mean `{near}`?" if near else None)
-        qos = {each for one in known if site.account in (None, one.account) for each in one.qos}
-        if site.qos and qos and site.qos not in qos:
+        qos = {each for one in here if site.account in (None, one.account) for each in one.qos}
+        if "qos" in cluster.enforces and site.qos and qos and site.qos not in qos:
             yield ConfigError(f"the qos `{site.qos}` is not open to you: {_are(sorted(qos))}", at.get("qos"))
     for name, given, allowed in (
         ("account", site.account, queue and queue.accounts),
@@ -276,4 +286,6 @@ def _wrong_with_account(executor: Executor, cluster: Cluster, queue: QueueFacts 
 
 
 def _are(names: Sequence[str]) -> str:
+    if not names:
+        return "none is"
     return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"

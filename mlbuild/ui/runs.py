@@ -88,7 +88,8 @@ def _attempt_row(run: Run, attempt: Attempted, attempts: Sequence[Attempted]) ->
     state = _state(run, attempt, attempts)
     took = "" if attempt.seconds is None else duration(attempt.seconds)
     where, waits = standing_text(attempt.standing), state == "queued"
-    known = attempt.task, state, took, str(attempt.number), "" if waits else where
+    # One that came to nothing while it was queued was nowhere.
+    known = attempt.task, state, took, str(attempt.number), "" if attempt.standing.queued else where
     return (*known, where if waits else _why(run, attempt), attempt.log, used(attempt))
 
 

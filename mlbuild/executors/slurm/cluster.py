@@ -59,7 +59,7 @@ class Cluster:
         silence: why Slurm gives no answer; empty if it does.
         most: how many jobs an array may have.
         has_accounting: whether it keeps the books.
-        enforces: whether it takes jobs only from those that it knows.
+        enforces: what of its books it minds as it takes a job: `associations`, `qos`, `limits`.
         associations: what this user may use; None if nobody tells.
     """
 
@@ -70,7 +70,7 @@ class Cluster:
     nodes: tuple[Nodes, ...]
     most: int | None
     has_accounting: bool | None
-    enforces: bool
+    enforces: tuple[str, ...]
     associations: tuple[Association, ...] | None
 
     @property
@@ -110,7 +110,7 @@ def look() -> Cluster:
         tuple(nodes.read(answers["nodes"])),
         _largest_array(settings),
         None if books is None else not books.endswith("none"),
-        "associations" in settings.get("AccountingStorageEnforce", ""),
+        tuple(settings.get("AccountingStorageEnforce", "").split(",")),
         tuple(_read_associations(answers["associations"])) if answers["associations"].status == 0 else None,
     )
 

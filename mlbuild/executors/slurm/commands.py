@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ WAITING = {
     "Dependency": "it comes behind others",
     "BeginTime": "its time has not come",
     "ReqNodeNotAvail": "nodes that it needs are down, or kept for others",
+    "Nodes required for job are DOWN": "nodes that it needs are down, or kept for others",
     "PartitionDown": "its queue is closed",
     "PartitionInactive": "its queue is closed",
     "PartitionTimeLimit": "it asks for more time than its queue allows",
@@ -47,22 +49,13 @@ WAITING = {
     "Licenses": "for licenses",
     "Reservation": "its reservation has not begun",
     "JobArrayTaskLimit": "as many of its array run as may at once",
-    "AssocMaxJobsLimit": "your account runs as many jobs as it may",
-    "AssocGrpJobsLimit": "your account runs as many jobs as it may",
-    "AssocGrpCpuLimit": "your account uses as many CPUs as it may",
-    "AssocGrpMemLimit": "your account uses as much memory as it may",
-    "AssocGrpGRES": "your account uses as many GPUs as it may",
-    "QOSMaxJobsPerUserLimit": "you run as many jobs as your qos allows",
-    "QOSMaxCpuPerUserLimit": "you use as many CPUs as your qos allows",
-    "QOSMaxGRESPerUser": "you use as many GPUs as your qos allows",
-    "QOSGrpGRES": "all GPUs that your qos may use are in use",
     "BadConstraints": "no node has what it asks for",
     "InvalidAccount": "its account may not be used",
     "InvalidQOS": "its qos may not be used",
     "AccountNotAllowed": "its queue is not open to its account",
     "QOSNotAllowed": "its queue is not open to its qos",
 }
-"""Slurm's reasons for which a job is still to start, in words. Those that aren't here say enough."""
+"""Slurm's reasons for which a job is still to start, in words, but for limits. Those that aren't here say enough."""
 REFUSALS = (
     ("partition name", "`queue` is none that it has"),
     ("account", "its `account` or `queue` is not open to you"),
@@ -281,15 +274,34 @@ def _moment(text: str) -> float | None:
 
 
 def accounting(id: str) -> Command:
-    """Ask for a job, or for all of an array, whatever became of them."""
-    options = ("--noheader", "--parsable2", "--allocations", "--format=JobID,JobName,State")
+    """Ask for a job and its steps, or for all of an array, whatever became of them."""
+    options = ("--noheader", "--parsable2", "--units=K", "--format=JobID,JobName,State,ReqMem,MaxRSS")
     return Command(["sacct", *options, f"--jobs={id}"], ACCOUNTING)
 
 
 def accounted(answer: Answer) -> dict[str, str]:
-    """The states in which jobs ended, by id and name; of `CANCELLED by 1000` the first word."""
-    states = {f"{id} {name}": state.partition(" ")[0] for id, name, state in _fields(answer.out, 3)}
-    return {job: state for job, state in states.items() if state in ENDED}
+    """The states in which jobs ended, by id and name; of `CANCELLED by 1000` the first word.
+
+    Where Slurm has no control groups it may end by itself what holds more memory than was asked for, and calls that
+    FAILED (22.05). What a step held tells it from what somebody else killed.
+    """
+    states: dict[str, str] = {}
+    names: dict[str, str] = {}
+    asked: dict[str, int] = {}
+    for id, name, told, memory, held in _fields(answer.out, 5):
+        job, _, step = id.partition(".")
+        state = told.partition(" ")[0]
+        if not step and state in ENDED:
+            names[job], states[job], asked[job] = name, state, _kibibytes(memory)
+        elif states.get(job) == "FAILED" and _kibibytes(held) > asked[job] > 0:
+            states[job] = "OUT_OF_MEMORY"
+    return {f"{job} {names[job]}": state for job, state in states.items()}
+
+
+def _kibibytes(text: str) -> int:
+    """Of `102400K`, or as it was before 21.08, `102400Kn`; 0 where Slurm tells nothing."""
+    match = re.fullmatch(r"(\d+)K?n?", text)
+    return int(match[1]) if match else 0
 
 
 def _fields(text: str, count: int) -> Iterator[list[str]]:

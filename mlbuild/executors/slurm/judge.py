@@ -108,7 +108,11 @@ class Judge:
             self._queue.look_soon()
             return None
         if known.folder.withdraw():
-            return _never_began(known, row, refusal)
+            ended = state if refusal or known.stop else self._ended(known, state)
+            if ended is not None:
+                return _never_began(known, row, refusal, ended)
+            self._queue.look_soon()
+            return None
         is_silent = known.folder.silence() > known.delay / 2 * SILENT_BEATS
         result = self.result(known)
         if result or known.held:
@@ -118,10 +122,17 @@ class Judge:
             return None
         if known.stop != REVOKED and not self.ask(known, REVOKED):
             return None
-        if is_silent and (ended := state or self._accounting.state(known)) is not None:
+        if is_silent and (ended := self._ended(known, state)) is not None:
             return self._lost(known, ended)
         self._queue.look_soon()
         return None
+
+    def _ended(self, known: Known, state: str) -> str | None:
+        """In which state it ended, by the queue or, where that says little, by accounting; None until that is clear."""
+        if state not in ("", "FAILED"):  # which Slurm may call also what it has killed for want of memory
+            return state
+        told = self._accounting.state(known)
+        return told if told is None else told or state
 
     def _lost(self, known: Known, state: str) -> JobResult:
         """Nobody will tell how it ended."""
@@ -153,17 +164,19 @@ class Judge:
         return True
 
 
-def _never_began(known: Known, row: Row | None, refusal: str) -> JobResult:
-    """Args: refusal: why its node says that it could not."""
+def _never_began(known: Known, row: Row | None, refusal: str, state: str) -> JobResult:
+    """Args: refusal: why its node says that it could not; state: in which it ended, empty if nobody tells."""
     if known.stop in (SOFT, NOW):
         return known.unseen(Reason.CANCELLED, "")
-    if row and row.state == "CANCELLED":
+    if state == "CANCELLED":
         return known.unseen(Reason.NOT_STARTED, "its job in Slurm was cancelled")
     if refusal:
         return known.unseen(Reason.NOT_STARTED, f"{refusal}; see {_shown(known, OUTPUT)}")
-    word = f"it ended as {row.state}" if row else "Slurm knows nothing of it"
+    word = f"it ended as {state}" if state else "Slurm knows nothing of it"
     # Before anything else the node writes there.
-    if row and row.node and not os.path.exists(known.folder.at(OUTPUT)):
+    if state == "OUT_OF_MEMORY":
+        more = ": there was too little memory for mlbuild itself"
+    elif row and row.node and not os.path.exists(known.folder.at(OUTPUT)):
         more = f": it seems that {row.node} does not see {known.job.workspace}, or can't write there"
     else:
         more = f"; see {_shown(known)}"

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from mlbuild.executors.folder import Claim, JobFolder
 from mlbuild.executors.job import Began, Waits
+from mlbuild.executors.slurm import limits
 from mlbuild.executors.slurm.commands import AGAIN, ENDED, WAITING, Row
 from mlbuild.executors.slurm.known import Known
 from mlbuild.executors.slurm.queue import Queue, ask_once
@@ -124,7 +125,7 @@ def waits_for(attempt: str, row: Row | None) -> Waits | None:
         return Waits(attempt)
     # Where nodes are not available it names them.
     reason = row.reason.partition(",")[0]
-    return Waits(attempt, reason, WAITING.get(reason, reason), row.starts)
+    return Waits(attempt, reason, WAITING.get(reason) or limits.words(reason) or reason, row.starts)
 
 
 def is_same(before: Waits, now: Waits) -> bool:
