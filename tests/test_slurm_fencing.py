@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
+import pytest
 from cluster import Cluster, below, until
 from on_slurm import again, jobs, kept, once, stand_in, wrappers
 from workspace import Workspace
+
+from mlbuild.executors.folder import CLAIM, Claim, JobFolder, Note
+from mlbuild.executors.job import Job
+from mlbuild.state import layout
+
+
+def test_the_folder_of_a_job_goes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a job that looks for others to take up could find the note of one that is over, and no claim on it."""
+    place = layout.Layout(str(tmp_path))
+    folder = JobFolder(f"{place.jobs}/1-1")
+    folder.write(Note((Job("1-1", "t", "", str(tmp_path)),), "t.1-1", 0, None, 1.0))
+    assert folder.claim(Claim("7_0", "n1"))
+    seen = []
+    monkeypatch.setattr(layout, "rmtree", lambda path, **_: seen.append((path, os.path.exists(folder.at(CLAIM)))))
+    place.drop_job("1-1")
+    assert [there for _, there in seen] == [False]
+    assert folder.read() is None
+    assert not folder.claim(Claim("7_1", "n2")), "whoever had read it before is too late"
+    assert not os.path.exists(folder.path)
 
 
 def test_a_recipe_does_not_outlive_its_wrapper(slurm: Workspace) -> None:

@@ -105,10 +105,7 @@ class JobFolder:
 
     def withdraw(self) -> bool:
         """See to it that it never begins; False if it has. Of this and a claim one comes first. Raises OSError."""
-        try:
-            return self.claim(Claim("", "")) or self.claimant() is None
-        except FileNotFoundError:  # the folder is gone: whoever begins finds nothing to do
-            return True
+        return self.claim(Claim("", "")) or self.claimant() is None
 
     def is_withdrawn(self) -> bool:
         """Whether it was seen to that it never begins. Raises OSError."""
@@ -139,18 +136,20 @@ class JobFolder:
     # --- the node's part
 
     def claim(self, claim: Claim) -> bool:
-        """Take the job; False if another has: the cluster started it anew, or it was submitted twice, or withdrawn.
+        """Take the job; False if another has: the cluster started it anew, or it was submitted twice, or withdrawn; or
+        if the folder is gone, since its attempt is over.
 
         Raises OSError.
         """
         whole = self.at(f"{CLAIM}.{os.getpid()}.{claim.node}")
-        self._put(whole, asdict(claim))
         try:
+            self._put(whole, asdict(claim))
             os.link(whole, self.at(CLAIM))
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):
             return False
         finally:
-            os.unlink(whole)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(whole)
         return True
 
     def beat(self) -> None:

@@ -244,20 +244,24 @@ def carry_out(own: str, others: Sequence[str], place: Place) -> int:
     for other in (JobFolder(os.path.join(os.path.dirname(own), name)) for name in reversed(others)):
         if not place.has_time_for(note):
             break
-        if not os.path.exists(other.at(CLAIM)) and (theirs := other.read()):
+        if not os.path.exists(other.at(CLAIM)) and (theirs := other.read()) and _speaks_in(other):
             with contextlib.suppress(ChildProcessError):  # the supervisors of those before
                 os.waitpid(-1, os.WNOHANG)
-            _speak_in(other)
             Node(other, theirs, place).run()
     return status
 
 
-def _speak_in(folder: JobFolder) -> None:
-    """What is printed from now on is for this folder."""
+def _speaks_in(folder: JobFolder) -> bool:
+    """What is printed from now on is for this folder; False if that is gone, since its attempt is over."""
     sys.stdout.flush()
-    with open(folder.at(OUTPUT), "a") as file:
+    try:
+        file = open(folder.at(OUTPUT), "a")
+    except FileNotFoundError:
+        return False
+    with file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
+    return True
 
 
 if __name__ == "__main__":

@@ -107,9 +107,13 @@ class Layout:
             number += 1
 
     def drop_job(self, attempt: str) -> None:
-        """What an attempt on another node and its build had to say to each other."""
+        """What an attempt on another node and its build had to say to each other; it goes at once, for a job that still
+        looks for work must not find its note and no claim on it."""
         if os.path.isdir(self.jobs):
-            rmtree(os.path.join(self.jobs, attempt), ignore_errors=True)
+            gone = os.path.join(self.jobs, f".{attempt}")
+            with suppress(OSError):
+                os.rename(os.path.join(self.jobs, attempt), gone)
+            rmtree(gone, ignore_errors=True)
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.job_results, attempt))
 
