@@ -480,6 +480,42 @@ def test_what_is_temporary_and_only_comes_behind_something_is_made_for_what_read
     assert slurm.lines("ran") == ["raw1", "scratch", "model1", "raw2", "scratch", "model2"]
 
 
+def test_what_is_new_comes_behind_an_array_whose_jobs_do_each_others_work(slurm: Workspace, cluster: Cluster) -> None:
+    """The job of the third is over while the first job does its work; two have room at once."""
+    slurm.pipeline(f"""
+        {EXECUTOR}
+        partition k: range(3)
+        target raw[k]:
+            outputs: "raw/{{k}}"
+            code: none
+            on: gpu
+            resources: cpus = 8
+            run:
+                echo raw >> ran
+                while test {{k}} != 0 && ! test -e go{{k}}; do sleep 0.05; done
+                touch {{outputs}}
+        target model[k]:
+            inputs: raw
+            outputs: "model/{{k}}"
+            on: gpu
+            run: echo model >> ran; touch {{outputs}}
+    """)
+    log = slurm.root / "sbatch.log"
+    noted = stand_in(slurm, "sbatch", f'grep -o dependency=.* "${{@: -1}}" >> {log}; exec /usr/bin/sbatch "$@"')
+    slurm.run("submit", "raw")
+    slurm.wait_until(lambda: len(slurm.lines("ran")) == 3)
+    slurm.run("submit", "model", env=noted)
+    (array,) = {line.split("_")[0] for line in cluster.ask("squeue", "-hro%F_%j").splitlines() if "raw" in line}
+    assert slurm.lines("sbatch.log") == [f"dependency=afterany:{array}"], "one array behind all of the other"
+    slurm.write("go1", "")
+    slurm.wait_until(lambda: sum("raw" in name for name in jobs(cluster)) == 1)
+    slurm.write("go2", "")
+    wait_until_over(slurm, cluster)
+    assert sorted(slurm.lines("ran")) == ["model"] * 3 + ["raw"] * 3
+    slurm.ok("model")
+    assert len(slurm.lines("ran")) == 6
+
+
 # --- what can't be submitted
 
 

@@ -222,7 +222,7 @@ class Outbox:
         job, site = known.job, self.site(known.job)
         before = self._dependency(job)
         asked = resources(job, site), limit(job, site)
-        return job.executor, known.target, *asked, self._away(job), before.jobs, before.arrays
+        return job.executor, known.target, *asked, self._away(job), before.jobs, before.over, before.arrays
 
     def _away(self, job: Job) -> list[str]:
         return sorted(self._lost_on.get(job.task, ()))
