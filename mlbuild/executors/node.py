@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
-from mlbuild.executors import behind, daemon
-from mlbuild.executors.attempt import signal_name
+from mlbuild.errors import StateError
+from mlbuild.executors import behind, daemon, processes
+from mlbuild.executors.attempt import MARK, mark, signal_name, words
 from mlbuild.executors.folder import CLAIM, NOW, OUTPUT, REVOKED, Claim, JobFolder, Note
 from mlbuild.executors.gpus import VISIBLE
 from mlbuild.executors.job import Job, JobResult, Reason
 from mlbuild.executors.local import LocalExecutor
-from mlbuild.executors.slurm.commands import end_steps
+from mlbuild.executors.slurm.commands import end_steps, steps
 from mlbuild.killpoint import reach
 
 LOOK_EVERY = 0.25
@@ -36,6 +37,7 @@ STOPPED = (Reason.CANCELLED, Reason.EXIT, Reason.SIGNAL)
 """How a recipe may end that Slurm has told to."""
 FIRST_PORT, PORTS = 20_000, 10_000
 """Below those that the kernel gives out by itself. Jobs whose ids are near have ports of their own."""
+OUT, ERR = 1, 2
 TAKEN = 75
 """The exit status of a job whose attempt is another's already."""
 YOUNG, SHARE = 30.0, 0.05
@@ -48,11 +50,11 @@ class Place:
     """A job of the cluster's: where runs are carried out, one after another."""
 
     environment: Mapping[str, str]
-    began: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
     signals: list[int] = field(default_factory=list)
     """Those that have come and that nobody has looked at."""
     is_over: bool = False
-    """The cluster, or the driver, wants nothing more of it."""
+    """No other run shall begin in it."""
 
     def listen(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2):
@@ -64,7 +66,7 @@ class Place:
     @property
     def age(self) -> float:
         """Seconds since it began."""
-        return time.time() - self.began
+        return time.monotonic() - self.began
 
     def has_time_for(self, note: Note) -> bool:
         """Whether another run has all the time that it would have in a job of its own, or nearly so."""
@@ -91,9 +93,14 @@ class Node:
         """Carry it out: the exit status for the cluster."""
         environment = self._place.environment
         node = environment.get("SLURMD_NODENAME", os.uname().nodename)
-        if not self._folder.claim(Claim(own_id(environment), node, time.time(), lent(environment))):
-            by = self._folder.claimant()
-            print(f"this was begun before, by {by}: it runs once" if by else "this was called off before it began")
+        try:
+            is_ours = self._folder.claim(Claim(own_id(environment), node, time.time(), lent(environment)))
+            by = None if is_ours else self._folder.claimant()
+        except OSError as error:
+            _say(f"this can't be begun: {words(error)}")
+            return 1
+        if not is_ours:
+            _say(f"this was begun before, by {by}: it runs once" if by else "this was called off before it began")
             return TAKEN
         reach("node-claimed")
         status = 0
@@ -103,9 +110,15 @@ class Node:
             self._publish(result)
             _say(f"{result.attempt}: {result.reason} {result.detail}".rstrip())
             status = status or (0 if result.ok else max(1, result.exit_status))
-        # After a failure the build may want no other to begin.
-        self._place.is_over = bool(status or self._outside) or self._asked == REVOKED
+        # After a failure the build may want no other to begin. What it has left behind ends with the cluster's job.
+        self._place.is_over = bool(status or self._outside or self._has_left_some()) or self._asked == REVOKED
         return status
+
+    def _has_left_some(self) -> bool:
+        """Whether something that it has started goes on, out of the supervisor's sight."""
+        first = self._note.jobs[0]
+        is_here = processes.any_has(f"{MARK}={mark(first.attempt, first.workspace)}")
+        return is_here or (first.nodes > 1 and bool(steps(self._place.environment.get("SLURM_JOB_ID", ""))))
 
     def _publish(self, result: JobResult) -> None:
         """Tell how it ended, on a full disk once there is room."""
@@ -132,9 +145,14 @@ class Node:
             known = {attempt: result for attempt, result in before.items() if result}
             found = behind.found(first, known, self._note.delay)
             first = behind.completed(first, found)
-        prepared = daemon.prepare(child=True)
-        executor = LocalExecutor(self._folder.path, first.workspace, 1, math.inf, None, prepared)
-        handle = executor.submit([self._here(first), *others])[0]
+        try:
+            prepared = daemon.prepare(child=True)
+            executor = LocalExecutor(self._folder.path, first.workspace, 1, math.inf, None, prepared)
+            handle = executor.submit([self._here(first), *others])[0]
+        except (OSError, StateError) as error:
+            why = error.message if isinstance(error, StateError) else words(error)
+            ended = JobResult("", Reason.NOT_STARTED, detail=why, ended=time.time())
+            return [replace(ended, attempt=job.attempt) for job in self._note.jobs]
         results: dict[str, JobResult] = {}
         next_beat = 0.0
         while len(results) < len(self._note.jobs):
@@ -223,7 +241,7 @@ def lent(environment: Mapping[str, str]) -> tuple[str, ...]:
 def _say(text: str) -> None:
     """For people, if there is room on the disk."""
     with contextlib.suppress(OSError):
-        print(text, flush=True)
+        os.write(OUT, os.fsencode(f"{text}\n"))
 
 
 def main() -> int:
@@ -232,36 +250,43 @@ def main() -> int:
 
 
 def carry_out(own: str, others: Sequence[str], place: Place) -> int:
-    """Carry out the run of a folder, and those of the others beside it that nobody has: the first's exit status."""
+    """Carry out the run of a folder, and then those of the others beside it that nobody has: the first's exit status.
+
+    A job whose own run is another's, or was called off, takes up none: it may be just about to be cancelled.
+    """
     place.listen()
     folder = JobFolder(own)
     note = folder.read()
     if note is None:
-        print(f"{folder.path} is gone: its attempt is over")
+        _say(f"{folder.path} is gone: its attempt is over")
         return TAKEN
     status = Node(folder, note, place).run()
     # The cluster begins with the first of an array: the last would wait longest.
-    for other in (JobFolder(os.path.join(os.path.dirname(own), name)) for name in reversed(others)):
-        if not place.has_time_for(note):
-            break
-        if not os.path.exists(other.at(CLAIM)) and (theirs := other.read()) and _speaks_in(other):
-            with contextlib.suppress(ChildProcessError):  # the supervisors of those before
-                os.waitpid(-1, os.WNOHANG)
-            Node(other, theirs, place).run()
+    left = [JobFolder(os.path.join(os.path.dirname(own), name)) for name in others] if status == 0 else []
+    while left and place.has_time_for(note):
+        _take_up(left.pop(), place)
     return status
 
 
-def _speaks_in(folder: JobFolder) -> bool:
-    """What is printed from now on is for this folder; False if that is gone, since its attempt is over."""
-    sys.stdout.flush()
+def _take_up(folder: JobFolder, place: Place) -> None:
+    """Carry out the run of another job of the array, if nobody has it and it can be had."""
     try:
-        file = open(folder.at(OUTPUT), "a")
-    except FileNotFoundError:
-        return False
-    with file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
-    return True
+        note = None if os.path.exists(folder.at(CLAIM)) else folder.read()
+        if note is None:
+            return
+        _speak_in(folder)
+    except OSError:  # the build is just removing it, or its disk is full
+        return
+    with contextlib.suppress(ChildProcessError):  # the supervisors of those before
+        os.waitpid(-1, os.WNOHANG)
+    Node(folder, note, place).run()
+
+
+def _speak_in(folder: JobFolder) -> None:
+    """What is said from now on is for this folder. Raises OSError."""
+    with open(folder.at(OUTPUT), "a") as file:
+        os.dup2(file.fileno(), OUT)
+        os.dup2(file.fileno(), ERR)
 
 
 if __name__ == "__main__":

@@ -135,3 +135,8 @@ def has(pid: int, mark: str) -> bool:
             return mark.encode() in file.read().split(b"\0")
     except OSError:
         return False
+
+
+def any_has(mark: str) -> bool:
+    """As `has`, of all processes."""
+    return any(has(pid, mark) for pid in map(int, filter(str.isdigit, os.listdir("/proc"))))

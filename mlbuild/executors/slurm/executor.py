@@ -157,11 +157,11 @@ class SlurmExecutor:
             ended = [self._known[name] for name in folder.ended(self._jobs) if name in self._known]
             self._end(map(self._judge.result, ended))
             self._standings.look(self._known.values())
-            # What of an array is still to begin would find that others have done its work.
-            arrays = {known.name: known.id.partition("_")[0] for known in ended if known.index is not None}
-            for name in arrays.keys() & {known.name for known in self._known.values()}:
-                del arrays[name]
-            self._orders.give(["scancel", "--quiet", "--state=PENDING"], [*arrays.values()])
+            # What of an array is still to begin would find that others have done its work. (Of one that another process
+            # has submitted, there may be jobs of which nobody has told us.)
+            left = {known.name for known in self._known.values()}
+            over = {known.id.partition("_")[0] for known in ended if known.index is not None and known.name not in left}
+            self._orders.give(["scancel", "--quiet", "--state=PENDING"], [*over & self._outbox.sizes.keys()])
 
     def _look(self) -> None:
         """Ask Slurm for all jobs at once, when it is time to, and see what has become of each."""

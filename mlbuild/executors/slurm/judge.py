@@ -113,6 +113,9 @@ class Judge:
                 return _never_began(known, row, refusal, ended)
             self._queue.look_soon()
             return None
+        if known.claimant() and self._queue.picture.of(known) != row:  # another of its array has just taken it up
+            known.gone = None
+            return None
         is_silent = known.folder.silence() > known.delay / 2 * SILENT_BEATS
         result = self.result(known)
         if result or known.held:

@@ -245,14 +245,14 @@ class Outbox:
         script = members[0].folder.at(SCRIPT)
         with open(script, "w", encoding="utf-8", errors="surrogateescape") as file:
             after = behind[0].option(as_array=len(runs) > 1)
-            away, shared = self._away(job), not self._has_followers(members)
+            away, shared = self._away(job), not (behind[0].arrays or self._has_followers(members))
             file.write(render(name, folders, job, site, away, sys.executable, ROOT, after, width, indices, shared))
         self._widths.note(name, width)
         reach("slurm-written")
         return script
 
     def _has_followers(self, members: list[Known]) -> bool:
-        """Whether others come behind any of these, each behind its own job."""
+        """Whether others come behind any of these, each behind its own."""
         attempts = {known.job.attempt for known in members}
         return any(not attempts.isdisjoint(known.job.after) for known in self._waiting)
 
@@ -266,7 +266,8 @@ class Outbox:
                 known.id = match[0] if known.index is None else f"{match[0]}_{known.index}"
                 self._ids[known.job.attempt] = known.id
                 known.sent = time.monotonic()
-            self._orders.give(["scancel", "--quiet"], [known.id for known in members if known.stop])
+            called_off = [known.id for known in members if known.stop and known.withdraw()]
+            self._orders.give(["scancel", "--quiet"], called_off)
             self._queue.look_soon()
         elif answer.is_unsure or answer.status == 0:
             self._queue.silent(answer.word)
