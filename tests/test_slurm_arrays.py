@@ -101,6 +101,7 @@ def test_what_is_cancelled_alone_leaves_the_others_of_its_array(slurm: Workspace
     slurm.ok("submit", "t", env={"STUCK": "4"})
     slurm.wait_until(lambda: slurm.exists("began") and "4" in slurm.lines("began"))
     assert "t[4] was stopped" in slurm.run("cancel", "t[4]").out
+    slurm.wait_until(lambda: slurm.exists("t/2") and slurm.exists("t/3"))
     slurm.write("go", "")
     ended = slurm.ok("t")
     assert sorted(slurm.lines("began")) == [*"0123445"], ended.out
