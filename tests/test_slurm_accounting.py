@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -135,12 +136,14 @@ def test_what_slurm_has_killed_for_want_of_memory(
     """Its queue says FAILED."""
     workspace, place = Workspace(tmp_path), SlurmPlace(tmp_path, cluster)
     monkeypatch.setenv("PATH", stand_in(workspace, "sacct", f"{ASKED}; {KILLED}")["PATH"])
+    submitted = time.time()
     executor = place.executor()
     executor.submit([make_job(place, "touch running; sleep 1000")])
     wait_for(lambda: executor.finished(0.1) or workspace.exists("running"))
     os.kill(wrappers(workspace)[0], signal.SIGKILL)
     (result,) = results_of(executor)
     assert (result.reason, result.detail) == (Reason.OUT_OF_MEMORY, "killed for want of memory, as Slurm says")
+    assert 0 < result.seconds < time.time() - submitted, "as long as its node had it"
     executor.close()
 
 

@@ -67,8 +67,12 @@ HOUR = 3600.0
 
 
 def used(asked: Asked, **took: object) -> Usage:
-    known: dict[str, object] = {"attempts": 3, "seconds": HOUR, "max_rss": GIB, "cpu_seconds": HOUR}
+    known: dict[str, object] = {"attempts": 3, "seconds": HOUR, "seen": HOUR, "max_rss": GIB, "cpu_seconds": HOUR}
     return Usage("fit", asked, **{**known, "gpu_utilization": None, "out_of_memory": False, **took})  # type: ignore[arg-type]
+
+
+NOTHING: dict[str, object] = {"seen": 0.0, "max_rss": 0, "cpu_seconds": 0.0}
+"""Was seen of attempts that a cluster has killed."""
 
 
 @pytest.mark.parametrize(
@@ -85,9 +89,15 @@ def used(asked: Asked, **took: object) -> Usage:
             used(Asked(1, 8 * GIB, 0, 1), out_of_memory=True),
             ["it was killed for want of memory, 8.0G: `memory = 12G` leaves room"],
         ),
+        (
+            used(Asked(4, 8 * GIB, 0, 1), out_of_memory=True, **NOTHING),
+            ["it was killed for want of memory, 8.0G: `memory = 12G` leaves room"],
+        ),
+        (used(Asked(4, 8 * GIB, 0, 1), **NOTHING), []),
+        (used(Asked(8, None, 0, 1), seconds=10 * HOUR, cpu_seconds=8 * HOUR), []),
         (used(Asked(8, None, 0, 1)), ["1.0 of its 8 CPUs were busy: `cpus = 2` may do"]),
         (used(Asked(2, None, 0, 1)), []),
-        (used(Asked(8, None, 0, 1), seconds=10.0, cpu_seconds=0.1), []),
+        (used(Asked(8, None, 0, 1), seconds=10.0, seen=10.0, cpu_seconds=0.1), []),
         (used(Asked(8, 64 * GIB, 2, 4), gpu_utilization=0.1), []),
         (
             used(Asked(1, None, 2, 1), gpu_utilization=0.12),
@@ -103,3 +113,30 @@ def test_what_would_do(usage: Usage, said: list[str]) -> None:
 
 def test_gpu_hours() -> None:
     assert used(Asked(1, None, 2, 1)).gpu_hours == 2.0
+    assert used(Asked(1, None, 2, 4), **NOTHING).gpu_hours == 8.0, "each node has lent two"
+
+
+def test_the_gpu_hours_of_builds(workspace: Workspace) -> None:
+    """A build that used none has none, and without one that did there is no column."""
+    workspace.write("mlbuild.toml", "gpus = 4\n")
+    pipeline = """
+        param gpus = 2
+
+        target t:
+            outputs: "t"
+            retry: 1, backoff = 1ms
+            resources: gpus = gpus
+            run: sleep 0.4; touch {outputs}; test {attempt} = 2
+    """
+    workspace.pipeline(pipeline)
+    workspace.ok("gpus=0")
+    assert "GPU-hours" not in workspace.run("runs").out
+    workspace.ok("-B")
+    assert re.search(
+        r"took  GPU-hours  what.*\n.* \d\.\ds       0\.00  1 task run .*\n.*s  +1 task run ", workspace.run("runs").out
+    )
+    newest, first = json.loads(workspace.run("runs", "--json").out)["runs"]
+    (row,) = json.loads(workspace.run("runs", "2", "--json").out)["used"]
+    assert first["gpu_hours"] == 0
+    assert newest["gpu_hours"] == pytest.approx(row["gpu_hours"]) == pytest.approx(2 * row["seconds"] / 3600)
+    assert row["attempts"] == 2

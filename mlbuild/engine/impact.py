@@ -94,7 +94,8 @@ def _running(tasks: Iterable[Surveyed]) -> list[Surveyed]:
 
 def _cost(graph: Graph, task: Task, history: History) -> tuple[float | None, float]:
     """How long a task should take, in seconds, and how many GPUs it has meanwhile."""
-    return history.expected(task), RecipeScope(graph, task).amounts()["gpus"] or 0
+    asked = RecipeScope(graph, task).amounts()
+    return history.expected(task), (asked["gpus"] or 0) * (asked["nodes"] or 1)
 
 
 def _shares(causes: Causes, running: list[Surveyed]) -> tuple[list[Share], dict[Cause, int]]:

@@ -27,6 +27,8 @@ class Usage(Struct, frozen=True):
 
     Attributes:
         seconds: that they took together.
+        seen: of these, seconds of attempts of which it is known what their processes took. Of one that its node took
+            with it, it is not.
         max_rss: bytes of the largest process of any.
         cpu_seconds: of all.
         gpu_utilization: for which part of the time GPUs were at work, from 0 to 1; None if nobody can tell.
@@ -37,6 +39,7 @@ class Usage(Struct, frozen=True):
     asked: Asked
     attempts: int
     seconds: float
+    seen: float
     max_rss: int
     cpu_seconds: float
     gpu_utilization: float | None
@@ -44,22 +47,22 @@ class Usage(Struct, frozen=True):
 
     @property
     def memory_part(self) -> float | None:
-        """Which part of the memory that it asked for the largest process held."""
-        return self.max_rss / self.asked.memory if self.asked.memory else None
+        """Which part of the memory that it asked for the largest process held; None if that is not known."""
+        return self.max_rss / self.asked.memory if self.asked.memory and self.max_rss else None
 
     @property
     def cpus_busy(self) -> float:
         """How many CPUs were at work on average."""
-        return self.cpu_seconds / self.seconds if self.seconds else 0.0
+        return self.cpu_seconds / self.seen if self.seen else 0.0
 
     @property
     def gpu_hours(self) -> float:
-        return self.seconds * self.asked.gpus / 3600
+        return self.seconds * self.asked.gpus * self.asked.nodes / 3600
 
     @property
     def says_much(self) -> bool:
         """Whether it is long enough, and all of it was seen."""
-        return self.seconds >= LONG and self.asked.nodes == 1
+        return self.seen >= LONG and self.asked.nodes == 1
 
 
 class Advice(Struct, frozen=True):
@@ -77,10 +80,10 @@ class Advice(Struct, frozen=True):
 
 
 def usage(attempts: Iterable[Attempted]) -> list[Usage]:
-    """Of attempts that have ended, and of which is known what they took, in the order of the first of each target."""
+    """Of attempts that have ended after they had begun, in the order of the first of each target."""
     alike: dict[tuple[str, Asked], list[Attempted]] = {}
     for attempt in attempts:
-        if attempt.asked and attempt.seconds and attempt.max_rss:
+        if attempt.asked and attempt.seconds:
             alike.setdefault((attempt.task.partition("[")[0], attempt.asked), []).append(attempt)
     return [_usage(target, asked, some) for (target, asked), some in alike.items()]
 
@@ -93,6 +96,7 @@ def _usage(target: str, asked: Asked, attempts: Sequence[Attempted]) -> Usage:
         asked,
         len(attempts),
         sum(each.seconds or 0.0 for each in attempts),
+        sum(each.seconds or 0.0 for each in attempts if each.max_rss),
         max(each.max_rss or 0 for each in attempts),
         sum(each.cpu_seconds or 0.0 for each in attempts),
         sum(seconds * rate for seconds, rate in seen) / time if time else None,
@@ -104,10 +108,14 @@ def advice(used: Usage) -> list[Advice]:
     """What to ask for instead, where that was far more than was used, or hardly enough."""
     found = []
     asked, part = used.asked, used.memory_part
-    if asked.memory and part is not None and asked.nodes == 1:
-        if part > CLOSE or used.out_of_memory:
+    if asked.memory and asked.nodes == 1:
+        if used.out_of_memory or (part or 0.0) > CLOSE:
             found.append(Advice("memory", _round(round(max(asked.memory, used.max_rss) * 1.5)), more=True))
-        elif part < LITTLE and asked.memory - (enough := _round(round(used.max_rss * SPARE))) >= WORTH_IT:
+        elif (
+            part is not None
+            and part < LITTLE
+            and asked.memory - (enough := _round(round(used.max_rss * SPARE))) >= WORTH_IT
+        ):
             found.append(Advice("memory", enough))
     if used.says_much and asked.cpus > 1 and used.cpus_busy < asked.cpus * LITTLE:
         enough_cpus = max(1, -int(-used.cpus_busy * SPARE // 1))

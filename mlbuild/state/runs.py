@@ -39,6 +39,7 @@ class Run(Struct, frozen=True):
         seconds: that it took; None until it has ended.
         is_backfill: its tasks were chosen by how they stood.
         parts: the numbers of all runs of the backfill of which it is one, the first of them first; else empty.
+        gpu_hours: for how long its attempts that have ended held GPUs; told by `Runs.newest` only.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Run(Struct, frozen=True):
     seconds: float | None
     is_backfill: bool
     parts: tuple[int, ...]
+    gpu_hours: float = 0.0
 
     @property
     def end(self) -> str:
@@ -172,7 +174,17 @@ class Runs:
         """The newest runs that had something to do, or did not end well; a backfill as one (see `_together`)."""
         idle = "exit_status = 0 AND NOT EXISTS (SELECT 1 FROM json_each(counts) WHERE key NOT IN ('fresh', 'absent'))"
         last = f"SELECT max(id) FROM runs WHERE NOT coalesce({idle}, 0) GROUP BY coalesce(part_of, id)"
-        return [self._together(run) for run in self._runs(f"id IN ({last}) ORDER BY id DESC LIMIT ?", limit)]
+        found = [self._together(run) for run in self._runs(f"id IN ({last}) ORDER BY id DESC LIMIT ?", limit)]
+        hours = self._gpu_hours([number for run in found for number in (run.parts or (run.number,))])
+        return [replace(run, gpu_hours=sum(hours.get(one, 0.0) for one in run.parts or (run.number,))) for run in found]
+
+    def _gpu_hours(self, runs: Sequence[int]) -> dict[int, float]:
+        """Of those among these runs that used GPUs."""
+        rows = self._db.execute(
+            "SELECT run, sum(seconds * json_extract(asked, '$[2]') * json_extract(asked, '$[3]')) / 3600 FROM attempts"
+            f" WHERE run IN ({', '.join(map(str, runs))}) AND json_extract(asked, '$[2]') > 0 GROUP BY run"
+        )
+        return {run: hours or 0.0 for run, hours in rows}
 
     def not_through(self, backfill: str) -> list[int]:
         """The runs of the last backfill that chose from the same, if that was stopped before it had tried everything.

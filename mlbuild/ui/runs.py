@@ -9,17 +9,22 @@ from mlbuild.state.runs import Attempted, Outcome, Run
 from mlbuild.ui.usage import usage_json, usage_lines
 from mlbuild.ui.words import did_text, duration, failed, size, standing_text, table, when
 
+RIGHT = ("build", "took", "GPU-hours")
+"""Columns of numbers."""
+
 
 def runs_lines(runs: Sequence[Run]) -> list[str]:
-    head = ("build", "when", "ended", "took", "what it did", "command")
-    return table([head, *(_row(run) for run in runs)], right=[0, 3])
+    head = ("build", "when", "ended", "took", "GPU-hours", "what it did", "command")
+    columns = [column for column in zip(head, *map(_row, runs), strict=True) if any(column[1:])]
+    return table([*zip(*columns, strict=True)], [at for at, (name, *_) in enumerate(columns) if name in RIGHT])
 
 
 def _row(run: Run) -> tuple[str, ...]:
     did = did_text(run.counts) or "nothing"
     if run.parts:
         did += f" in runs {', '.join(map(str, run.parts))}"
-    return (str(run.number), when(run.started), run.end, _took(run), did, _line(run))
+    hours = f"{run.gpu_hours:.2f}" if run.gpu_hours else ""
+    return (str(run.number), when(run.started), run.end, _took(run), hours, did, _line(run))
 
 
 def _took(run: Run) -> str:
@@ -32,7 +37,7 @@ def _line(run: Run) -> str:
 
 
 def runs_json(runs: Sequence[Run]) -> dict[str, Any]:
-    return {"runs": [_run_json(run) for run in runs]}
+    return {"runs": [_run_json(run) | {"gpu_hours": run.gpu_hours} for run in runs]}
 
 
 def _run_json(run: Run) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def _memory(used: Usage) -> str:
 
 def _cpus(used: Usage) -> str:
     busy, asked = used.cpus_busy, used.asked.cpus
-    return f"{busy:.1f} of {asked:g} ({busy / asked:.0%})" if asked else ""
+    return f"{busy:.1f} of {asked:g} ({busy / asked:.0%})" if asked and used.seen else ""
 
 
 def _gpus(used: Usage) -> tuple[str, str]:
@@ -74,9 +74,9 @@ def _row(used: Usage) -> dict[str, Any]:
         "attempts": used.attempts,
         "seconds": used.seconds,
         "memory": used.asked.memory,
-        "max_rss": used.max_rss,
+        "max_rss": used.max_rss or None,
         "cpus": used.asked.cpus,
-        "cpus_busy": used.cpus_busy,
+        "cpus_busy": used.cpus_busy if used.seen else None,
         "gpus": used.asked.gpus,
         "gpu_hours": used.gpu_hours,
         "gpu_utilization": used.gpu_utilization,

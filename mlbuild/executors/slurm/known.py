@@ -53,8 +53,10 @@ class Known:
         """How it ended, if no node tells."""
         result = JobResult(self.job.attempt, reason, detail=detail, ended=time.time())
         with contextlib.suppress(OSError):
-            if self.folder.claimant():
-                result = replace(result, ended=result.ended - self.folder.silence())
+            if claim := self.folder.claimant():
+                # By two clocks, its node's and that of the file system.
+                ended = max(claim.at, result.ended - self.folder.silence())
+                result = replace(result, started=claim.at, ended=ended)
                 # Of what is lost, whoever takes it in looks at what it left.
                 return result if reason is Reason.LOST else checkpoints.conclude(self.job, result)
         return result
