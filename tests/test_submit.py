@@ -215,7 +215,7 @@ def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace
     assert chain.states("model") == {"raw": "missing", "model": "missing"}, "neither is queued any more"
     ended = chain.build("model")
     assert (ended.status, ended.failed) == (1, ["raw"])
-    assert "raw: attempt 1 had come to nothing by exit status 1" in ended.out
+    assert "raw: attempt 1 had come to nothing (exit status 1)" in ended.out
     assert chain.read("model.txt") == "in\nin\n", "it is back although nothing was made of what it needs"
 
 
@@ -397,7 +397,9 @@ def test_what_is_new_comes_behind_what_goes_on(chain: Workspace, cluster: Cluste
     chain.run("submit", "raw")
     ended = chain.run("submit", "model")
     assert ended.out.splitlines()[1] == "submit  model to gpu, behind raw"
+    assert "1 task submitted, 1 task going on in " in ended.out
     assert len(jobs(cluster)) == 2
+    assert chain.run("submit", "model").out.splitlines()[-1].startswith("2 tasks going on in "), "nothing is new"
     chain.write("go", "")
     wait_until_over(chain, cluster)
     chain.ok("model")

@@ -28,7 +28,7 @@ from mlbuild.engine.requests import Requests
 from mlbuild.engine.revision import Revision
 from mlbuild.engine.room import at_once
 from mlbuild.engine.scheduler import Scheduler
-from mlbuild.engine.states import OVER, State
+from mlbuild.engine.states import OVER
 from mlbuild.engine.submission import Submission
 from mlbuild.engine.survey import Surveyed
 from mlbuild.errors import MlbuildError, StateError, UsageError
@@ -208,8 +208,8 @@ def build_tasks(
         stats.settle()
         journal.memory.save_stats(stats.changed())
         counts = {state.value: count for state, count in scheduler.states.counts.items() if count and state in OVER}
-        if options.submit:
-            counts["submitted"] = scheduler.states.counts[State.RUNNING]
+        if isinstance(scheduler, Submission):
+            counts |= scheduler.left
         account.end(exit_status, counts)
         say(events.BuildFinished(exit_status, time.monotonic() - started, counts, _overridden(workspace)))
         return exit_status

@@ -5,6 +5,7 @@ Whichever build comes next takes in the results. Blind to how an executor keeps 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 
@@ -51,7 +52,12 @@ class Submission(Scheduler):
         for attempt, handle in zip(chain.attempts, handles, strict=True):
             self._watch(attempt, handle)
             self._say(told.submitted(attempt, chain.behind(attempt.task)))
-        self._journal.leave(self.states.count((State.RUNNING,)))
+        self._journal.leave(self.left)
+
+    @property
+    def left(self) -> dict[str, int]:
+        """How many attempts are left to what runs them, if any: `submitted` now, or `going_on` from before."""
+        return dict(Counter("going_on" if each.adopted else "submitted" for each in self._running.attempts()))
 
     def _decide_all(self) -> None:
         """Decide what does not wait for what must run; what has ended of earlier builds is taken in."""

@@ -88,7 +88,7 @@ def failed_before(attempt: Attempt, result: JobResult) -> Said:
     """It came to nothing when nobody looked on; that is no failure of this build."""
     why = f"exit status {result.exit_status}" if result.reason is Reason.EXIT else str(result.reason).replace("_", " ")
     more = f": {result.detail}" if result.detail else ""
-    return Said(f"attempt {attempt.number} had come to nothing by {why}{more}", attempt.task.name)
+    return Said(f"attempt {attempt.number} had come to nothing ({why}{more})", attempt.task.name)
 
 
 def batch_failed(attempt: Attempt, beside: Sequence[Task], result: JobResult, log: str) -> BatchFailed:

@@ -461,10 +461,10 @@ class Journal:
             self._db.executemany("UPDATE attempts SET handle = ? WHERE id = ?", [(h, a) for a, h in handles])
         reach("submitted")
 
-    def leave(self, count: int) -> None:
+    def leave(self, counts: Mapping[str, int]) -> None:
         """So many attempts are submitted, and will be left to themselves, however this run ends."""
         with self._transaction():
-            self._db.execute("UPDATE runs SET counts = json_object('submitted', ?) WHERE id = ?", (count, self.run))
+            self._db.execute("UPDATE runs SET counts = ? WHERE id = ?", (json.dumps(counts), self.run))
 
     def stand(self, standings: Mapping[str, Standing]) -> None:
         """How attempts stand now, by their ids."""

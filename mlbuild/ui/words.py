@@ -154,6 +154,7 @@ def failed(reason: str, exit_status: int, detail: str) -> str:
 
 DONE = {
     "submitted": "submitted",
+    "going_on": "going on",
     "built": "run",
     "restored": "restored",
     "accepted": "accepted",

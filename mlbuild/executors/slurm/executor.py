@@ -305,8 +305,13 @@ class SlurmExecutor:
 
     def close(self) -> None:
         """Let go. What was submitted goes on; what was not, is now."""
-        patience = time.monotonic() + PATIENCE
-        while (self._orders or not self._outbox.is_empty) and time.monotonic() < patience:
+        now = time.monotonic()
+        patience, short = now + PATIENCE, now + PATIENCE_IF_BEGUN
+        if self._called_off:
+            self._queue.look_now()
+        while ((self._orders or not self._outbox.is_empty) and time.monotonic() < patience) or (
+            self._called_off and time.monotonic() < short
+        ):
             time.sleep(TICK)
             self._go_on()
         self._queue.close()
