@@ -213,6 +213,8 @@ def test_what_needs_a_task_that_failed_is_given_up_and_put_back(chain: Workspace
     assert chain.lines("ran") == ["raw", "model", "raw"]
     assert not chain.exists("model.txt"), "it was set aside"
     assert chain.states("model") == {"raw": "missing", "model": "missing"}, "neither is queued any more"
+    assert "; it came to nothing, and the next build runs it again" in chain.run("status", "--tasks", "raw").out
+    assert "run     raw: " in chain.run("--dry-run", "raw").out, "it is not taken over"
     ended = chain.build("model")
     assert (ended.status, ended.failed) == (1, ["raw"])
     assert "raw: attempt 1 had come to nothing (exit status 1)" in ended.out

@@ -16,7 +16,7 @@ from mlbuild.engine.facts import Inspector
 from mlbuild.engine.history import History
 from mlbuild.engine.impact import Impact
 from mlbuild.engine.impact import impact as added_up
-from mlbuild.engine.orphans import orphans
+from mlbuild.engine.orphans import failed, orphans
 from mlbuild.engine.provenance import Shown
 from mlbuild.engine.standings import standings
 from mlbuild.engine.survey import Seen, Survey, see, unknown_keys
@@ -148,7 +148,10 @@ def seen(survey: Survey, workspace: Workspace, journal: Journal | None, order: O
     goes_on = standings(left, workspace.layout)
     running = {**goes_on, **journal.running()} if journal else {}
     gone = {**over, **{task: record for task, record in left.items() if task in goes_on}}
-    return {task: see(survey, surveyed, journal, history, running, gone) for task, surveyed in survey.tasks.items()}
+    in_vain = failed(over, workspace.layout)
+    return {
+        task: see(survey, surveyed, journal, history, running, gone, in_vain) for task, surveyed in survey.tasks.items()
+    }
 
 
 def _asked_for(workspace: Workspace, order: Order) -> list[Task]:

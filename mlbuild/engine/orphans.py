@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from mlbuild.executors.job import Job
-from mlbuild.executors.together import ended_on_cluster, still_runs
+from mlbuild.executors.together import ended_on_cluster, has_failed_on_cluster, still_runs
 from mlbuild.state.journal import Journal, OpenAttempt
 from mlbuild.state.layout import Layout
 
@@ -19,6 +21,7 @@ class Orphan(Struct, frozen=True):
         submitted: it had submitted it, and left.
         wanted: whether the next build wants just that, and so takes it over; else it stops it.
         over: it has ended, and nobody has taken in how.
+        failed: it has ended, and came to nothing.
     """
 
     run: int
@@ -26,6 +29,12 @@ class Orphan(Struct, frozen=True):
     submitted: bool
     wanted: bool
     over: bool = False
+    failed: bool = False
+
+
+def failed(over: Mapping[str, OpenAttempt], layout: Layout) -> set[str]:
+    """Those of the tasks whose attempts have ended on a cluster that came to nothing there."""
+    return {task for task, record in over.items() if has_failed_on_cluster(layout.jobs, record.id)}
 
 
 def orphans(journal: Journal, layout: Layout) -> tuple[dict[str, OpenAttempt], dict[str, OpenAttempt]]:

@@ -93,11 +93,11 @@ class Survey:
             return None
         return lying(task, self.facts(task).fingerprint, self._graph, self._inspector, journal)
 
-    def orphan(self, task: Task, record: OpenAttempt, journal: Journal, *, over: bool) -> Orphan:
+    def orphan(self, task: Task, record: OpenAttempt, journal: Journal, *, over: bool, failed: bool) -> Orphan:
         """What a build that is gone has left of a task, as the next one sees it."""
-        wanted = record.fingerprint.completed(self.facts(task).fingerprint) is not None
+        wanted = not failed and record.fingerprint.completed(self.facts(task).fingerprint) is not None
         run, submitted = journal.past.left_by(record.run, record.begun)
-        return Orphan(run, record.started, submitted, wanted, over)
+        return Orphan(run, record.started, submitted, wanted, over, failed)
 
     def _look(self, task: Task, needs: list[Task]) -> Surveyed:
         missing = self._graph.missing.get(task)
@@ -196,17 +196,21 @@ def see(
     history: History,
     running: Mapping[str, Standing],
     left: Mapping[str, OpenAttempt],
+    failed: Collection[str],
 ) -> Seen:
     """A surveyed task with what happened to it before.
 
     Args:
         running: how the tasks stand, by name, that are queued or run now, in another build or though theirs died.
         left: the attempts of builds that are gone, at some of these and at others, where they have ended.
+        failed: the tasks of which those have come to nothing.
     """
     name, standing = surveyed.task.name, running.get(surveyed.task.name)
     last = journal.past.last_attempt(name) if journal and surveyed.runs else None
     gone = left.get(name)
-    orphan = survey.orphan(surveyed.task, gone, journal, over=standing is None) if journal and gone else None
+    orphan = None
+    if journal and gone:
+        orphan = survey.orphan(surveyed.task, gone, journal, over=standing is None, failed=name in failed)
     state = ("queued" if standing.queued else "running") if standing else _state(surveyed, last)
     lies = survey.lying(surveyed.task, journal) if journal and not standing else None
     return Seen(surveyed, state, last, history.expected(surveyed.task), lies, orphan, standing)

@@ -5,6 +5,7 @@ Blind to how any of them works.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -158,3 +159,9 @@ def still_runs(run_folder: str, jobs: str, job: Job) -> bool:
 def ended_on_cluster(jobs: str) -> set[str]:
     """The attempts on a cluster that have ended, and whose results nobody has taken in, or needed since."""
     return folder.ended(jobs)
+
+
+def has_failed_on_cluster(jobs: str, attempt: str) -> bool:
+    """Whether one that has ended there came to nothing, as far as can be told."""
+    result = folder.JobFolder(os.path.join(jobs, attempt)).result(attempt)
+    return result is not None and not result.ok

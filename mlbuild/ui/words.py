@@ -92,6 +92,8 @@ def orphan_text(orphan: Orphan, standing: Standing | None) -> str:
         since = f"run {orphan.run}, which died, has left it queued, since {when(orphan.started)}"
     else:
         since = f"run {orphan.run}, which died, still runs it, since {when(orphan.started)}"
+    if orphan.failed:
+        return f"{since}; it came to nothing, and the next build runs it again"
     if orphan.over:
         return f"{since}; it has ended, and the next build {'takes that in' if orphan.wanted else 'wants another'}"
     return f"{since}: the next build {'takes it over' if orphan.wanted else 'stops it, for it wants another'}"
