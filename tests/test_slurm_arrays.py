@@ -109,6 +109,20 @@ def test_what_is_cancelled_alone_leaves_the_others_of_its_array(slurm: Workspace
     until(lambda: jobs(cluster) == [])
 
 
+def test_whoever_cancels_a_job_in_slurm_ends_what_it_is_at(slurm: Workspace, cluster: Cluster) -> None:
+    """What it has done before stays done."""
+    slurm.pipeline(MANY)
+    driver = slurm.start("t", env={"STUCK": "4"})
+    slurm.wait_until(lambda: slurm.exists("began") and "4" in slurm.lines("began"))
+    node = slurm.read("t/5").split()[1]
+    (running,) = cluster.ask("squeue", "--noheader", "--states=running", "--format=%i", f"--nodelist={node}").split()
+    cluster.ask("scancel", running)
+    slurm.wait_until(lambda: slurm.exists("t/2") and slurm.exists("t/3"))
+    slurm.write("go", "")
+    assert "retry   t[4] in 0.0s, after it was ended: its job in Slurm was cancelled" in kept(driver).out
+    assert sorted(slurm.lines("began")) == [*"0123445"]
+
+
 # Behind each of those another, which needs little of a node.
 BEHIND = f"""{MANY}
     target u[k]:

@@ -21,6 +21,8 @@ from mlbuild.executors.slurm.queue import Queue
 
 SILENT_BEATS = 4
 """A node is silent if so many of its signs of life have failed to come."""
+BY_HAND = "ended: its job in Slurm was cancelled"
+"""What was done to it, as words of other signals say."""
 DOUBTFUL = ("", "CANCELLED")
 """What Slurm also says of a job if its controller has lost what it knew, and the job goes on."""
 
@@ -148,7 +150,7 @@ class Judge:
                 return known.unseen(Reason.PREEMPTED, "Slurm killed it since others come first")
             case "CANCELLED":
                 reason = Reason.CANCELLED if known.stop in (SOFT, NOW) else Reason.SIGNAL
-                return known.unseen(reason, "its job in Slurm was cancelled")
+                return known.unseen(reason, BY_HAND)
         where = ""
         if claim := known.claimant():
             self.lost_on[known.job.task].add(claim.node)
@@ -187,7 +189,7 @@ def _never_began(known: Known, row: Row | None, refusal: str, state: str) -> Job
 
 
 def _by_hand(result: JobResult) -> JobResult:
-    return replace(result, reason=Reason.SIGNAL, exit_status=-15, detail="its job in Slurm was cancelled")
+    return replace(result, reason=Reason.SIGNAL, exit_status=-15, detail=BY_HAND)
 
 
 def _shown(known: Known, name: str = "") -> str:
