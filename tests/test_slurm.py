@@ -317,6 +317,21 @@ def test_a_training_goes_through_limits_that_are_shorter(slurm: Workspace) -> No
     assert ended.out.count("after timeout") == len(starts) - 1
 
 
+def test_what_setting_up_takes_is_of_the_time_of_the_job(slurm: Workspace) -> None:
+    """As the shell has it, which is told here that it took 47 s of the minute: 10 are kept for the end."""
+    slurm.pipeline(
+        f"""
+        {EXECUTOR.replace(")", ', time = 60s, setup = "SECONDS=47")')}
+        target t:
+            outputs: "t"
+            on: gpu
+            run: sleep 20; echo > {{outputs}}
+        """
+    )
+    ended = slurm.run("t")
+    assert ended.status == 1 and "the time of its job in Slurm was over" in ended.out + ended.err
+
+
 def test_what_is_preempted_goes_on(slurm: Workspace, cluster: Cluster) -> None:
     slurm.pipeline(TRAIN.format(executor=EXECUTOR.replace("main", "spot")))
     slurm.write("train.py", SCRIPT)

@@ -51,7 +51,7 @@ module load cuda
 trap - ERR
 [ -x /opt/python ] || refuse 'there is no /opt/python'
 cd /opt/lib || refuse 'there is no /opt/lib, where mlbuild lies'
-exec /opt/python -m mlbuild.executors.node "$folder"
+exec /opt/python -m mlbuild.executors.node "$folder" "$SECONDS"
 """
     )
 
@@ -73,7 +73,7 @@ exec >> "$folder/slurm.out" 2>&1
 refuse() { echo "$1, on ${SLURMD_NODENAME:-$HOSTNAME}" | tee "$folder/refused"; exit 1; }
 [ -x /opt/python ] || refuse 'there is no /opt/python'
 cd /opt/lib || refuse 'there is no /opt/lib, where mlbuild lies'
-exec /opt/python -m mlbuild.executors.node "$folder" "${attempts[@]:0}"
+exec /opt/python -m mlbuild.executors.node "$folder" "$SECONDS" "${attempts[@]:0}"
 """)
 
 
@@ -81,7 +81,7 @@ def test_a_job_is_told_of_no_more_others_of_its_array_than_a_command_line_holds(
     many = range(3, 3 + MOST_OTHERS + 2)
     folders = [f"/work/.mlbuild/jobs/5-{number}" for number in many]
     text = render("train.5-1.f00", folders, job(), Site(), [], "/opt/python", "/opt/lib", indices=many)
-    assert text.endswith(' "$folder" "${attempts[@]:5}"\n')
+    assert text.endswith(' "$SECONDS" "${attempts[@]:5}"\n')
 
 
 @pytest.mark.parametrize(

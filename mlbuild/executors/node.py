@@ -1,4 +1,5 @@
-"""Runs of recipes on a node of a cluster: `python -m mlbuild.executors.node FOLDER OTHER…`, in a job of Slurm's.
+"""Runs of recipes on a node of a cluster: `python -m mlbuild.executors.node FOLDER SECONDS OTHER…`, in a job of
+Slurm's that began those seconds ago.
 
 A small driver of a supervisor of its own, which does what it does on the driver's machine, too: environment, clock,
 log, checkpoints, outputs. Of an array, a job that is soon done takes up others that no job of Slurm's has begun yet.
@@ -53,6 +54,8 @@ class Place:
     began: float = field(default_factory=time.monotonic)
     signals: list[int] = field(default_factory=list)
     """Those that have come and that nobody has looked at."""
+    before: float = 0.0
+    """Seconds of its time that were over when this began: setting up had taken them."""
     is_over: bool = False
     """No other run shall begin in it."""
 
@@ -65,8 +68,13 @@ class Place:
 
     @property
     def age(self) -> float:
-        """Seconds since it began."""
+        """Seconds since this began."""
         return time.monotonic() - self.began
+
+    @property
+    def used(self) -> float:
+        """Seconds of its time that are over."""
+        return self.before + self.age
 
     def has_time_for(self, note: Note) -> bool:
         """Whether another run has all the time that it would have in a job of its own, or nearly so."""
@@ -81,8 +89,8 @@ class Node:
         self._folder = folder
         self._note = note
         self._place = place
-        self._late = place.age
-        """Seconds that others had of the job's time."""
+        self._late = place.used
+        """Seconds of the job's time that others had, and setting it up."""
         self._outside = ""
         """The signal by which the cluster has ended it."""
         self._asked = ""
@@ -191,7 +199,7 @@ class Node:
         """Whether a signal only warns of the end of the time, which comes too coarsely: we know it ourselves."""
         if number != signal.SIGUSR1 or self._note.limit is None:
             return False
-        return self._note.limit - self._place.age < self._note.jobs[0].grace + 2.5 * EARLY
+        return self._note.limit - self._place.used < self._note.jobs[0].grace + 2.5 * EARLY
 
     def _here(self, job: Job) -> Job:
         """What is told the supervisor: it has what the cluster says of this job, and ends before the cluster does."""
@@ -245,8 +253,8 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    own, *others = sys.argv[1:]
-    return carry_out(os.path.abspath(own), others, Place(os.environ))
+    own, seconds, *others = sys.argv[1:]
+    return carry_out(os.path.abspath(own), others, Place(os.environ, before=float(seconds)))
 
 
 def carry_out(own: str, others: Sequence[str], place: Place) -> int:

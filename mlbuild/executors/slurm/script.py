@@ -140,7 +140,7 @@ def render(
     # `-m` finds mlbuild where we are, and the recipe's PYTHONPATH stays its own.
     lines.append(f"cd {shlex.quote(root)} || refuse {shlex.quote(f'there is no {root}, where mlbuild lies')}")
     others = f' "${{attempts[@]:{indices[-MOST_OTHERS:][0]}}}"' if len(folders) > 1 and is_shared else ""
-    lines.append(f'exec {shlex.quote(python)} -m mlbuild.executors.node "$folder"{others}')
+    lines.append(f'exec {shlex.quote(python)} -m mlbuild.executors.node "$folder" "$SECONDS"{others}')
     return "\n".join(lines) + "\n"
 
 
