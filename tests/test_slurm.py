@@ -348,6 +348,26 @@ def test_what_is_preempted_goes_on(slurm: Workspace, cluster: Cluster) -> None:
     assert "resume  train from ckpt/" in ended.out
 
 
+def test_what_is_preempted_before_it_began_costs_no_retry(slurm: Workspace, cluster: Cluster) -> None:
+    executor = EXECUTOR.replace("main", "spot").replace(")", ', setup = "touch up; test -e down || sleep 60")')
+    slurm.pipeline(
+        f"""
+        {executor}
+        target t:
+            outputs: "t"
+            on: gpu
+            run: echo > {{outputs}}
+        """
+    )
+    driver = slurm.start("t")
+    slurm.wait_for("up")
+    urgent = slurm.write("urgent.sh", "#!/bin/bash\ntouch down\n")
+    options = ("--output=/dev/null", "--partition=main", "--nodes=2", "--exclusive", f"--chdir={slurm.root}")
+    cluster.ask("sbatch", *options, str(urgent))
+    ended = kept(driver)
+    assert "resume  t, whose place was taken before it began\n" in ended.out
+
+
 def test_an_admin_requeues_it(slurm: Workspace, cluster: Cluster) -> None:
     slurm.pipeline(TRAIN.format(executor=EXECUTOR))
     slurm.write("train.py", SCRIPT)

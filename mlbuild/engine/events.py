@@ -141,7 +141,8 @@ class TaskRetried(Struct, frozen=True):
 
 class TaskPreempted(Struct, frozen=True):
     """An attempt was ended from outside, ran out of time or stalled, but left a new checkpoint: the next goes on from
-    there at once, and no retry is used up."""
+    there at once, and no retry is used up. So it is if a cluster took its place before it began; `checkpoint` is then
+    empty."""
 
     task: str
     reason: str

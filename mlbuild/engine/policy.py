@@ -14,7 +14,8 @@ from mlbuild.target import Retry
 NEVER = frozenset({Reason.CANCELLED, Reason.MISSING_OUTPUT, Reason.CHECK_FAILED})
 """Trying again would not help: nobody wants it, or the recipe itself is wrong."""
 UNTIMELY = frozenset({Reason.PREEMPTED, Reason.TIMEOUT, Reason.STALLED})
-"""It was ended before it was through: what left a new checkpoint goes on from there, at no cost."""
+"""It was ended before it was through: what left a new checkpoint goes on from there, at no cost. So does what had not
+even begun when its place was taken."""
 
 PACE = 1.0
 """Seconds from the start of an attempt to that of the next which costs nothing: one that saves and is ended at once,
@@ -22,7 +23,7 @@ over and over, shall not keep the machine busy with it."""
 
 
 class Another(Struct, frozen=True):
-    """There is another attempt, in `delay` seconds; `free`: it goes on from a checkpoint and uses up no retry."""
+    """There is another attempt, in `delay` seconds; `free`: it uses up no retry."""
 
     delay: float
     free: bool = False
@@ -51,6 +52,8 @@ class Failures:
         """What follows from one more attempt that did not succeed; None: nothing."""
         if result.reason in UNTIMELY and result.saved and result.checkpoint:
             return Another(max(0.0, PACE - (result.ended - result.started)), free=True)
+        if result.reason is Reason.PREEMPTED and not result.started:
+            return Another(PACE, free=True)
         self._counts[task] += 1
         delay = delay_before_retry(task.target.retry, self._counts[task], result)
         return None if delay is None else Another(delay)

@@ -219,6 +219,8 @@ def end_text(event: events.TaskFailed | events.TaskRetried | events.BatchFailed)
 
 
 def preempted_text(event: events.TaskPreempted) -> str:
+    if not event.checkpoint:
+        return f"{event.task}, whose place was taken before it began"
     return f"{event.task} from {event.checkpoint}, after {ended(event.reason, 0, event.detail)}"
 
 

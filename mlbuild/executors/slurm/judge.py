@@ -175,6 +175,8 @@ def _never_began(known: Known, row: Row | None, refusal: str, state: str) -> Job
         return known.unseen(Reason.CANCELLED, "")
     if state == "CANCELLED":
         return known.unseen(Reason.NOT_STARTED, "its job in Slurm was cancelled")
+    if state == "PREEMPTED":
+        return known.unseen(Reason.PREEMPTED, "Slurm took its node before it began")
     if refusal:
         return known.unseen(Reason.NOT_STARTED, f"{refusal}; see {_shown(known, OUTPUT)}")
     word = f"it ended as {state}" if state else "Slurm knows nothing of it"
