@@ -289,4 +289,4 @@ def test_what_runs_is_what_the_rules_say(here: None, world: World, steps: list[A
 def test_what_happened() -> None:
     """Stands last, so that a long run (`-rP`) ends with the counts."""
     print("{builds} builds: {ran} tasks ran, {failed} failed; in {none} none ran".format_map(happened))
-    assert not happened or min(happened.values()) > CASES // 10
+    assert not happened or min(happened.values()) > CASES // 100

@@ -142,7 +142,7 @@ def test_it_goes_on_though_the_build_dies(gated: Workspace) -> None:
     gated.write("go1", "")
     status, out, err = following.ended()
     assert (status, out) == (0, ["attempt 1 begins", "attempt 1 ends"])
-    assert err == ["train: its run 1 was killed; the next one sees how the attempt ended"]
+    assert err == ["train: its run 1 is over; the next one sees how the attempt ended"]
 
 
 def test_a_log_that_is_large_and_no_text(workspace: Workspace) -> None:

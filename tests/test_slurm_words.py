@@ -152,7 +152,11 @@ down|N/A|x|1||
         (Site(), {"gpus": 1}, "train[a] asks for 1 GPU, and no node of the queue `cpu` has that"),
         (Site("gpu"), {"gpus": 8}, None),
         (Site("gpu", gpu="a100"), {"gpus": 4, "nodes": 2}, None),
-        (Site("gpu", gpu="a100"), {"gpus": 8}, "train[a] asks for 8 GPUs, and no node of the queue `gpu` has that"),
+        (
+            Site("gpu", gpu="a100"),
+            {"gpus": 8},
+            "train[a] asks for 8 GPUs of the type `a100`, and no node of the queue `gpu` has that",
+        ),
         (
             Site("gpu"),
             {"gpus": 8, "nodes": 2},

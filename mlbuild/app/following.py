@@ -98,7 +98,7 @@ class _Follower:
         yield from _grown(path, is_over, self._say)
         found = self._journal.past.attempt(attempt.id) or attempt
         if found.reason is None:
-            self._say(f"{self._task}: its run {found.run} was killed; the next one sees how the attempt ended")
+            self._say(f"{self._task}: its run {found.run} is over; the next one sees how the attempt ended")
         else:
             how = "done" if found.reason == "ok" else failed(found.reason, found.exit_status or 0, found.message)
             # Of one that was lost nobody knows how long it ran: it is over since that was seen.

@@ -80,10 +80,11 @@ def too_large(job: Job, site: Site, nodes: list[Nodes]) -> str | None:
         known = ", ".join(dict.fromkeys(each.queue for each in nodes))
         return f"{job.task} is for the queue `{site.queue}`, and Slurm has {known}"
     where = f"of the queue `{of_queue[0].queue}`"
+    gpus = f"{job.gpus} GPU{'s' * (job.gpus > 1)}" + (f" of the type `{site.gpu}`" if site.gpu else "")
     holds: list[tuple[str, Callable[[Nodes], bool]]] = [
         (f"{job.cpus:g} CPUs", lambda each: each.cpus >= job.cpus),
         (f"{size(job.memory or 0)} of memory", lambda each: each.memory >= (job.memory or 0)),
-        (f"{job.gpus} GPU{'s' * (job.gpus > 1)}", lambda each: each.gpus_of(site.gpu) >= job.gpus),
+        (gpus, lambda each: each.gpus_of(site.gpu) >= job.gpus),
     ]
     fitting = of_queue
     for what, has in holds:
